@@ -1,0 +1,15 @@
+/**
+ * A mistake or a limit that a person can act on: one line that names the file or flag, what was expected and
+ * what to do. The command line prints `message` without a stack trace and exits with `exitCode`.
+ */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+
+  /** @param exitCode 1: the run failed; 2: bad usage (a wrong flag or argument). */
+  constructor(
+    message: string,
+    readonly exitCode: 1 | 2 = 1,
+  ) {
+    super(message);
+  }
+}
