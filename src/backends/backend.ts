@@ -1,0 +1,31 @@
+import type { Phase } from '../graph/ir.js';
+import type { Plan, ScratchRule } from '../graph/planned.js';
+
+/** A plan bound to memory and ready to run. One run at a time. */
+export interface Executor {
+  readonly plan: Plan;
+  /** Copies data into a slot (see `Plan.slots`), element count checked; `at`: first element, default 0. */
+  write(slot: string, data: Float32Array | Uint8Array, at?: number): void;
+  /** Copies a slot out, densely. */
+  read(slot: string): Promise<Float32Array | Uint8Array>;
+  /** Runs all calls of the given phases in plan order. Slots may be read when it resolves. */
+  run(...phases: Phase[]): Promise<void>;
+  /** Milliseconds per call of one run of the given phases, in plan order; for `bench --profile`. */
+  profile(...phases: Phase[]): Promise<Float64Array>;
+  /** Bytes allocated for the plan: its arena, plus what the backend needs around it. */
+  readonly allocatedBytes: number;
+  dispose(): Promise<void>;
+}
+
+export interface BackendOptions {
+  /** Worker threads (wasm only). Default: the machine's cores. */
+  readonly threads?: number;
+}
+
+/** A device that executes plans. */
+export interface Backend {
+  readonly name: 'reference' | 'wasm' | 'webgpu';
+  readonly scratchBytes: ScratchRule;
+  /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */
+  prepare(plan: Plan, options?: BackendOptions): Promise<Executor>;
+}

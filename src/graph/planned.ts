@@ -1,0 +1,68 @@
+import type { AttrsOf, InputsOf, KernelName, OutputsOf } from '../ops/index.js';
+import type { DType, Phase, Shape, Value } from './ir.js';
+
+/**
+ * Where a tensor lies. Element `[n, y, x, c]` is at
+ * `offset + elementBytes·(((n·H + y)·W + x)·pixelStride + c)`: a pixel's channels are contiguous, but pixels may be
+ * further apart than C, because a tensor may be a range of channels of a wider one.
+ */
+export interface TensorRef {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Bytes from the start of the arena; a multiple of 4 for f32. Whole tensors start at multiples of 64. */
+  readonly offset: number;
+  /** Elements from one pixel to the next; ≥ C, equal to C for a dense tensor. */
+  readonly pixelStride: number;
+}
+
+/** The record of values `R` with each value replaced by its place. */
+export type Placed<R> = { readonly [K in keyof R]: R[K] extends Value ? TensorRef : TensorRef | undefined };
+
+interface CallOf<K extends KernelName> {
+  readonly op: K;
+  readonly label: string;
+  readonly phase: Phase;
+  readonly inputs: Placed<InputsOf<K>>;
+  readonly outputs: Placed<OutputsOf<K>>;
+  readonly attrs: AttrsOf<K>;
+  /** Private memory of this call, sized by the backend's `scratchBytes`; its content does not survive the call. */
+  readonly scratch: { readonly offset: number; readonly bytes: number };
+  readonly flops: number;
+}
+
+/** One kernel call: plain data, discriminated by `op`. */
+export type Call = { [K in KernelName]: CallOf<K> }[KernelName];
+export type CallFor<K extends KernelName> = Extract<Call, { op: K }>;
+
+/** Bytes of private memory a backend wants for a call, known from shapes alone. `offset`s in it are not yet set. */
+export type ScratchRule = (call: Call) => number;
+
+/** A tensor that the caller may write or read by name between runs. */
+export interface Slot extends TensorRef {
+  readonly role: 'input' | 'param' | 'state' | 'constant' | 'output';
+}
+
+/** A point of the memory timeline. */
+export interface MemoryPoint {
+  readonly label: string;
+  readonly phase: Phase;
+  /** Bytes of persistent and live tensors while the call runs. */
+  readonly bytes: number;
+}
+
+/** Everything that will happen, as data: an ordered list of kernel calls with offsets into one arena. */
+export interface Plan {
+  readonly calls: readonly Call[];
+  /** Bytes of the arena: all a run needs, parameters, optimiser state and inputs included. */
+  readonly arenaBytes: number;
+  /** Part of the arena that outlives a run. */
+  readonly persistentBytes: number;
+  readonly slots: Readonly<Record<string, Slot>>;
+  /** The flat parameter region: bytes from the arena's start, and float32 elements (alignment gaps are zeros). */
+  readonly flatParams: { readonly offset: number; readonly length: number };
+  /** Trained scalars, without alignment gaps. */
+  readonly parameters: number;
+  readonly timeline: readonly MemoryPoint[];
+  readonly peak: MemoryPoint;
+}

@@ -1,0 +1,28 @@
+import type { Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import type { OpDef } from './op.js';
+
+/** `y = x > 0 ? x : slope[c]·x`. */
+export const prelu: OpDef<{ x: Value; slope: Value }, { y: Value }, object> = {
+  infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
+  gradient({ inputs: { x, slope } }, { y: gy }, { emit }) {
+    if (!gy) return {};
+    const { gx, gslope } = emit('preluGrad', { x, slope, gy }, {});
+    return { x: gx, slope: gslope };
+  },
+  flops: ({ outputs: { y } }) => sizeOf(y.shape),
+  inPlace: [['y', 'x']],
+};
+
+/** `gx = x > 0 ? gy : slope[c]·gy`, `gslope[c] = Σ min(x, 0)·gy` over all images and pixels. */
+export const preluGrad: OpDef<{ x: Value; slope: Value; gy: Value }, { gx: Value; gslope: Value }, object> = {
+  infer: ({ x, slope }) => ({
+    gx: { shape: x.shape, dtype: 'f32' },
+    gslope: { shape: slope.shape, dtype: 'f32' },
+  }),
+  flops: ({ outputs: { gx } }) => 3 * sizeOf(gx.shape),
+  inPlace: [
+    ['gx', 'gy'],
+    ['gx', 'x'],
+  ],
+};

@@ -1,0 +1,122 @@
+import { UserError } from '../errors.js';
+import type { Shape, Value } from '../graph/ir.js';
+import { formatShape, sizeOf } from '../graph/ir.js';
+import type { OpDef } from './op.js';
+
+/** Geometry of a convolution; pairs are `[vertical, horizontal]`. Padding is zeros, the same on both sides. */
+export interface ConvAttrs {
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  /** Set where `x` is a u8 image: the convolution sees `(x / 255 − mean[c]) / std[c]`; padding is zero after that. */
+  readonly normalize?: { readonly mean: readonly number[]; readonly std: readonly number[] };
+}
+
+/**
+ * A per-channel transform of `x` applied while it is read: `x̂ = prelu(scale·x + shift)`, each part optional
+ * (`scale` and `shift` come together). Padding zeros are inserted after it. Vectors are `[1, 1, 1, C]`.
+ */
+export interface Prologue {
+  readonly preScale?: Value;
+  readonly preShift?: Value;
+  readonly preSlope?: Value;
+}
+
+export interface ConvInputs extends Prologue {
+  /** `N×H×W×Cin`, f32, or u8 with `normalize`. */
+  readonly x: Value;
+  /** `kh×kw×(Cin/groups)×Cout`. */
+  readonly weight: Value;
+  readonly bias?: Value;
+  /** Epilogue: PReLU slope per output channel, applied after the bias. */
+  readonly slope?: Value;
+  /** Epilogue: added last, same shape as `y`. */
+  readonly residual?: Value;
+}
+
+/** Output length of a strided, dilated window: `⌊(n + 2p − d(k−1) − 1) / s⌋ + 1`. */
+export const convLength = (n: number, k: number, s: number, p: number, d: number): number =>
+  Math.floor((n + 2 * p - d * (k - 1) - 1) / s) + 1;
+
+const outputShape = (x: Shape, weight: Shape, attrs: ConvAttrs): Shape => [
+  x[0],
+  convLength(x[1], weight[0], attrs.stride[0], attrs.padding[0], attrs.dilation[0]),
+  convLength(x[2], weight[1], attrs.stride[1], attrs.padding[1], attrs.dilation[1]),
+  weight[3],
+];
+
+/** `y = prelu(conv(x̂, weight) + bias) + residual`, cross-correlation as every framework defines it. */
+export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
+  infer({ x, weight }, attrs) {
+    if (weight.shape[2] * attrs.groups !== x.shape[3]) {
+      throw new UserError(
+        `${weight.name}: weight ${formatShape(weight.shape)} with ${attrs.groups} group(s) does not fit ${x.shape[3]} input channels`,
+      );
+    }
+    const shape = outputShape(x.shape, weight.shape, attrs);
+    if (shape[1] < 1 || shape[2] < 1) {
+      throw new UserError(
+        `${weight.name}: an input of ${x.shape[1]}×${x.shape[2]} is smaller than the kernel`,
+      );
+    }
+    return { y: { shape, dtype: 'f32' } };
+  },
+  gradient({ inputs: { x, weight, bias }, attrs }, { y: gy }, { emit, needsGradient }) {
+    if (!gy) return {};
+    const { gweight } = emit('conv2dGradWeight', { x, gy }, { ...attrs, kernel: kernelOf(weight.shape) });
+    return {
+      weight: gweight,
+      ...(bias ? { bias: emit('sumPixels', { x: gy }, {}).sum } : {}),
+      ...(needsGradient(x)
+        ? {
+            x: emit('conv2dGradInput', { gy, weight }, { ...attrs, height: x.shape[1], width: x.shape[2] })
+              .gx,
+          }
+        : {}),
+    };
+  },
+  flops: ({ inputs: { weight }, outputs: { y } }) =>
+    2 * (sizeOf(y.shape) / y.shape[3]) * sizeOf(weight.shape),
+  inPlace: [['y', 'residual']],
+};
+
+const kernelOf = (weight: Shape): readonly [number, number] => [weight[0], weight[1]];
+
+/** Gradient with respect to the input (the transposed convolution), `+ acc` where given. `height`, `width`: of `gx`. */
+export const conv2dGradInput: OpDef<
+  { gy: Value; weight: Value; acc?: Value },
+  { gx: Value },
+  ConvAttrs & { readonly height: number; readonly width: number }
+> = {
+  infer: ({ gy, weight }, { height, width, groups }) => ({
+    gx: { shape: [gy.shape[0], height, width, weight.shape[2] * groups], dtype: 'f32' },
+  }),
+  flops: ({ inputs: { gy, weight } }) => 2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(weight.shape),
+  inPlace: [['gx', 'acc']],
+};
+
+/** Gradient with respect to the weight: `Σ x̂[shifted] ⊗ gy` over all images and pixels. */
+export const conv2dGradWeight: OpDef<
+  { x: Value; gy: Value } & Prologue,
+  { gweight: Value },
+  ConvAttrs & { readonly kernel: readonly [number, number] }
+> = {
+  infer: ({ x, gy }, { kernel, groups }) => ({
+    gweight: { shape: [kernel[0], kernel[1], x.shape[3] / groups, gy.shape[3]], dtype: 'f32' },
+  }),
+  flops: ({ inputs: { gy }, outputs: { gweight } }) =>
+    2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(gweight.shape),
+};
+
+/** Sum over all images and pixels, per channel: the gradient of a bias. `x`: `N×H×W×C`, `sum`: `1×1×1×C`. */
+export const sumPixels: OpDef<{ x: Value }, { sum: Value }, object> = {
+  infer: ({ x }) => ({ sum: { shape: [1, 1, 1, x.shape[3]], dtype: 'f32' } }),
+  flops: ({ inputs: { x } }) => sizeOf(x.shape),
+};
+
+/** `weight · scale[Cout]`: a batch norm folded into the convolution before it (inference, once per weight change). */
+export const scaleWeight: OpDef<{ weight: Value; scale: Value }, { y: Value }, object> = {
+  infer: ({ weight }) => ({ y: { shape: weight.shape, dtype: 'f32' } }),
+  flops: ({ inputs: { weight } }) => sizeOf(weight.shape),
+};

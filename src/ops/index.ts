@@ -1,0 +1,67 @@
+import type { Phase } from '../graph/ir.js';
+import { prelu, preluGrad } from './activation.js';
+import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
+import { crossEntropy } from './loss.js';
+import {
+  affine,
+  batchNorm,
+  batchNormGrad,
+  batchStats,
+  foldCoefficients,
+  normCoefficients,
+  runningStats,
+} from './norm.js';
+import type { OpDef } from './op.js';
+import { adam } from './optimizer.js';
+import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
+import { add, concat, copy, scale, split } from './view.js';
+
+/** Every operation by name. The same names are the files and tables of each backend. */
+export const ops = {
+  conv2d,
+  conv2dGradInput,
+  conv2dGradWeight,
+  sumPixels,
+  scaleWeight,
+  prelu,
+  preluGrad,
+  batchStats,
+  runningStats,
+  batchNorm,
+  batchNormGrad,
+  normCoefficients,
+  foldCoefficients,
+  affine,
+  pyramidPool,
+  pyramidPoolGrad,
+  resizeBilinear,
+  resizeBilinearGrad,
+  resizeArgmax,
+  crossEntropy,
+  concat,
+  split,
+  copy,
+  add,
+  scale,
+  adam,
+} as const;
+
+export type OpName = keyof typeof ops;
+export type InputsOf<K extends OpName> =
+  (typeof ops)[K] extends OpDef<infer I, infer _O, infer _A> ? I : never;
+export type OutputsOf<K extends OpName> =
+  (typeof ops)[K] extends OpDef<infer _I, infer O, infer _A> ? O : never;
+export type AttrsOf<K extends OpName> =
+  (typeof ops)[K] extends OpDef<infer _I, infer _O, infer A> ? A : never;
+
+/** Ops that exist in plans: views are resolved by the planner and `batchNorm` is lowered by `fuse`. */
+export type KernelName = Exclude<OpName, 'concat' | 'split' | 'batchNorm'>;
+
+/** Appends a node to the graph under construction and returns its outputs. */
+export type EmitOp = <K extends OpName>(
+  op: K,
+  inputs: InputsOf<K>,
+  attrs: AttrsOf<K>,
+  options?: { label?: string; phase?: Phase },
+) => OutputsOf<K>;

@@ -1,0 +1,34 @@
+import type { Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import type { OpDef } from './op.js';
+
+export interface CrossEntropyAttrs {
+  /** Labels of this value carry no loss. */
+  readonly ignore: number;
+  /** ε: the target is `(1 − ε)·onehot + ε/classes`. */
+  readonly labelSmoothing: number;
+}
+
+/**
+ * Softmax cross-entropy at label resolution from coarse logits, loss and gradient in one pass; neither logits nor
+ * probabilities exist at full resolution.
+ *
+ * `logits`: `N×h×w×classes`; `labels`: `N×H×W×1` u8; `classWeights`: `1×1×1×classes`, default ones.
+ * With `z = resizeBilinear(logits)` and weight `w = classWeights[label]` at each labelled pixel:
+ * `loss` is `1×1×1×2`: mean loss `Σ w·ce / Σ w` and `Σ w`; `glogits` is the gradient of the mean loss.
+ * Where no pixel is labelled, loss and gradient are zero. A label that is neither a class nor `ignore` counts as
+ * ignored here: readers of data reject it before.
+ */
+export const crossEntropy: OpDef<
+  { logits: Value; labels: Value; classWeights?: Value },
+  { loss: Value; glogits: Value },
+  CrossEntropyAttrs
+> = {
+  infer: ({ logits }) => ({
+    loss: { shape: [1, 1, 1, 2], dtype: 'f32' },
+    glogits: { shape: logits.shape, dtype: 'f32' },
+  }),
+  // The loss is where differentiation starts, so the incoming gradient is one.
+  gradient: ({ outputs: { glogits } }) => ({ logits: glogits }),
+  flops: ({ inputs: { logits, labels } }) => 30 * sizeOf(labels.shape) * logits.shape[3],
+};

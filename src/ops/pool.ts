@@ -1,0 +1,55 @@
+import type { Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import type { Prologue } from './conv.js';
+import { convLength } from './conv.js';
+import type { OpDef } from './op.js';
+
+/** Odd window sizes, and the common stride. Each window k has padding ⌊k/2⌋. */
+export interface PyramidAttrs {
+  readonly kernels: readonly number[];
+  readonly stride: number;
+}
+
+/**
+ * `y = prelu(scale·p + shift)` with `p = Σₖ avgpool k×k(x̂)`, padding ⌊k/2⌋ whose zeros count in the average
+ * (divide by k²). The pooling half of CPP; one kernel makes it an ordinary average pooling. Epilogue optional.
+ */
+export const pyramidPool: OpDef<
+  { x: Value; scale?: Value; shift?: Value; slope?: Value } & Prologue,
+  { y: Value },
+  PyramidAttrs
+> = {
+  infer: ({ x }, { stride }) => ({
+    y: {
+      shape: [
+        x.shape[0],
+        convLength(x.shape[1], 1, stride, 0, 1),
+        convLength(x.shape[2], 1, stride, 0, 1),
+        x.shape[3],
+      ],
+      dtype: 'f32',
+    },
+  }),
+  gradient({ inputs: { x }, attrs }, { y: gy }, { emit, needsGradient }) {
+    if (!gy || !needsGradient(x)) return {};
+    return {
+      x: emit('pyramidPoolGrad', { gy }, { ...attrs, height: x.shape[1], width: x.shape[2] }).gx,
+    };
+  },
+  flops: ({ outputs: { y }, attrs }) =>
+    sizeOf(y.shape) * attrs.kernels.reduce((sum, k) => sum + k * k + 1, 0),
+};
+
+/** Gradient of `pyramidPool` with respect to `x̂`, `+ acc` where given. `height`, `width`: of `gx`. */
+export const pyramidPoolGrad: OpDef<
+  { gy: Value; acc?: Value },
+  { gx: Value },
+  PyramidAttrs & { readonly height: number; readonly width: number }
+> = {
+  infer: ({ gy }, { height, width }) => ({
+    gx: { shape: [gy.shape[0], height, width, gy.shape[3]], dtype: 'f32' },
+  }),
+  flops: ({ inputs: { gy }, attrs }) =>
+    sizeOf(gy.shape) * attrs.kernels.reduce((sum, k) => sum + k * k + 1, 0),
+  inPlace: [['gx', 'acc']],
+};

@@ -1,0 +1,43 @@
+import type { Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import type { OpDef } from './op.js';
+
+/** Size of the result in pixels. */
+export interface ResizeAttrs {
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * Bilinear resampling with `align_corners = false`: output pixel i samples at `s = max(0, (i + ½)·in/out − ½)`,
+ * between `⌊s⌋` and `min(⌊s⌋ + 1, in − 1)`; no antialiasing.
+ */
+export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
+  infer: ({ x }, { height, width }) => ({
+    y: { shape: [x.shape[0], height, width, x.shape[3]], dtype: 'f32' },
+  }),
+  gradient({ inputs: { x } }, { y: gy }, { emit }) {
+    if (!gy) return {};
+    return { x: emit('resizeBilinearGrad', { gy }, { height: x.shape[1], width: x.shape[2] }).gx };
+  },
+  flops: ({ outputs: { y } }) => 8 * sizeOf(y.shape),
+};
+
+/** Transpose of `resizeBilinear`; `height`, `width`: of `gx` (the size before resizing). */
+export const resizeBilinearGrad: OpDef<{ gy: Value }, { gx: Value }, ResizeAttrs> = {
+  infer: ({ gy }, { height, width }) => ({
+    gx: { shape: [gy.shape[0], height, width, gy.shape[3]], dtype: 'f32' },
+  }),
+  flops: ({ inputs: { gy } }) => 8 * sizeOf(gy.shape),
+};
+
+/**
+ * Labels straight from coarse logits: `argmax_c resizeBilinear(x)[c]`, the first class on ties, as u8.
+ * The full-resolution logits never exist. `x`: `N×h×w×classes`, `labels`: `N×height×width×1`.
+ */
+export const resizeArgmax: OpDef<{ x: Value }, { labels: Value }, ResizeAttrs> = {
+  infer: ({ x }, { height, width }) => ({
+    labels: { shape: [x.shape[0], height, width, 1], dtype: 'u8' },
+  }),
+  flops: ({ inputs: { x }, outputs: { labels } }) => 8 * sizeOf(labels.shape) * x.shape[3],
+};
