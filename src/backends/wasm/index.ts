@@ -1,0 +1,23 @@
+import { availableParallelism } from 'node:os';
+import { UserError } from '../../errors.js';
+import type { Backend } from '../backend.js';
+import { WasmExecutor } from './executor.js';
+import { scratchBytes } from './kernels.js';
+import type { Build } from './module.js';
+import { hasRelaxedSimd, loadModule } from './module.js';
+import { compile } from './program.js';
+
+/** The CPU: SIMD kernels in WebAssembly, on worker threads over shared memory. `build`: default, the best there is. */
+export const createWasmBackend = (build?: Build): Backend => ({
+  name: 'wasm',
+  scratchBytes,
+  async prepare(plan, { threads = availableParallelism() } = {}) {
+    if (!Number.isInteger(threads) || threads < 1) {
+      throw new UserError(`--threads: expected a whole number of at least 1, got ${threads}`, 2);
+    }
+    const module = await loadModule(build ?? (hasRelaxedSimd() ? 'relaxed' : 'plain'));
+    return new WasmExecutor(plan, compile(plan), module, threads);
+  },
+});
+
+export const wasmBackend: Backend = createWasmBackend();
