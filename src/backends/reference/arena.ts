@@ -1,0 +1,88 @@
+import type { CallFor, TensorRef } from '../../graph/planned.js';
+import type { KernelName } from '../../ops/index.js';
+
+/** The memory of a plan: every f32 element is a float64 here, at index `byte offset / 4`. */
+export interface Arena {
+  readonly floats: Float64Array;
+  readonly bytes: Uint8Array;
+}
+
+/** Computes the outputs of one call from its inputs. */
+export type ReferenceKernel<K extends KernelName> = (call: CallFor<K>, arena: Arena) => void;
+
+/** A tensor in the arena: `data[at(n, y, x) + c]`. */
+export class View {
+  readonly data: Float64Array | Uint8Array;
+  readonly n: number;
+  readonly h: number;
+  readonly w: number;
+  readonly c: number;
+  /** Pixels of all images. */
+  readonly pixels: number;
+  private readonly first: number;
+  private readonly pixelStride: number;
+
+  constructor(arena: Arena, ref: TensorRef) {
+    [this.n, this.h, this.w, this.c] = ref.shape;
+    this.pixels = this.n * this.h * this.w;
+    this.data = ref.dtype === 'f32' ? arena.floats : arena.bytes;
+    this.first = ref.dtype === 'f32' ? ref.offset / 4 : ref.offset;
+    this.pixelStride = ref.pixelStride;
+  }
+
+  /** Index of channel 0 of a pixel. */
+  at(n: number, y: number, x: number): number {
+    return this.pixel((n * this.h + y) * this.w + x);
+  }
+
+  /** The same by the pixel's number over all images. */
+  pixel(index: number): number {
+    return this.first + index * this.pixelStride;
+  }
+
+  /** Index of an element by its dense number. */
+  element(index: number): number {
+    return this.pixel(Math.floor(index / this.c)) + (index % this.c);
+  }
+
+  fill(value: number): void {
+    for (let p = 0; p < this.pixels; p++) {
+      const at = this.pixel(p);
+      this.data.fill(value, at, at + this.c);
+    }
+  }
+
+  /** A dense copy in float64. */
+  dense(): Float64Array {
+    const copy = new Float64Array(this.pixels * this.c);
+    for (let p = 0; p < this.pixels; p++) {
+      const at = this.pixel(p);
+      for (let c = 0; c < this.c; c++) copy[p * this.c + c] = this.data[at + c];
+    }
+    return copy;
+  }
+
+  /** Overwrites all elements with dense values. */
+  assign(values: ArrayLike<number>): void {
+    for (let p = 0; p < this.pixels; p++) {
+      const at = this.pixel(p);
+      for (let c = 0; c < this.c; c++) this.data[at + c] = values[p * this.c + c];
+    }
+  }
+}
+
+/** The channels of a `1×1×1×C` tensor, or C times `absent` where there is none. */
+export function vectorOf(
+  arena: Arena,
+  ref: TensorRef | undefined,
+  channels: number,
+  absent: number,
+): Float64Array {
+  return ref ? new View(arena, ref).dense() : new Float64Array(channels).fill(absent);
+}
+
+/** Sets a gradient to `acc`, or to zero where there is none, before sums are added to it. */
+export function startFrom(arena: Arena, gradient: View, acc: TensorRef | undefined): void {
+  if (acc) gradient.assign(new View(arena, acc).dense());
+  else gradient.fill(0);
+}

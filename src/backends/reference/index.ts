@@ -1,0 +1,62 @@
+import type { Call, Plan } from '../../graph/planned.js';
+import type { KernelName } from '../../ops/index.js';
+import type { Backend } from '../backend.js';
+import { prelu, preluGrad } from './activation.js';
+import type { Arena, ReferenceKernel } from './arena.js';
+import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
+import { ReferenceExecutor } from './executor.js';
+import { crossEntropy } from './loss.js';
+import {
+  affine,
+  batchNormGrad,
+  batchStats,
+  foldCoefficients,
+  normCoefficients,
+  runningStats,
+} from './norm.js';
+import { adam } from './optimizer.js';
+import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
+import { add, copy, scale } from './view.js';
+
+const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
+  conv2d,
+  conv2dGradInput,
+  conv2dGradWeight,
+  sumPixels,
+  scaleWeight,
+  prelu,
+  preluGrad,
+  batchStats,
+  runningStats,
+  batchNormGrad,
+  normCoefficients,
+  foldCoefficients,
+  affine,
+  pyramidPool,
+  pyramidPoolGrad,
+  resizeBilinear,
+  resizeBilinearGrad,
+  resizeArgmax,
+  crossEntropy,
+  copy,
+  add,
+  scale,
+  adam,
+};
+
+const runCall = (call: Call, arena: Arena): void =>
+  (kernels[call.op] as (call: Call, arena: Arena) => void)(call, arena);
+
+interface ReferenceBackend extends Backend {
+  prepare(plan: Plan): Promise<ReferenceExecutor>;
+}
+
+/** Plain TypeScript in float64: slow, obviously right, the oracle of every test. */
+export const referenceBackend: ReferenceBackend = {
+  name: 'reference',
+  scratchBytes: () => 0,
+  prepare: async (plan) => new ReferenceExecutor(plan, runCall),
+};
+
+export { ReferenceExecutor };
