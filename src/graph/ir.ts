@@ -45,7 +45,7 @@ export type NodeFor<K extends OpName> = Extract<Node, { op: K }>;
 
 /** Nodes that the backward pass may recompute instead of keeping their activations. */
 export type Region =
-  | { readonly kind: 'checkpoint'; readonly label: string; readonly nodes: readonly Node[] }
+  | { readonly kind: 'checkpoint'; readonly nodes: readonly Node[] }
   | {
       /** `y1 = x1 + F(x2)`, `y2 = x2 + G(y1)`; both adds are nodes of the region, after F and after G. */
       readonly kind: 'reversible';
@@ -59,6 +59,11 @@ export type Region =
       readonly g: { readonly nodes: readonly Node[]; readonly out: Value };
     };
 
+/** Initial content of a param or state. `he`: normal with standard deviation `√(2 / fanOut)` (He et al. 2015). */
+export type Initial =
+  | { readonly kind: 'constant'; readonly value: number }
+  | { readonly kind: 'he'; readonly fanOut: number };
+
 /** A list of nodes in execution order (order is the schedule) with the regions a backward pass may recompute. */
 export interface Graph {
   readonly nodes: readonly Node[];
@@ -66,6 +71,12 @@ export interface Graph {
   readonly inputs: readonly Value[];
   readonly params: readonly Value[];
   readonly states: readonly Value[];
+  /** Initial content of params and states, by value id. */
+  readonly initial: ReadonlyMap<number, Initial>;
+  /** The gradient of each param, by the param's id; empty before `differentiate`. Kept in one flat region like the params. */
+  readonly gradients: ReadonlyMap<number, Value>;
+  /** Values that name the whole flat region of params or gradients, for ops that walk over all of them at once. */
+  readonly flat?: { readonly params: Value; readonly grads: Value };
   /** What the caller reads after a run. */
   readonly outputs: Readonly<Record<string, Value>>;
 }

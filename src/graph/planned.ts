@@ -1,5 +1,5 @@
 import type { AttrsOf, InputsOf, KernelName, OutputsOf } from '../ops/index.js';
-import type { DType, Phase, Shape, Value } from './ir.js';
+import type { DType, Initial, Phase, Shape, Value } from './ir.js';
 
 /**
  * Where a tensor lies. Element `[n, y, x, c]` is at
@@ -40,7 +40,9 @@ export type ScratchRule = (call: Call) => number;
 
 /** A tensor that the caller may write or read by name between runs. */
 export interface Slot extends TensorRef {
-  readonly role: 'input' | 'param' | 'state' | 'constant' | 'output';
+  readonly role: 'input' | 'param' | 'state' | 'output';
+  /** What a param or state holds before training. */
+  readonly initial?: Initial;
 }
 
 /** A point of the memory timeline. */

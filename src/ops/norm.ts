@@ -31,6 +31,7 @@ export const runningStats: OpDef<
     ['newVariance', 'variance'],
   ],
   keep: true,
+  updatesState: true,
 };
 
 /**

@@ -37,6 +37,8 @@ export interface OpDef<I extends object, O extends object, A extends object> {
   flops(node: { inputs: I; outputs: O; attrs: A }): number;
   /** Pairs `[output, input]`: the output may be written over that input if nothing reads the input later. Tried in order. */
   readonly inPlace?: readonly (readonly [keyof O & string, keyof I & string])[];
+  /** True where the in-place pairs are the meaning of the op: new state over old state. */
+  readonly updatesState?: boolean;
   /** True for small results that the backward pass keeps instead of recomputing (batch statistics). */
   readonly keep?: boolean;
 }

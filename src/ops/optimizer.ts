@@ -39,4 +39,5 @@ export const adam: OpDef<
     ['newM', 'm'],
     ['newV', 'v'],
   ],
+  updatesState: true,
 };

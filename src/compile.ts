@@ -1,0 +1,103 @@
+import { UserError } from './errors.js';
+import { Builder, makeNode, makeValue } from './graph/builder.js';
+import type { Policy } from './graph/differentiate.js';
+import { differentiate } from './graph/differentiate.js';
+import { fuse } from './graph/fuse.js';
+import type { Graph, Value } from './graph/ir.js';
+import { flatLength, plan } from './graph/plan.js';
+import type { Plan, ScratchRule } from './graph/planned.js';
+import type { Network } from './nets/network.js';
+
+/** Label value without loss. */
+export const IGNORE = 255;
+
+export interface SizeOptions {
+  /** Images per step. */
+  readonly batch: number;
+  /** Pixels; at least 32. */
+  readonly height: number;
+  readonly width: number;
+  /** The backend's need of private memory per call (`backend.scratchBytes`). */
+  readonly scratchBytes: ScratchRule;
+}
+
+export interface TrainingOptions extends SizeOptions {
+  /** Default `reversible`. */
+  readonly policy?: Policy;
+  /** Default 0. */
+  readonly labelSmoothing?: number;
+  /** Adds the input `classWeights` (`1×1×1×classes`). Default false. */
+  readonly classWeights?: boolean;
+}
+
+export interface InferenceOptions extends SizeOptions {
+  /** `labels`: u8 at input size (default); `logits`: what the head gives, at its own resolution. */
+  readonly output?: 'labels' | 'logits';
+}
+
+function checkSize({ batch, height, width }: SizeOptions): void {
+  if (!Number.isInteger(batch) || batch < 1)
+    throw new UserError(`--batch ${batch}: expected a whole number ≥ 1`);
+  if (!(Number.isInteger(height) && Number.isInteger(width) && height >= 32 && width >= 32)) {
+    throw new UserError(`size ${height}x${width}: expected at least 32x32 pixels`);
+  }
+}
+
+/** The graph of one training step with its gradient, before placement. Exported for tools that look at graphs. */
+export function trainingGraph(net: Network, options: TrainingOptions): Graph {
+  checkSize(options);
+  const { batch, height, width, policy = 'reversible' } = options;
+  const b = new Builder('train');
+  const images = b.input('images', [batch, height, width, 3], 'u8');
+  const labels = b.input('labels', [batch, height, width, 1], 'u8');
+  const classWeights = options.classWeights
+    ? b.input('classWeights', [1, 1, 1, net.classes], 'f32')
+    : undefined;
+  const logits = net.build(b, images);
+  const { loss } = b.emit(
+    'crossEntropy',
+    { logits, labels, classWeights },
+    { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0 },
+    { label: 'loss' },
+  );
+  return withAdam(fuse(differentiate(b.finish({ loss }), policy)));
+}
+
+/** Appends the optimiser: one pass over the flat parameters, their gradients and two moments. */
+function withAdam(graph: Graph): Graph {
+  const shape = [1, 1, 1, flatLength(graph.params)] as const;
+  const param = makeValue('params', shape, 'f32', 'param');
+  const grad = makeValue('grads', shape, 'f32', 'activation');
+  const m = makeValue('adam.m', shape, 'f32', 'state');
+  const v = makeValue('adam.v', shape, 'f32', 'state');
+  const hyper = makeValue('hyper', [1, 1, 1, 8], 'f32', 'input');
+  const { node } = makeNode('adam', { param, grad, m, v, hyper }, {}, 'adam', 'update');
+  const initial = new Map(graph.initial);
+  for (const moment of [m, v]) initial.set(moment.id, { kind: 'constant', value: 0 });
+  return {
+    ...graph,
+    nodes: [...graph.nodes, node],
+    states: [...graph.states, m, v],
+    inputs: [...graph.inputs, hyper],
+    initial,
+    flat: { params: param, grads: grad },
+  };
+}
+
+/** The plan of a training step: phases `forward`, `backward`, `update`. */
+export const compileTraining = (net: Network, options: TrainingOptions): Plan =>
+  plan(trainingGraph(net, options), options.scratchBytes);
+
+/** The plan of inference: `prepare` once after weights were written, then `forward` per batch. */
+export function compileInference(net: Network, options: InferenceOptions): Plan {
+  checkSize(options);
+  const { batch, height, width, output = 'labels' } = options;
+  const b = new Builder('infer');
+  const images = b.input('images', [batch, height, width, 3], 'u8');
+  const logits = net.build(b, images);
+  const outputs: Record<string, Value> =
+    output === 'logits'
+      ? { logits }
+      : { prediction: b.emit('resizeArgmax', { x: logits }, { height, width }, { label: 'argmax' }).labels };
+  return plan(fuse(b.finish(outputs)), options.scratchBytes);
+}

@@ -1,0 +1,259 @@
+import { UserError } from '../errors.js';
+import type { ConvAttrs } from '../ops/conv.js';
+import type { AttrsOf, EmitOp, InputsOf, OpName, OutputsOf } from '../ops/index.js';
+import { ops } from '../ops/index.js';
+import type { OpDef } from '../ops/op.js';
+import type { PyramidAttrs } from '../ops/pool.js';
+import type { DType, Graph, Initial, Node, Phase, Region, Role, Shape, Value } from './ir.js';
+
+let nextId = 0;
+
+/** A fresh value; ids are unique in the process, so graphs can share values. */
+export const makeValue = (name: string, shape: Shape, dtype: DType, role: Role): Value => ({
+  id: nextId++,
+  name,
+  shape,
+  dtype,
+  role,
+});
+
+/** A node of `op` with freshly made outputs. The one place where the union of node types is entered. */
+export function makeNode<K extends OpName>(
+  op: K,
+  inputs: InputsOf<K>,
+  attrs: AttrsOf<K>,
+  label: string,
+  phase: Phase,
+): { node: Node; outputs: OutputsOf<K> } {
+  const definition = ops[op] as unknown as OpDef<object, Record<string, Value>, object>;
+  const types = definition.infer(inputs as object, attrs as object);
+  const role = phase === 'prepare' ? 'constant' : 'activation';
+  const outputs = Object.fromEntries(
+    Object.entries(types).map(([name, type]) => [
+      name,
+      makeValue(`${label}.${name}`, type.shape, type.dtype, role),
+    ]),
+  );
+  const node = { id: nextId++, op, label, phase, inputs, outputs, attrs } as unknown as Node;
+  return { node, outputs: outputs as OutputsOf<K> };
+}
+
+/** The same operation on other inputs (of the same shapes), with fresh outputs. */
+export function cloneNode(
+  node: Node,
+  inputs: Readonly<Record<string, Value | undefined>>,
+  label: string,
+  phase: Phase,
+): { node: Node; outputs: Readonly<Record<string, Value>> } {
+  return makeNode(node.op, inputs as never, node.attrs as never, label, phase);
+}
+
+/** Options of `Builder.conv`; numbers stand for both directions. */
+export interface ConvOptions {
+  readonly out: number;
+  readonly kernel: number | readonly [number, number];
+  readonly stride?: number;
+  /** Default 1. Padding keeps the size at stride 1: `d·(k − 1)/2`. */
+  readonly dilation?: number;
+  readonly groups?: number;
+  readonly bias?: boolean;
+  readonly normalize?: ConvAttrs['normalize'];
+}
+
+const pair = (value: number | readonly [number, number]): readonly [number, number] =>
+  typeof value === 'number' ? [value, value] : value;
+
+/**
+ * Writes a network down as a graph. The building blocks are those of the literature; each creates its parameters
+ * under the current scope (`stage2.v1.F.conv1.weight`).
+ *
+ * `mode` decides what batch norm is: batch statistics (`train`) or folded running statistics (`infer`).
+ */
+export class Builder {
+  private readonly nodes: Node[] = [];
+  private readonly regions: Region[] = [];
+  private readonly inputs: Value[] = [];
+  private readonly params: Value[] = [];
+  private readonly states: Value[] = [];
+  private readonly initial = new Map<number, Initial>();
+  private readonly names = new Set<string>();
+  private path: string[] = [];
+
+  constructor(readonly mode: 'train' | 'infer') {}
+
+  /** Runs `body` with `name` appended to the scope. */
+  scope<T>(name: string, body: () => T): T {
+    this.path.push(name);
+    try {
+      return body();
+    } finally {
+      this.path.pop();
+    }
+  }
+
+  private label(name: string): string {
+    return [...this.path, name].join('.');
+  }
+
+  private register(list: Value[], name: string, shape: Shape, dtype: DType, role: Role): Value {
+    if (this.names.has(name))
+      throw new UserError(`two tensors are named ${name}: give the blocks different scopes`);
+    this.names.add(name);
+    const value = makeValue(name, shape, dtype, role);
+    list.push(value);
+    return value;
+  }
+
+  input(name: string, shape: Shape, dtype: DType): Value {
+    return this.register(this.inputs, name, shape, dtype, 'input');
+  }
+
+  param(name: string, shape: Shape, initial: Initial): Value {
+    const value = this.register(this.params, this.label(name), shape, 'f32', 'param');
+    this.initial.set(value.id, initial);
+    return value;
+  }
+
+  /** A vector kept between runs but not trained. */
+  state(name: string, shape: Shape, initialValue: number): Value {
+    const value = this.register(this.states, this.label(name), shape, 'f32', 'state');
+    this.initial.set(value.id, { kind: 'constant', value: initialValue });
+    return value;
+  }
+
+  readonly emit: EmitOp = (op, inputs, attrs, options = {}) => {
+    const made = makeNode(op, inputs, attrs, this.label(options.label ?? op), options.phase ?? 'forward');
+    this.nodes.push(made.node);
+    return made.outputs;
+  };
+
+  /** Convolution; `name` scopes its weight and bias. */
+  conv(name: string, x: Value, options: ConvOptions): Value {
+    const [kh, kw] = pair(options.kernel);
+    const { out, stride = 1, dilation = 1, groups = 1, normalize } = options;
+    return this.scope(name, () => {
+      const weight = this.param('weight', [kh, kw, x.shape[3] / groups, out], {
+        kind: 'he',
+        fanOut: (kh * kw * out) / groups,
+      });
+      const bias = options.bias
+        ? this.param('bias', [1, 1, 1, out], { kind: 'constant', value: 0 })
+        : undefined;
+      const attrs: ConvAttrs = {
+        stride: [stride, stride],
+        dilation: [kh > 1 ? dilation : 1, kw > 1 ? dilation : 1],
+        padding: [(dilation * (kh - 1)) >> 1, (dilation * (kw - 1)) >> 1],
+        groups,
+        ...(normalize ? { normalize } : {}),
+      };
+      return this.emit('conv2d', { x, weight, bias }, attrs).y;
+    });
+  }
+
+  private slope(channels: number): Value {
+    return this.param('slope', [1, 1, 1, channels], { kind: 'constant', value: 0.25 });
+  }
+
+  prelu(name: string, x: Value): Value {
+    return this.scope(name, () => this.emit('prelu', { x, slope: this.slope(x.shape[3]) }, {}).y);
+  }
+
+  /** Batch normalisation (eps 1e-5, momentum 0.1), followed by a PReLU if `act` says so. */
+  batchNorm(name: string, x: Value, options: { readonly act?: 'prelu' } = {}): Value {
+    const channels = x.shape[3];
+    const eps = 1e-5;
+    return this.scope(name, () => {
+      const vector: Shape = [1, 1, 1, channels];
+      const gamma = this.param('gamma', vector, { kind: 'constant', value: 1 });
+      const beta = this.param('beta', vector, { kind: 'constant', value: 0 });
+      const slope = options.act === 'prelu' ? this.slope(channels) : undefined;
+      const mean = this.state('mean', vector, 0);
+      const variance = this.state('variance', vector, 1);
+      if (this.mode === 'infer') {
+        const folded = this.emit(
+          'foldCoefficients',
+          { gamma, beta, mean, variance },
+          { eps },
+          { phase: 'prepare' },
+        );
+        return this.emit('affine', { x, scale: folded.scale, shift: folded.shift, slope }, { sign: 1 }).y;
+      }
+      const count = x.shape[0] * x.shape[1] * x.shape[2];
+      const { stats } = this.emit('batchStats', { x }, { eps });
+      this.emit('runningStats', { stats, mean, variance }, { momentum: 0.1, count });
+      return this.emit('batchNorm', { x, stats, gamma, beta, slope }, {}).y;
+    });
+  }
+
+  pyramidPool(name: string, x: Value, attrs: PyramidAttrs): Value {
+    return this.emit('pyramidPool', { x }, attrs, { label: name }).y;
+  }
+
+  concat(...parts: readonly Value[]): Value {
+    return this.emit('concat', Object.fromEntries(parts.map((part, i) => [`x${i}`, part])), {}).y;
+  }
+
+  split(x: Value, sizes: readonly number[]): Value[] {
+    const parts = this.emit('split', { x }, { sizes });
+    return sizes.map((_, i) => parts[`y${i}`]);
+  }
+
+  add(a: Value, b: Value): Value {
+    return this.emit('add', { a, b }, { sign: 1 }).y;
+  }
+
+  /** Marks what `body` builds as recomputable: under the policies that recompute, only its inputs are kept. */
+  checkpoint<T>(body: () => T): T {
+    const first = this.nodes.length;
+    const result = body();
+    this.regions.push({ kind: 'checkpoint', nodes: this.nodes.slice(first) });
+    return result;
+  }
+
+  /** `y1 = x1 + F(x2)`, `y2 = x2 + G(y1)` (Gomez et al. 2017): its inputs can be computed back from its outputs. */
+  reversible(
+    name: string,
+    [x1, x2]: readonly [Value, Value],
+    f: (x: Value) => Value,
+    g: (x: Value) => Value,
+  ): [Value, Value] {
+    return this.scope(name, () => {
+      const first = this.nodes.length;
+      const half = (part: string, body: (x: Value) => Value, x: Value) => {
+        const start = this.nodes.length;
+        const out = this.scope(part, () => body(x));
+        return { nodes: this.nodes.slice(start), out };
+      };
+      const fHalf = half('F', f, x2);
+      const y1 = this.add(x1, fHalf.out);
+      const gHalf = half('G', g, y1);
+      const y2 = this.add(x2, gHalf.out);
+      this.regions.push({
+        kind: 'reversible',
+        label: this.label('').slice(0, -1),
+        nodes: this.nodes.slice(first),
+        x1,
+        x2,
+        y1,
+        y2,
+        f: fHalf,
+        g: gHalf,
+      });
+      return [y1, y2];
+    });
+  }
+
+  /** The finished graph; `outputs` is what the caller reads after a run. */
+  finish(outputs: Readonly<Record<string, Value>>): Graph {
+    return {
+      nodes: this.nodes,
+      regions: this.regions,
+      inputs: this.inputs,
+      params: this.params,
+      states: this.states,
+      initial: this.initial,
+      gradients: new Map(),
+      outputs,
+    };
+  }
+}

@@ -1,0 +1,361 @@
+import { UserError } from '../errors.js';
+import { ops } from '../ops/index.js';
+import type { OpDef } from '../ops/op.js';
+import { packIntervals } from './arena.js';
+import { makeNode } from './builder.js';
+import type { Graph, Node, Value } from './ir.js';
+import { bytesOf, sizeOf, valuesOf } from './ir.js';
+import type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './planned.js';
+
+/** Start of whole tensors: a cache line. */
+const ALIGN = 64;
+/** Start of each parameter within the flat region: one SIMD vector. */
+const PARAM_ALIGN_ELEMENTS = 4;
+
+const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
+
+/** Elements of the flat region that holds all params (and another of the same layout all gradients). */
+export const flatLength = (params: readonly Value[]): number =>
+  params.reduce((sum, param) => sum + alignUp(sizeOf(param.shape), PARAM_ALIGN_ELEMENTS), 0);
+
+/** A block of memory that one or more values share as ranges of channels. */
+interface Storage {
+  pixels: number;
+  channels: number;
+  bytes: number;
+  persistent: boolean;
+  /** Set for persistent storages at once, for the others by packing. */
+  offset: number;
+  values: Value[];
+}
+
+interface Place {
+  storage: Storage;
+  channel: number;
+}
+
+/**
+ * Gives every value a place in one arena: order is kept, liveness over that order decides who may share memory,
+ * views and in-place updates share storages. Throws `UserError` if an input is used where no rule allows it.
+ */
+export function plan(graph: Graph, scratchBytes: ScratchRule): Plan {
+  const planner = new Planner(graph);
+  return planner.finish(scratchBytes);
+}
+
+class Planner {
+  private readonly places = new Map<number, Place>();
+  private readonly lastUse = new Map<number, number>();
+  private readonly nodes: readonly Node[];
+  /** The nodes that become calls, with the copies that views need. */
+  private readonly steps: Node[] = [];
+  private persistentEnd = 0;
+  private readonly flatParams: { offset: number; length: number };
+
+  constructor(private readonly graph: Graph) {
+    this.nodes = graph.nodes;
+    this.nodes.forEach((node, i) => {
+      for (const value of valuesOf(node.inputs)) this.lastUse.set(value.id, i);
+    });
+    for (const value of Object.values(graph.outputs)) this.lastUse.set(value.id, Number.POSITIVE_INFINITY);
+
+    const length = flatLength(graph.params);
+    this.flatParams = { offset: 0, length };
+    this.placeFlat(graph.params, graph.flat?.params);
+    if (graph.gradients.size > 0) {
+      this.placeFlat(
+        graph.params.map((param) => graph.gradients.get(param.id)!),
+        graph.flat?.grads,
+      );
+    }
+    for (const value of [...graph.states, ...graph.inputs]) this.placePersistent(value);
+    this.nodes.forEach((node, i) => {
+      this.visit(node, i);
+    });
+  }
+
+  private placeFlat(values: readonly Value[], whole: Value | undefined): void {
+    const start = this.persistentEnd;
+    for (const value of values) {
+      if (this.places.has(value.id))
+        throw new Error(`${value.name}: one value is the gradient of two parameters`);
+      const storage = this.newStorage(value, true);
+      storage.offset = this.persistentEnd;
+      this.persistentEnd += 4 * alignUp(sizeOf(value.shape), PARAM_ALIGN_ELEMENTS);
+    }
+    if (whole) {
+      const storage = this.newStorage(whole, true);
+      storage.offset = start;
+    }
+    this.persistentEnd = alignUp(this.persistentEnd, ALIGN);
+  }
+
+  private placePersistent(value: Value): void {
+    const storage = this.newStorage(value, true);
+    storage.offset = this.persistentEnd;
+    this.persistentEnd = alignUp(this.persistentEnd + storage.bytes, ALIGN);
+  }
+
+  private newStorage(value: Value, persistent: boolean): Storage {
+    const [n, h, w, c] = value.shape;
+    const storage: Storage = {
+      pixels: n * h * w,
+      channels: c,
+      bytes: bytesOf(value),
+      persistent,
+      offset: -1,
+      values: [],
+    };
+    this.assign(value, storage, 0);
+    return storage;
+  }
+
+  private assign(value: Value, storage: Storage, channel: number): void {
+    this.places.set(value.id, { storage, channel });
+    storage.values.push(value);
+  }
+
+  private placeOf(value: Value): Place {
+    const place = this.places.get(value.id);
+    if (!place) throw new Error(`${value.name} is read before it is written`);
+    return place;
+  }
+
+  private visit(node: Node, at: number): void {
+    if (node.op === 'split') {
+      const { storage, channel } = this.placeOf(node.inputs.x);
+      let offset = channel;
+      for (const part of Object.values(node.outputs)) {
+        this.assign(part, storage, offset);
+        offset += part.shape[3];
+      }
+      return;
+    }
+    if (node.op === 'concat') {
+      this.visitConcat(Object.values(node.inputs), node.outputs.y, node);
+      return;
+    }
+    const definition = ops[node.op] as unknown as OpDef<object, Record<string, Value>, object>;
+    const outputs = node.outputs as Readonly<Record<string, Value>>;
+    const inputs = node.inputs as Readonly<Record<string, Value | undefined>>;
+    const taken = new Set<string>();
+    for (const [name, output] of Object.entries(outputs)) {
+      // Gradients of parameters already have their place in the flat region.
+      if (this.places.has(output.id)) continue;
+      const over = (definition.inPlace ?? []).find(([out, input]) => {
+        const target = inputs[input];
+        return (
+          out === name &&
+          target &&
+          !taken.has(input) &&
+          this.mayOverwrite(node, output, target, at, definition)
+        );
+      });
+      if (over) {
+        const place = this.placeOf(inputs[over[1]]!);
+        this.assign(output, place.storage, place.channel);
+        taken.add(over[1]);
+      } else if (node.phase === 'prepare') {
+        this.placePersistent(output);
+      } else {
+        this.newStorage(output, false);
+      }
+    }
+    this.steps.push(node);
+  }
+
+  /** True if nothing reads `target`, or anything that shares its memory, after the node at `at`. */
+  private mayOverwrite(
+    node: Node,
+    output: Value,
+    target: Value,
+    at: number,
+    definition: OpDef<object, Record<string, Value>, object>,
+  ): boolean {
+    const place = this.placeOf(target);
+    if (definition.updatesState) return true;
+    if (place.storage.persistent || output.dtype !== target.dtype) return false;
+    if (sizeOf(output.shape) !== sizeOf(target.shape) || output.shape[3] !== target.shape[3]) return false;
+    const from = place.channel;
+    const to = from + target.shape[3];
+    return place.storage.values.every((value) => {
+      const start = this.placeOf(value).channel;
+      if (start >= to || start + value.shape[3] <= from) return true;
+      const last = this.lastUse.get(value.id) ?? -1;
+      if (last > at) return false;
+      // Another input of this very node in the same memory would be overwritten while it is read.
+      return (
+        last < at || value.id === target.id || !valuesOf(node.inputs).some((input) => input.id === value.id)
+      );
+    });
+  }
+
+  private visitConcat(parts: readonly Value[], whole: Value, node: Node): void {
+    const first = this.placeOf(parts[0]);
+    let next = first.channel;
+    const adjacent = parts.every((part) => {
+      const place = this.placeOf(part);
+      const fits = place.storage === first.storage && place.channel === next;
+      next += part.shape[3];
+      return fits;
+    });
+    if (adjacent) {
+      this.assign(whole, first.storage, first.channel);
+      return;
+    }
+    const storage = this.newStorage(whole, node.phase === 'prepare');
+    if (storage.persistent) throw new UserError(`${whole.name}: constants are not concatenated`);
+    const seen = new Set<Storage>();
+    let channel = 0;
+    for (const part of parts) {
+      const place = this.placeOf(part);
+      const owned =
+        !place.storage.persistent &&
+        !seen.has(place.storage) &&
+        place.channel === 0 &&
+        place.storage.channels === part.shape[3];
+      if (owned) {
+        // What made this part writes straight into its range of the whole.
+        seen.add(place.storage);
+        for (const value of place.storage.values) {
+          this.assign(value, storage, channel + this.placeOf(value).channel);
+        }
+        place.storage.values = [];
+      } else {
+        const made = makeNode('copy', { x: part }, {}, node.label, node.phase);
+        this.assign(made.outputs.y, storage, channel);
+        this.steps.push(made.node);
+      }
+      channel += part.shape[3];
+    }
+  }
+
+  private ref(value: Value): TensorRef {
+    const { storage, channel } = this.placeOf(value);
+    const elementBytes = value.dtype === 'f32' ? 4 : 1;
+    return {
+      name: value.name,
+      dtype: value.dtype,
+      shape: value.shape,
+      offset: storage.offset + elementBytes * channel,
+      pixelStride: storage.channels,
+    };
+  }
+
+  /** First and last step at which each transient storage holds something. */
+  private lifetimes(): { storage: Storage; start: number; end: number }[] {
+    const start = new Map<Storage, number>();
+    const end = new Map<Storage, number>();
+    this.steps.forEach((node, i) => {
+      for (const value of valuesOf(node.outputs)) {
+        const { storage } = this.placeOf(value);
+        if (!start.has(storage)) start.set(storage, i);
+        end.set(storage, Math.max(end.get(storage) ?? 0, i));
+      }
+      for (const value of valuesOf(node.inputs)) {
+        const { storage } = this.placeOf(value);
+        end.set(storage, Math.max(end.get(storage) ?? 0, i));
+      }
+    });
+    for (const value of Object.values(this.graph.outputs)) {
+      end.set(this.placeOf(value).storage, this.steps.length - 1);
+    }
+    return [...start]
+      .filter(([storage]) => !storage.persistent)
+      .map(([storage, first]) => ({ storage, start: first, end: end.get(storage)! }));
+  }
+
+  finish(scratchBytes: ScratchRule): Plan {
+    const lifetimes = this.lifetimes();
+    for (const { storage } of lifetimes) storage.offset = 0;
+    const scratch = this.steps.map((node) => scratchBytes(this.call(node, { offset: 0, bytes: 0 })));
+    const intervals = [
+      ...lifetimes.map(({ storage, start, end }) => ({ bytes: alignUp(storage.bytes, ALIGN), start, end })),
+      ...scratch.map((bytes, i) => ({ bytes: alignUp(bytes, ALIGN), start: i, end: i })),
+    ];
+    const packed = packIntervals(intervals);
+    lifetimes.forEach(({ storage }, i) => {
+      storage.offset = this.persistentEnd + packed.offsets[i];
+    });
+    const calls = this.steps.map((node, i) =>
+      this.call(node, {
+        offset: this.persistentEnd + packed.offsets[lifetimes.length + i],
+        bytes: scratch[i],
+      }),
+    );
+    const timeline = this.timeline(intervals);
+    return {
+      calls,
+      arenaBytes: this.persistentEnd + packed.bytes,
+      persistentBytes: this.persistentEnd,
+      slots: this.slots(),
+      flatParams: this.flatParams,
+      parameters: this.graph.params.reduce((sum, param) => sum + sizeOf(param.shape), 0),
+      timeline,
+      peak: timeline.reduce((a, b) => (b.bytes > a.bytes ? b : a)),
+    };
+  }
+
+  private call(node: Node, scratch: Call['scratch']): Call {
+    const refs = (record: object) =>
+      Object.fromEntries(
+        Object.entries(record)
+          .filter(([, value]) => value !== undefined)
+          .map(([name, value]) => [name, this.ref(value)]),
+      );
+    const definition = ops[node.op] as unknown as OpDef<object, object, object>;
+    return {
+      op: node.op,
+      label: node.label,
+      phase: node.phase,
+      inputs: refs(node.inputs),
+      outputs: refs(node.outputs),
+      attrs: node.attrs,
+      scratch,
+      flops: definition.flops({ inputs: node.inputs, outputs: node.outputs, attrs: node.attrs }),
+    } as unknown as Call;
+  }
+
+  private timeline(intervals: readonly { bytes: number; start: number; end: number }[]): MemoryPoint[] {
+    const change = new Float64Array(this.steps.length + 1);
+    for (const { bytes, start, end } of intervals) {
+      change[start] += bytes;
+      change[end + 1] -= bytes;
+    }
+    let live = this.persistentEnd;
+    return this.steps.map((node, i) => {
+      live += change[i];
+      return { label: node.label, phase: node.phase, bytes: live };
+    });
+  }
+
+  private slots(): Record<string, Slot> {
+    const { graph } = this;
+    const named: [string, Value, Slot['role']][] = [
+      ...graph.params.map((value): [string, Value, Slot['role']] => [value.name, value, 'param']),
+      ...graph.states.map((value): [string, Value, Slot['role']] => [value.name, value, 'state']),
+      ...graph.inputs.map((value): [string, Value, Slot['role']] => [value.name, value, 'input']),
+      ...Object.entries(graph.outputs).map(([name, value]): [string, Value, Slot['role']] => [
+        name,
+        value,
+        'output',
+      ]),
+      ...graph.params
+        .filter((param) => graph.gradients.has(param.id))
+        .map((param): [string, Value, Slot['role']] => [
+          `${param.name}.grad`,
+          graph.gradients.get(param.id)!,
+          'output',
+        ]),
+    ];
+    if (graph.flat) {
+      named.push(['params', graph.flat.params, 'param'], ['grads', graph.flat.grads, 'output']);
+    }
+    return Object.fromEntries(
+      named.map(([name, value, role]) => {
+        const initial = graph.initial.get(value.id);
+        return [name, { ...this.ref(value), role, ...(initial ? { initial } : {}) }];
+      }),
+    );
+  }
+}

@@ -1,0 +1,23 @@
+import { hashString, Rng } from '../data/rng.js';
+import { sizeOf } from '../graph/ir.js';
+import type { Plan } from '../graph/planned.js';
+
+/**
+ * Initial content of every param and state slot of a plan, by slot name: He-normal convolutions (fan-out), constant
+ * vectors. Each tensor has its own random stream made from the seed and its name, so adding a layer changes no other.
+ */
+export function initialWeights(plan: Plan, seed: number): Map<string, Float32Array> {
+  const weights = new Map<string, Float32Array>();
+  for (const [name, slot] of Object.entries(plan.slots)) {
+    if (!slot.initial) continue;
+    const data = new Float32Array(sizeOf(slot.shape));
+    if (slot.initial.kind === 'constant') data.fill(slot.initial.value);
+    else {
+      const deviation = Math.sqrt(2 / slot.initial.fanOut);
+      const rng = Rng.of(seed, hashString(name));
+      for (let i = 0; i < data.length; i++) data[i] = deviation * rng.normal();
+    }
+    weights.set(name, data);
+  }
+  return weights;
+}

@@ -1,0 +1,12 @@
+import type { Builder } from '../graph/builder.js';
+import type { Value } from '../graph/ir.js';
+
+/** A network as the compiler sees it: a name, what rebuilds it, and how it is written down with the builder. */
+export interface Network {
+  readonly name: string;
+  readonly classes: number;
+  /** JSON that `networkFromConfig` turns back into this network; stored in checkpoints. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** `images`: u8 `N×H×W×3`; returns logits `N×h×w×classes` at any resolution, resized bilinearly to `H×W` later. */
+  build(b: Builder, images: Value): Value;
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import type { Builder } from '../graph/builder.js';
+import type { Value } from '../graph/ir.js';
+import type { Network } from './network.js';
+import { imageNorm } from './normalization.js';
+
+const dilationPairs = z.array(z.tuple([z.int().positive(), z.int().positive()])).min(1);
+
+/** Shape of a VNet; defaults are VNet(α = 1, β = 2), 163 K parameters at 19 classes. */
+export const vnetConfig = z.strictObject({
+  classes: z.int().min(2).max(255),
+  /** V modules of stage 2. */
+  alpha: z.int().min(0).max(64).default(1),
+  /** V modules of stage 3. */
+  beta: z.int().min(0).max(64).default(2),
+  /** Channels of the three stem convolutions. */
+  stem: z.int().positive().default(8),
+  /** Channels of stages 2 and 3; even, because V modules work on halves. */
+  widths: z.tuple([z.int().positive().multipleOf(2), z.int().positive().multipleOf(2)]).default([64, 152]),
+  /** Dilations (F, G) of the V modules of stage 2, repeated when there are more modules. */
+  dilations2: dilationPairs.default([[1, 2]]),
+  dilations3: dilationPairs.default([
+    [2, 4],
+    [8, 16],
+  ]),
+  /** Windows of the average poolings of CPP, odd. */
+  pyramid: z.array(z.int().positive()).min(1).default([3, 5, 7]),
+});
+export type VNetConfig = z.infer<typeof vnetConfig>;
+export type VNetOptions = z.input<typeof vnetConfig>;
+
+/**
+ * VNet (design section 1; "VNet: A Versatile Network for Efficient Real-Time Semantic Segmentation"). A stem of
+ * three 3×3 convolutions, contextual pyramid pooling (CPP) in front of two stages of reversible V modules, logits
+ * at 1/8 of the input.
+ */
+export function vnet(options: VNetOptions): Network {
+  const config = vnetConfig.parse(options);
+  return {
+    name: 'vnet',
+    classes: config.classes,
+    config,
+    build(b, images) {
+      const { widths, pyramid } = config;
+      const cpp = (name: string, x: Value, width: number) =>
+        b.scope(`${name}.cpp`, () => contextualPyramidPooling(b, x, width, pyramid));
+      // Stem and first CPP are one region: only the u8 image survives the forward pass.
+      let x = b.checkpoint(() => cpp('stage2', stem(b, images, config.stem), widths[0]));
+      x = vModules(b, 'stage2', x, config.alpha, config.dilations2);
+      x = b.checkpoint(() => cpp('stage3', x, widths[1]));
+      x = vModules(b, 'stage3', x, config.beta, config.dilations3);
+      return b.conv('head', x, { out: config.classes, kernel: 1, bias: true });
+    },
+  };
+}
+
+/** 3×3 stride 2, then twice 3×3, each with BN and PReLU: `N×H×W×3` → `N×⌈H/2⌉×⌈W/2⌉×channels`. */
+function stem(b: Builder, images: Value, channels: number): Value {
+  return b.scope('stem', () => {
+    let x = images;
+    for (const [i, stride] of [2, 1, 1].entries()) {
+      const normalize = i === 0 ? imageNorm : undefined;
+      x = b.conv(`conv${i + 1}`, x, { out: channels, kernel: 3, stride, normalize });
+      x = b.batchNorm(`norm${i + 1}`, x, { act: 'prelu' });
+    }
+    return x;
+  });
+}
+
+/** `count` V modules in a row on the halves of `x`; shape unchanged. */
+function vModules(
+  b: Builder,
+  name: string,
+  x: Value,
+  count: number,
+  dilations: readonly (readonly [number, number])[],
+): Value {
+  if (count === 0) return x;
+  const half = x.shape[3] / 2;
+  let [x1, x2] = b.split(x, [half, half]);
+  for (let i = 0; i < count; i++) {
+    const [f, g] = dilations[i % dilations.length];
+    [x1, x2] = b.reversible(
+      `${name}.v${i + 1}`,
+      [x1, x2],
+      (part) => asymmetric(b, part, f),
+      (part) => asymmetric(b, part, g),
+    );
+  }
+  return b.concat(x1, x2);
+}
+
+/** CPP: `concat(1×1 stride 2 conv, Σₖ avgpool k×k stride 2)`, BN, PReLU; halves the resolution without 3×3 weights. */
+export function contextualPyramidPooling(
+  b: Builder,
+  x: Value,
+  out: number,
+  kernels: readonly number[],
+): Value {
+  const pointwise = b.conv('pointwise', x, { out: out - x.shape[3], kernel: 1, stride: 2 });
+  const pooled = b.pyramidPool('pool', x, { kernels, stride: 2 });
+  return b.batchNorm('norm', b.concat(pointwise, pooled), { act: 'prelu' });
+}
+
+/** F and G of a V module: 3×1 conv, PReLU, 1×3 conv (both with dilation d), BN; keeps the number of channels. */
+function asymmetric(b: Builder, x: Value, dilation: number): Value {
+  const out = x.shape[3];
+  const vertical = b.prelu('act', b.conv('conv1', x, { out, kernel: [3, 1], dilation }));
+  return b.batchNorm('norm', b.conv('conv2', vertical, { out, kernel: [1, 3], dilation }));
+}
