@@ -1,0 +1,131 @@
+import type { Rgb } from '../classes.js';
+import type { Rng } from '../rng.js';
+import { lit } from './painter.js';
+import type { Lot, Side, Street } from './plan.js';
+
+const facades: readonly Rgb[] = [
+  [196, 178, 142],
+  [208, 202, 188],
+  [150, 104, 82],
+  [172, 168, 160],
+  [214, 196, 150],
+  [142, 130, 118],
+  [186, 150, 126],
+  [160, 170, 176],
+  [222, 218, 210],
+  [126, 86, 70],
+];
+const fences: readonly Rgb[] = [
+  [92, 96, 98],
+  [70, 88, 70],
+  [134, 102, 74],
+  [150, 148, 142],
+];
+const walls: readonly Rgb[] = [
+  [156, 150, 140],
+  [140, 104, 88],
+  [176, 172, 164],
+];
+
+/** What a scene must show; the rest is chance. Scene i of a set shows `featured[i mod 6]`. */
+export interface Features {
+  train: boolean;
+  bus: boolean;
+  truck: boolean;
+  motorcycle: boolean;
+  wall: boolean;
+  fence: boolean;
+  park: boolean;
+  crossing: boolean;
+}
+
+/** A rotation through the rarer things, so that any six scenes in a row hold every class. */
+export function featuresOf(index: number, rng: Rng): Features {
+  const turn = index % 6;
+  const also = (t: number, p: number) => turn === t || rng.chance(p);
+  return {
+    train: also(0, 0.04),
+    bus: also(1, 0.12),
+    truck: also(2, 0.12),
+    motorcycle: also(3, 0.25),
+    wall: also(4, 0.3),
+    fence: also(5, 0.35),
+    park: also(2, 0.35),
+    crossing: also(1, 0.4) || turn === 4,
+  };
+}
+
+/** Draws the street's shape. */
+export function planStreet(features: Features, rng: Rng): Street {
+  const lane = rng.range(3.2, 3.7);
+  const twoWay = features.train || rng.chance(0.75);
+  const wide = twoWay && !features.train && rng.chance(0.3);
+  const parking = rng.chance(0.6) ? 2.1 : 0.4;
+  const tram = features.train ? 3.4 : 0;
+  // The camera sits in the rightmost lane that moves.
+  const right = lane / 2 + parking;
+  const middle = twoWay ? -lane / 2 - (wide ? lane : 0) - tram / 2 : undefined;
+  const left = (twoWay ? lane * (wide ? 3.5 : 1.5) : lane * 0.7) + tram + (rng.chance(0.6) ? 2.1 : 0.3);
+  const lanes = wide ? [-lane / 2, -lane * 2.5] : [];
+  if (features.train && middle !== undefined) lanes.push(middle - tram / 2, middle + tram / 2);
+  const paving: Rgb = rng.pick<Rgb>([
+    [128, 122, 116],
+    [138, 134, 130],
+    [132, 118, 110],
+  ]);
+  const tone = rng.range(0.8, 1.08);
+  return {
+    left: planSide(-1, left, features, rng),
+    right: planSide(1, right, features, rng),
+    middle: features.train ? undefined : middle,
+    lanes,
+    crossing: features.crossing ? rng.range(13, 26) : undefined,
+    track: features.train ? middle : undefined,
+    asphalt: [100 * tone, 101 * tone, 104 * tone],
+    paving,
+    grass: rng.pick<Rgb>([
+      [92, 110, 58],
+      [112, 116, 68],
+      [84, 104, 62],
+    ]),
+    phase: rng.range(0, 200),
+  };
+}
+
+function planSide(sign: -1 | 1, kerb: number, features: Features, rng: Rng): Side {
+  const walk = kerb + rng.range(1.8, 4);
+  const garden = rng.chance(0.35) ? rng.range(1.2, 3.5) : 0;
+  const lots: Lot[] = [];
+  let z = rng.range(-2, 1.5);
+  const green = rng.range(0.1, 0.4);
+  // Where in the row the featured lots come; near enough to be seen.
+  const wallAt = features.wall ? 1 + rng.int(2) : -1;
+  const fenceAt = features.fence ? 1 + rng.int(2) : -1;
+  const parkAt = features.park ? 2 + rng.int(2) : -1;
+  for (let i = 0; z < 150; i++) {
+    const wanted = (sign > 0 ? i === wallAt : i === wallAt + 1) && features.wall ? 'wall' : undefined;
+    const kind =
+      wanted ??
+      (i === fenceAt
+        ? 'fence'
+        : i === parkAt
+          ? 'park'
+          : rng.chance(1 - green)
+            ? 'building'
+            : rng.pick(['park', 'fence', 'wall'] as const));
+    const length = rng.range(8, kind === 'building' ? 20 : 14);
+    const tall =
+      kind === 'building' ? rng.range(6.5, 19) : kind === 'wall' ? rng.range(1.5, 2.7) : rng.range(1.1, 2);
+    const palette = kind === 'building' ? facades : kind === 'wall' ? walls : fences;
+    lots.push({
+      kind,
+      z0: z,
+      z1: z + length,
+      height: tall,
+      colour: lit(rng.pick(palette), rng.range(0.88, 1.06)),
+      seed: rng.uint32(),
+    });
+    z += length;
+  }
+  return { sign, kerb, walk, front: walk + garden, lots };
+}

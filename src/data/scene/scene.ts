@@ -1,0 +1,128 @@
+import type { Rgb } from '../classes.js';
+import { Rng } from '../rng.js';
+import { Canvas } from './canvas.js';
+import { finish } from './finish.js';
+import { paintGround } from './ground.js';
+import { id } from './labels.js';
+import { featuresOf, planStreet } from './layout.js';
+import { type Camera, type Light, mix, Painter } from './painter.js';
+import { paintBackdrop, populate } from './populate.js';
+import { paintSky, type Sky } from './sky.js';
+
+/** A weather: the sky's colours, how much sun, and the tint of the light. */
+interface Weather {
+  zenith: Rgb;
+  low: Rgb;
+  cloud: Rgb;
+  cover: [number, number];
+  sun: number;
+  tint: Rgb;
+  exposure: [number, number];
+}
+
+const weathers: readonly Weather[] = [
+  {
+    zenith: [74, 124, 190],
+    low: [190, 214, 232],
+    cloud: [246, 247, 248],
+    cover: [0.2, 0.45],
+    sun: 1,
+    tint: [1.04, 1.01, 0.95],
+    exposure: [0.95, 1.08],
+  },
+  {
+    zenith: [104, 146, 196],
+    low: [206, 220, 230],
+    cloud: [240, 240, 240],
+    cover: [0.45, 0.7],
+    sun: 0.7,
+    tint: [1.01, 1.01, 0.98],
+    exposure: [0.9, 1.05],
+  },
+  {
+    zenith: [168, 178, 188],
+    low: [214, 218, 220],
+    cloud: [228, 229, 231],
+    cover: [0.8, 1],
+    sun: 0.05,
+    tint: [0.97, 1, 1.02],
+    exposure: [0.82, 1],
+  },
+  {
+    zenith: [92, 110, 160],
+    low: [244, 206, 160],
+    cloud: [250, 220, 190],
+    cover: [0.35, 0.6],
+    sun: 0.8,
+    tint: [1.1, 0.98, 0.84],
+    exposure: [0.78, 0.95],
+  },
+];
+
+/** Draws scene `index` of the set `seed`; the same at every size but for what a pixel can hold. */
+export function drawScene(seed: number, index: number, height: number, width: number): Canvas {
+  const rng = Rng.of(seed, index, 1);
+  const canvas = new Canvas(width, height);
+  const weather = rng.pick(weathers);
+  const camera: Camera = {
+    focal: 0.55 * (width + 2 * height) * rng.range(0.92, 1.06),
+    centreX: width * rng.range(0.46, 0.54),
+    horizon: height * rng.range(0.4, 0.46),
+    height: rng.range(1.25, 1.5),
+    bend: rng.chance(0.4) ? rng.range(-0.0022, 0.0022) : rng.range(-0.0002, 0.0002),
+  };
+  const cover = rng.range(...weather.cover);
+  const light: Light = {
+    sun: weather.sun * (1.1 - 0.5 * cover),
+    side: rng.chance(0.5) ? -1 : 1,
+    slant: rng.range(0.3, 0.95),
+    haze: mix(weather.low, [200, 205, 210], 0.4),
+    visibility: rng.range(260, 600),
+  };
+  const sky: Sky = { ...weather, cover, phase: rng.range(0, 200) };
+  const features = featuresOf(index, rng);
+  const street = planStreet(features, rng);
+  const painter = new Painter(canvas, camera, light);
+  const items = populate(street, features, rng);
+  paintSky(canvas, camera, sky);
+  paintGround(painter, street);
+  paintBackdrop(painter, Rng.of(seed, index, 2));
+  items.sort((a, b) => b.z - a.z);
+  for (const item of items) item.draw(painter);
+  if (rng.chance(0.8)) paintBonnet(canvas, painter, rng);
+  finish(
+    canvas,
+    { tint: weather.tint, exposure: rng.range(...weather.exposure), noise: rng.range(1.6, 3.4) },
+    Rng.of(seed, index, 3),
+  );
+  return canvas;
+}
+
+/** The bonnet of the car the camera sits in: labelled `ego vehicle`, which nobody evaluates. */
+function paintBonnet(canvas: Canvas, painter: Painter, rng: Rng): void {
+  const { width, height } = canvas;
+  const top = height * rng.range(0.9, 0.94);
+  const curve = height * 0.035;
+  const points: number[] = [];
+  for (let i = 0; i <= 32; i++) {
+    const t = i / 32;
+    points.push(width * (t * 1.04 - 0.02), top + curve * (2 * t - 1) ** 2 * (1 + (2 * t - 1) ** 2));
+  }
+  points.push(width * 1.02, height + 2, -width * 0.02, height + 2);
+  const colour = rng.pick<Rgb>([
+    [34, 36, 40],
+    [60, 64, 70],
+    [30, 34, 48],
+  ]);
+  const glow = rng.range(0.5, 0.9);
+  canvas.fill(
+    points,
+    {
+      colour,
+      // The sky mirrors in the front of the bonnet.
+      shade: (x, y) =>
+        1 + glow * Math.exp(-(((y - top) / height) * 28)) + 0.2 * Math.cos((x / width - 0.5) * 5),
+    },
+    painter.stuff(id.ego),
+  );
+}
