@@ -1,0 +1,174 @@
+"""VNet in PyTorch, as a peer to race: one JSON command per line on stdin, one JSON answer per line on stdout.
+
+{"cmd": "load", "weights": FILE.safetensors, "config": {...}, "threads": 2}
+{"cmd": "infer", "images": FILE (raw u8 NHWC), "shape": [n, h, w], "layout": "nchw" | "nhwc", "labels": OUT}
+{"cmd": "train", "images": FILE, "labels": FILE, "shape": [n, h, w], "layout": ..., "lr": 5e-4}
+Answers carry "ms", the time of one run from bytes to labels, or of one full training step.
+"""
+import json
+import resource
+import struct
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+MEAN = torch.tensor([0.485, 0.456, 0.406])
+STD = torch.tensor([0.229, 0.224, 0.225])
+
+
+class NormAct(nn.Module):
+    def __init__(self, channels, act):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.act = nn.PReLU(channels) if act else None
+
+    def forward(self, x):
+        x = self.norm(x)
+        return self.act(x) if self.act else x
+
+
+class Cpp(nn.Module):
+    def __init__(self, cin, cout, pyramid):
+        super().__init__()
+        self.pointwise = nn.Conv2d(cin, cout - cin, 1, stride=2, bias=False)
+        self.pyramid = pyramid
+        self.norm = NormAct(cout, True)
+
+    def forward(self, x):
+        pooled = sum(F.avg_pool2d(x, k, 2, k // 2) for k in self.pyramid)
+        return self.norm(torch.cat([self.pointwise(x), pooled], 1))
+
+
+class Half(nn.Module):
+    def __init__(self, c, d):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c, c, (3, 1), padding=(d, 0), dilation=(d, 1), bias=False)
+        self.act = nn.PReLU(c)
+        self.conv2 = nn.Conv2d(c, c, (1, 3), padding=(0, d), dilation=(1, d), bias=False)
+        self.norm = NormAct(c, False)
+
+    def forward(self, x):
+        return self.norm(self.conv2(self.act(self.conv1(x))))
+
+
+class V(nn.Module):
+    def __init__(self, c, dilations):
+        super().__init__()
+        self.F, self.G = Half(c // 2, dilations[0]), Half(c // 2, dilations[1])
+
+    def forward(self, x):
+        x1, x2 = x.chunk(2, 1)
+        y1 = x1 + self.F(x2)
+        return torch.cat([y1, x2 + self.G(y1)], 1)
+
+
+class VNet(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        s, (w2, w3) = c["stem"], c["widths"]
+        self.stem = nn.ModuleDict()
+        for i, (cin, stride) in enumerate([(3, 2), (s, 1), (s, 1)], 1):
+            self.stem[f"conv{i}"] = nn.Conv2d(cin, s, 3, stride, 1, bias=False)
+            self.stem[f"norm{i}"] = NormAct(s, True)
+        d2, d3 = c["dilations2"], c["dilations3"]
+        self.stage2 = nn.ModuleDict({"cpp": Cpp(s, w2, c["pyramid"])})
+        self.stage3 = nn.ModuleDict({"cpp": Cpp(w2, w3, c["pyramid"])})
+        for i in range(c["alpha"]):
+            self.stage2[f"v{i + 1}"] = V(w2, d2[i % len(d2)])
+        for i in range(c["beta"]):
+            self.stage3[f"v{i + 1}"] = V(w3, d3[i % len(d3)])
+        self.head = nn.Conv2d(w3, c["classes"], 1)
+
+    def forward(self, x):
+        size = x.shape[2:]
+        for part in [*self.stem.values(), *self.stage2.values(), *self.stage3.values(), self.head]:
+            x = part(x)
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        header = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+        data = f.read()
+    header.pop("__metadata__", None)
+    return {
+        name: np.frombuffer(data[slice(*t["data_offsets"])], np.float32).reshape(t["shape"])
+        for name, t in header.items()
+        if t["dtype"] == "F32"
+    }
+
+
+def assign(model, tensors):
+    """Names here: `stem.norm1.gamma`; PyTorch's: `stem.norm1.norm.weight`. Weights: HWIO to OIHW."""
+    state = model.state_dict()
+    for name in state:
+        if name.endswith("num_batches_tracked"):
+            continue
+        parts = name.split(".")
+        owner, leaf = parts[:-1], parts[-1]
+        if len(owner) > 1 and owner[-2].startswith("norm") and owner[-1] in ("norm", "act"):
+            leaf = {"weight": "gamma" if owner[-1] == "norm" else "slope", "bias": "beta",
+                    "running_mean": "mean", "running_var": "variance"}[leaf]
+            owner = owner[:-1]
+        elif owner[-1] == "act":
+            leaf = "slope"
+        source = torch.from_numpy(tensors[".".join([*owner, leaf])].copy())
+        state[name].copy_(source.permute(3, 2, 0, 1) if leaf == "weight" else source.flatten())
+
+
+def image_batch(command):
+    n, h, w = command["shape"]
+    raw = np.fromfile(command["images"], np.uint8).reshape(n, h, w, 3)
+    return torch.from_numpy(raw)
+
+
+def to_input(raw, layout):
+    x = ((raw.float() / 255 - MEAN) / STD).permute(0, 3, 1, 2)
+    return x if layout == "nhwc" else x.contiguous()
+
+
+def main():
+    model = optimizer = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        answer = {}
+        if command["cmd"] == "load":
+            torch.set_num_threads(command.get("threads", 2))
+            model = VNet(command["config"])
+            assign(model, read_safetensors(command["weights"]))
+            answer["parameters"] = sum(p.numel() for p in model.parameters())
+            answer["version"] = torch.__version__
+        elif command["cmd"] == "infer":
+            raw, layout = image_batch(command), command["layout"]
+            model.eval()
+            model.to(memory_format=torch.channels_last if layout == "nhwc" else torch.contiguous_format)
+            start = time.perf_counter()
+            with torch.inference_mode():
+                labels = model(to_input(raw, layout)).argmax(1).to(torch.uint8)
+            answer["ms"] = 1e3 * (time.perf_counter() - start)
+            if "labels" in command:
+                labels.numpy().tofile(command["labels"])
+        elif command["cmd"] == "train":
+            n, h, w = command["shape"]
+            raw, layout = image_batch(command), command["layout"]
+            target = torch.from_numpy(np.fromfile(command["labels"], np.uint8).reshape(n, h, w)).long()
+            model.train()
+            model.to(memory_format=torch.channels_last if layout == "nhwc" else torch.contiguous_format)
+            if optimizer is None:
+                optimizer = torch.optim.Adam(model.parameters(), lr=command.get("lr", 5e-4), weight_decay=1e-4)
+            start = time.perf_counter()
+            optimizer.zero_grad(set_to_none=True)
+            loss = F.cross_entropy(model(to_input(raw, layout)), target, ignore_index=255)
+            loss.backward()
+            optimizer.step()
+            answer["ms"] = 1e3 * (time.perf_counter() - start)
+            answer["loss"] = loss.item()
+        answer["peakRssBytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps(answer), flush=True)
+
+
+main()
