@@ -1,1 +1,3 @@
 export { affine } from './affine';
+export { convDirect, convPackWeights } from './conv';
+export { convGradWeight, convReduceWeights } from './convGradWeight';

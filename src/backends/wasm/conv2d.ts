@@ -1,0 +1,42 @@
+import type { CallFor } from '../../graph/planned.js';
+import type { DirectConv, WeightSteps } from './convDirect.js';
+import { directStages, packedWeightBytes } from './convDirect.js';
+import type { WasmKernel } from './lower.js';
+import { scratchPointer } from './lower.js';
+
+type Conv2d = CallFor<'conv2d'>;
+
+export const conv2d: WasmKernel<'conv2d'> = {
+  scratchBytes: ({ inputs: { weight }, attrs }) =>
+    packedWeightBytes(stepsOf(weight, attrs.groups), attrs.groups, weight.shape[0] * weight.shape[1]),
+  lower: (call) => directStages(directOf(call), scratchPointer(call)),
+};
+
+const stepsOf = (weight: Conv2d['inputs']['weight'], groups: number): WeightSteps => {
+  const outputs = weight.shape[3] / groups;
+  return {
+    weight,
+    inputs: weight.shape[2],
+    outputs,
+    inputStep: weight.shape[3],
+    outputStep: 1,
+    groupStep: outputs,
+  };
+};
+
+function directOf({ inputs, outputs: { y }, attrs }: Conv2d): DirectConv {
+  const { x, weight, bias, slope, residual, ...prologue } = inputs;
+  const { stride, padding, dilation, groups, normalize } = attrs;
+  const taps = tapsOf(weight.shape[0], weight.shape[1]).map(({ ky, kx, source }) => ({
+    y: ky * dilation[0] - padding[0],
+    x: kx * dilation[1] - padding[1],
+    source,
+  }));
+  const steps = stepsOf(weight, groups);
+  const rest = { origin: [0, 0], step: [1, 1], bias, slope, residual } as const;
+  return { x, prologue, normalize, stride, taps, steps, groups, y, ...rest };
+}
+
+/** Indices of the taps of a kernel. */
+export const tapsOf = (kh: number, kw: number): { ky: number; kx: number; source: number }[] =>
+  Array.from({ length: kh * kw }, (_, source) => ({ ky: Math.floor(source / kw), kx: source % kw, source }));

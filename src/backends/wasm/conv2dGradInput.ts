@@ -1,0 +1,57 @@
+import type { CallFor } from '../../graph/planned.js';
+import { tapsOf } from './conv2d.js';
+import type { WeightSteps } from './convDirect.js';
+import { directStages, packedWeightBytes } from './convDirect.js';
+import type { Stage, WasmKernel } from './lower.js';
+import { scratchPointer } from './lower.js';
+
+type GradInput = CallFor<'conv2dGradInput'>;
+
+export const conv2dGradInput: WasmKernel<'conv2dGradInput'> = {
+  scratchBytes: ({ inputs: { weight }, attrs }) =>
+    packedWeightBytes(stepsOf(weight, attrs.groups), attrs.groups, weight.shape[0] * weight.shape[1]),
+  lower: (call) => stagesOf(call),
+};
+
+/** Weights with inputs and outputs exchanged. */
+const stepsOf = (weight: GradInput['inputs']['weight'], groups: number): WeightSteps => {
+  const inputs = weight.shape[3] / groups;
+  return {
+    weight,
+    inputs,
+    outputs: weight.shape[2],
+    inputStep: 1,
+    outputStep: weight.shape[3],
+    groupStep: inputs,
+  };
+};
+
+/**
+ * `gx[i] = Σₖ w[k] · gy[(i + p − d·k) / s]` where that is whole: with `i = s·j + r`, one convolution of `gy` with
+ * stride 1 for each remainder `r`, by the taps with `r + p − d·k` divisible by `s`.
+ */
+function stagesOf(call: GradInput): Stage[] {
+  const { gy, weight, acc } = call.inputs;
+  const { gx } = call.outputs;
+  const { stride, padding, dilation, groups } = call.attrs;
+  const steps = stepsOf(weight, groups);
+  const stages: Stage[] = [];
+  let packed = scratchPointer(call);
+  for (let ry = 0; ry < stride[0]; ry++) {
+    for (let rx = 0; rx < stride[1]; rx++) {
+      const taps = tapsOf(weight.shape[0], weight.shape[1])
+        .map(({ ky, kx, source }) => ({
+          y: (ry + padding[0] - ky * dilation[0]) / stride[0],
+          x: (rx + padding[1] - kx * dilation[1]) / stride[1],
+          source,
+        }))
+        .filter(({ y, x }) => Number.isInteger(y) && Number.isInteger(x));
+      if (taps.length === 0 && acc?.offset === gx.offset) continue;
+      const place = { origin: [ry, rx], step: stride, residual: acc } as const;
+      const conv = { x: gy, stride: [1, 1], taps, steps, groups, y: gx, ...place } as const;
+      stages.push(...directStages(conv, packed));
+      packed += packedWeightBytes(steps, groups, taps.length);
+    }
+  }
+  return stages;
+}
