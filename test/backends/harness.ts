@@ -80,10 +80,14 @@ export function randomBytes(rng: Rng, shape: Shape, below = 256, ignore?: number
   return { shape, data: Uint8Array.from({ length: sizeOf(shape) }, draw) };
 }
 
-/** A tensor of given values. */
-export function tensor(shape: Shape, values: ArrayLike<number>): Tensor {
+/** A tensor of given values: f32, or float64 where only the reference runs. */
+export function tensor(
+  shape: Shape,
+  values: ArrayLike<number>,
+  Data: typeof Float32Array | typeof Float64Array | typeof Uint8Array = Float32Array,
+): Tensor {
   assert.equal(values.length, sizeOf(shape), `values of a ${formatShape(shape)} tensor`);
-  return { shape, data: Float32Array.from(values) };
+  return { shape, data: Data.from(values) };
 }
 
 /** Fails unless every element is within `absolute + relative·max|expected|`. NaN never is. */

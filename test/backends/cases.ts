@@ -1,0 +1,256 @@
+import type { Rng } from '../../src/data/rng.js';
+import type { Shape } from '../../src/graph/ir.js';
+import type { ConvAttrs } from '../../src/ops/conv.js';
+import { convLength } from '../../src/ops/conv.js';
+import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
+import { adamHyper } from '../../src/ops/optimizer.js';
+import type { Tensor, Tensors } from './harness.js';
+import { randomBytes, randomTensor, tensor } from './harness.js';
+
+/** One call of a kernel: what `runOp` and `assertParity` take. */
+export interface Case<K extends KernelName> {
+  readonly inputs: Tensors<InputsOf<K>>;
+  readonly attrs: AttrsOf<K>;
+}
+
+const vector = (channels: number): Shape => [1, 1, 1, channels];
+const between = (rng: Rng, low: number, high: number): number => low + rng.int(high - low + 1);
+const maybe = (rng: Rng, make: () => Tensor): Tensor | undefined => (rng.chance(0.5) ? make() : undefined);
+const image = (rng: Rng, channels = between(rng, 1, 9)): Shape => [
+  between(rng, 1, 2),
+  between(rng, 3, 9),
+  between(rng, 3, 9),
+  channels,
+];
+
+/** `scale` and `shift` come together, the slope on its own. */
+function prologue(rng: Rng, channels: number) {
+  const moved = rng.chance(0.5);
+  return {
+    preScale: moved ? randomTensor(rng, vector(channels), 0.5, 2) : undefined,
+    preShift: moved ? randomTensor(rng, vector(channels)) : undefined,
+    preSlope: maybe(rng, () => randomTensor(rng, vector(channels), 0, 0.5)),
+  };
+}
+
+/** A random convolution whose output is not empty. */
+function convolution(rng: Rng) {
+  for (;;) {
+    const groups = rng.pick([1, 1, 2, 3]);
+    const kernel = [rng.pick([1, 3, 3, 5]), rng.pick([1, 2, 3, 3])] as const;
+    const x = image(rng, groups * between(rng, 1, 6));
+    const attrs: ConvAttrs = {
+      stride: [between(rng, 1, 2), between(rng, 1, 3)],
+      padding: [rng.int(3), rng.int(3)],
+      dilation: [between(rng, 1, 3), between(rng, 1, 2)],
+      groups,
+    };
+    const length = (axis: 0 | 1) =>
+      convLength(x[1 + axis], kernel[axis], attrs.stride[axis], attrs.padding[axis], attrs.dilation[axis]);
+    const weight: Shape = [...kernel, x[3] / groups, groups * between(rng, 1, 6)];
+    const y: Shape = [x[0], length(0), length(1), weight[3]];
+    if (y[1] > 0 && y[2] > 0) return { attrs, kernel, x, weight, y };
+  }
+}
+
+/** The network's input: bytes, normalised while they are read. */
+function photo(rng: Rng, shape: Shape): { x: Tensor; normalize: ConvAttrs['normalize'] } {
+  const channels = Array.from({ length: shape[3] });
+  const normalize = { mean: channels.map(() => rng.next()), std: channels.map(() => rng.range(0.2, 0.3)) };
+  return { x: randomBytes(rng, shape), normalize };
+}
+
+function pyramid(rng: Rng) {
+  const attrs = { kernels: rng.pick([[3], [3, 5, 7], [1, 5]]), stride: between(rng, 1, 2) };
+  const x = image(rng);
+  const length = (n: number) => convLength(n, 1, attrs.stride, 0, 1);
+  return { attrs, x, y: [x[0], length(x[1]), length(x[2]), x[3]] as Shape };
+}
+
+function stats(rng: Rng, channels: number, eps: number): Tensor {
+  const variance = Array.from({ length: channels }, () => rng.range(0.1, 2));
+  return tensor(
+    [1, 1, 3, channels],
+    [...variance.map(() => rng.range(-1, 1)), ...variance, ...variance.map((v) => 1 / Math.sqrt(v + eps))],
+  );
+}
+
+/** A random call of every kernel, small enough for the reference; the compiler says which are missing. */
+export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } = {
+  conv2d(rng) {
+    const { attrs, x, weight, y } = convolution(rng);
+    const fromPhoto = rng.chance(0.25) ? photo(rng, x) : undefined;
+    const inputs = {
+      x: fromPhoto?.x ?? randomTensor(rng, x),
+      ...(fromPhoto ? {} : prologue(rng, x[3])),
+      weight: randomTensor(rng, weight),
+      bias: maybe(rng, () => randomTensor(rng, vector(y[3]))),
+      slope: maybe(rng, () => randomTensor(rng, vector(y[3]), 0, 0.5)),
+      residual: maybe(rng, () => randomTensor(rng, y)),
+    };
+    return { inputs, attrs: fromPhoto ? { ...attrs, normalize: fromPhoto.normalize } : attrs };
+  },
+  conv2dGradInput(rng) {
+    const { attrs, x, weight, y } = convolution(rng);
+    const acc = maybe(rng, () => randomTensor(rng, x));
+    const inputs = { gy: randomTensor(rng, y), weight: randomTensor(rng, weight), acc };
+    return { inputs, attrs: { ...attrs, height: x[1], width: x[2] } };
+  },
+  conv2dGradWeight(rng) {
+    const { attrs, kernel, x, y } = convolution(rng);
+    const fromPhoto = rng.chance(0.25) ? photo(rng, x) : undefined;
+    const inputs = {
+      x: fromPhoto?.x ?? randomTensor(rng, x),
+      ...(fromPhoto ? {} : prologue(rng, x[3])),
+      gy: randomTensor(rng, y),
+    };
+    return { inputs, attrs: { ...attrs, kernel, ...(fromPhoto ? { normalize: fromPhoto.normalize } : {}) } };
+  },
+  sumPixels: (rng) => ({ inputs: { x: randomTensor(rng, image(rng)) }, attrs: {} }),
+  scaleWeight(rng) {
+    const { weight } = convolution(rng);
+    return {
+      inputs: { weight: randomTensor(rng, weight), scale: randomTensor(rng, vector(weight[3])) },
+      attrs: {},
+    };
+  },
+  prelu(rng) {
+    const x = image(rng);
+    return {
+      inputs: { x: randomTensor(rng, x), slope: randomTensor(rng, vector(x[3]), -0.5, 0.5) },
+      attrs: {},
+    };
+  },
+  preluGrad(rng) {
+    const x = image(rng);
+    const slope = randomTensor(rng, vector(x[3]), -0.5, 0.5);
+    return { inputs: { x: randomTensor(rng, x), slope, gy: randomTensor(rng, x) }, attrs: {} };
+  },
+  batchStats: (rng) => ({ inputs: { x: randomTensor(rng, image(rng), -1, 3) }, attrs: { eps: 1e-5 } }),
+  runningStats(rng) {
+    const channels = between(rng, 1, 9);
+    const inputs = {
+      stats: stats(rng, channels, 1e-5),
+      mean: randomTensor(rng, vector(channels)),
+      variance: randomTensor(rng, vector(channels), 0.5, 2),
+    };
+    return { inputs, attrs: { momentum: rng.range(0.05, 0.5), count: between(rng, 2, 50) } };
+  },
+  batchNormGrad(rng) {
+    const x = image(rng);
+    const inputs = {
+      x: randomTensor(rng, x),
+      stats: stats(rng, x[3], 1e-5),
+      gamma: randomTensor(rng, vector(x[3]), 0.5, 2),
+      beta: randomTensor(rng, vector(x[3])),
+      slope: maybe(rng, () => randomTensor(rng, vector(x[3]), 0, 0.5)),
+      gy: randomTensor(rng, x),
+    };
+    return { inputs, attrs: {} };
+  },
+  normCoefficients(rng) {
+    const channels = between(rng, 1, 9);
+    const inputs = {
+      stats: stats(rng, channels, 1e-5),
+      gamma: randomTensor(rng, vector(channels), 0.5, 2),
+      beta: randomTensor(rng, vector(channels)),
+    };
+    return { inputs, attrs: {} };
+  },
+  foldCoefficients(rng) {
+    const shape = vector(between(rng, 1, 9));
+    const inputs = {
+      gamma: randomTensor(rng, shape, 0.5, 2),
+      beta: randomTensor(rng, shape),
+      mean: randomTensor(rng, shape),
+      variance: randomTensor(rng, shape, 0.5, 2),
+    };
+    return { inputs, attrs: { eps: 1e-5 } };
+  },
+  affine(rng) {
+    const x = image(rng);
+    const inputs = {
+      x: randomTensor(rng, x),
+      scale: randomTensor(rng, vector(x[3]), 0.5, 2),
+      shift: randomTensor(rng, vector(x[3])),
+      slope: maybe(rng, () => randomTensor(rng, vector(x[3]), 0, 0.5)),
+      residual: maybe(rng, () => randomTensor(rng, x)),
+    };
+    return { inputs, attrs: { sign: rng.pick([1, -1]) } };
+  },
+  pyramidPool(rng) {
+    const { attrs, x } = pyramid(rng);
+    const moved = rng.chance(0.5);
+    const inputs = {
+      x: randomTensor(rng, x),
+      ...prologue(rng, x[3]),
+      scale: moved ? randomTensor(rng, vector(x[3]), 0.5, 2) : undefined,
+      shift: moved ? randomTensor(rng, vector(x[3])) : undefined,
+      slope: maybe(rng, () => randomTensor(rng, vector(x[3]), 0, 0.5)),
+    };
+    return { inputs, attrs };
+  },
+  pyramidPoolGrad(rng) {
+    const { attrs, x, y } = pyramid(rng);
+    const acc = maybe(rng, () => randomTensor(rng, x));
+    return { inputs: { gy: randomTensor(rng, y), acc }, attrs: { ...attrs, height: x[1], width: x[2] } };
+  },
+  resizeBilinear: (rng) => ({
+    inputs: { x: randomTensor(rng, image(rng)) },
+    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20) },
+  }),
+  resizeBilinearGrad: (rng) => ({
+    inputs: { gy: randomTensor(rng, image(rng)) },
+    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20) },
+  }),
+  resizeArgmax: (rng) => ({
+    inputs: { x: randomTensor(rng, image(rng)) },
+    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20) },
+  }),
+  crossEntropy(rng) {
+    const logits = image(rng, between(rng, 2, 20));
+    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
+    const inputs = {
+      logits: randomTensor(rng, logits, -4, 4),
+      labels: randomBytes(rng, labels, logits[3], 255),
+      classWeights: maybe(rng, () => randomTensor(rng, vector(logits[3]), 0.5, 3)),
+    };
+    return { inputs, attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]) } };
+  },
+  copy(rng) {
+    const x = image(rng);
+    return { inputs: { x: rng.chance(0.5) ? randomTensor(rng, x) : randomBytes(rng, x) }, attrs: {} };
+  },
+  add(rng) {
+    const shape = image(rng);
+    return {
+      inputs: { a: randomTensor(rng, shape), b: randomTensor(rng, shape) },
+      attrs: { sign: rng.pick([1, -1]) },
+    };
+  },
+  scale: (rng) => ({ inputs: { x: randomTensor(rng, image(rng)) }, attrs: { factor: rng.range(-2, 2) } }),
+  adam(rng) {
+    const shape = vector(between(rng, 1, 100));
+    const hyper = new Float32Array(8);
+    hyper[adamHyper.learningRate] = 5e-4;
+    hyper[adamHyper.beta1] = 0.9;
+    hyper[adamHyper.beta2] = 0.999;
+    hyper[adamHyper.eps] = 1e-8;
+    hyper[adamHyper.weightDecay] = rng.pick([0, 1e-4]);
+    hyper[adamHyper.decoupledDecay] = rng.pick([0, 1e-2]);
+    const step = between(rng, 1, 20);
+    hyper[adamHyper.correction1] = 1 - 0.9 ** step;
+    hyper[adamHyper.correction2] = 1 - 0.999 ** step;
+    const inputs = {
+      param: randomTensor(rng, shape),
+      grad: randomTensor(rng, shape, -0.1, 0.1),
+      m: randomTensor(rng, shape, -0.1, 0.1),
+      v: randomTensor(rng, shape, 0, 0.01),
+      hyper: { shape: vector(8), data: hyper },
+    };
+    return { inputs, attrs: {} };
+  },
+};
+
+/** All kernels, for tests that walk over them. */
+export const kernelNames = Object.keys(randomCase) as KernelName[];
