@@ -20,7 +20,7 @@ export function finish(canvas: Canvas, look: Finish, rng: Rng): void {
   const curve = new Float32Array(256);
   for (let i = 0; i < 256; i++) {
     const v = Math.min(1, (i / 255) * look.exposure);
-    curve[i] = 255 * (v + 0.22 * (v * v * (3 - 2 * v) - v));
+    curve[i] = 255 * (v + 0.16 * (v * v * (3 - 2 * v) - v));
   }
   const [tr, tg, tb] = look.tint;
   const across = Float32Array.from({ length: width }, (_, x) => ((x + 0.5) / width - 0.5) ** 2);
@@ -28,7 +28,7 @@ export function finish(canvas: Canvas, look: Finish, rng: Rng): void {
     const down = ((y + 0.5) / height - 0.5) ** 2;
     let g = rng.uint32() & (tableSize - 1);
     for (let x = 0, o = 3 * y * width; x < width; x++, o += 3) {
-      const dark = 1 - 0.42 * (across[x] + down * 0.7);
+      const dark = 1 - 0.26 * (across[x] + down * 0.7);
       const luma = grain[g];
       // A step through the table that no image row repeats.
       g = (g + 3) & (tableSize - 1);

@@ -79,7 +79,7 @@ export function planStreet(features: Features, rng: Rng): Street {
     right: planSide(1, right, features, rng),
     middle: features.train ? undefined : middle,
     lanes,
-    crossing: features.crossing ? rng.range(13, 26) : undefined,
+    crossing: features.crossing ? rng.range(16, 30) : undefined,
     track: features.train ? middle : undefined,
     asphalt: [100 * tone, 101 * tone, 104 * tone],
     paving,

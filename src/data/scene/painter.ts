@@ -148,15 +148,15 @@ export class Painter {
     );
   }
 
-  /** A soft dark ellipse on the road, in three steps. */
+  /** A soft dark ellipse on the road, in small steps. */
   shadow(x: number, z: number, halfX: number, halfZ: number, strength: number): void {
-    for (const grow of [1.25, 1.1, 0.95]) {
+    for (let grow = 1.35; grow > 0.3; grow -= 0.13) {
       const points: Vec3[] = [];
       for (let i = 0; i < 24; i++) {
         const t = (2 * Math.PI * i) / 24;
         points.push([x + halfX * grow * Math.cos(t), 0, z + halfZ * grow * Math.sin(t)]);
       }
-      this.polygon(points, { colour: [18, 18, 22], opacity: strength / 2.4 }, keep);
+      this.polygon(points, { colour: [18, 18, 22], opacity: strength / 7 }, keep);
     }
   }
 }

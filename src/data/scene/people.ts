@@ -53,7 +53,7 @@ export function paintPerson(painter: Painter, x: number, z: number, angle: numbe
   ]);
   const limb = (p: Vec3, q: Vec3, r: number, s: number, colour: Rgb) =>
     painter.capsule(p, q, r * k, s * k, { colour }, tag);
-  painter.shadow(x, z, 0.42 * k, 0.3 * k, 0.7);
+  painter.shadow(x, z, 0.4 * k, 0.28 * k, 0.55);
   const swing = stride * 0.9;
   limb(at(0, 1.32, 0.2), at(swing, 0.95, 0.24), 0.065, 0.05, lit(shirt, 0.8));
   for (const [foot, across, tone] of [
@@ -194,6 +194,7 @@ function paintRider(painter: Painter, at: Place, motor: boolean, rng: Rng): void
   if (motor || rng.chance(0.5)) {
     const helmet = rng.pick(cloth);
     painter.disc([head[0], head[1] + 0.05, head[2]], motor ? 0.15 : 0.125, { colour: lit(helmet, 1.1) }, tag);
-    if (motor) painter.disc(at(0.19, y + 0.75), 0.07, { colour: [30, 34, 40] }, tag);
+    const visor = at(0.19, y + 0.75);
+    if (motor && visor[2] < head[2] - 0.03) painter.disc(visor, 0.07, { colour: [30, 34, 40] }, tag);
   }
 }

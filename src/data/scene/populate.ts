@@ -61,7 +61,7 @@ function addFurniture(side: Side, street: Street, features: Features, rng: Rng, 
   const edge = side.sign * (side.kerb + 0.45);
   const lamps = rng.range(18, 28);
   const tall = rng.range(5.5, 8);
-  for (let z = rng.range(6, 16); z < 120; z += lamps) add(z, (p) => paintLamp(p, edge, z, side.sign, tall));
+  for (let z = rng.range(10, 22); z < 120; z += lamps) add(z, (p) => paintLamp(p, edge, z, side.sign, tall));
   const trees = rng.chance(0.45) ? rng.range(8, 14) : 0;
   const height = rng.range(4.5, 8.5);
   for (let z = rng.range(9, 18); trees > 0 && z < 110; z += trees) {
@@ -70,13 +70,13 @@ function addFurniture(side: Side, street: Street, features: Features, rng: Rng, 
     add(z, (p) => paintTree(p, x, z, height, seed));
   }
   for (let i = rng.int(3) + (side.sign > 0 ? 1 : 0); i > 0; i--) {
-    const z = rng.range(7, 34);
+    const z = rng.range(11, 40);
     const seed = rng.uint32();
     const x = edge + side.sign * rng.range(0, 0.3);
     add(z, (p) => paintSign(p, x, z, seed));
   }
   if (rng.chance(0.35)) {
-    const from = rng.range(6, 14);
+    const from = rng.range(8, 16);
     for (let i = 0; i < 5; i++)
       add(from + 1.8 * i, (p) => paintBollard(p, side.sign * (side.kerb + 0.3), from + 1.8 * i));
   }
@@ -95,7 +95,7 @@ function addFurniture(side: Side, street: Street, features: Features, rng: Rng, 
 
 function addWalkers(side: Side, rng: Rng, add: Add): void {
   for (let i = 2 + rng.int(6); i > 0; i--) {
-    const z = rng.range(6, 45);
+    const z = rng.range(8, 48);
     const x = side.sign * rng.range(side.kerb + 0.7, Math.max(side.kerb + 0.8, side.walk - 0.4));
     const angle = (rng.chance(0.5) ? 1 : -1) * Math.PI * rng.range(0.38, 0.62) + (rng.chance(0.25) ? 1.4 : 0);
     const seed = rng.uint32();
@@ -130,7 +130,7 @@ function addTraffic(street: Street, features: Features, rng: Rng, add: Add): voi
   };
   const train = street.track;
   if (train !== undefined) {
-    const z = rng.range(9, 24);
+    const z = rng.range(12, 30);
     const seed = rng.uint32();
     add(z, (p) => paintTrain(p, train, z, seed));
     taken.push({ x: train, z: z + 14, half: 16 });
@@ -147,17 +147,17 @@ function addTraffic(street: Street, features: Features, rng: Rng, add: Add): voi
     if (features.truck) place(x, z2, 4.5, (p) => paintTruck(p, x, z2, angle, seed2));
   };
   if (features.bus || features.truck) {
-    if (oncoming !== undefined && rng.chance(0.6)) heavy(oncoming, -away, 15);
-    else heavy(rng.range(-0.2, 0.3), away, 17);
+    if (oncoming !== undefined && rng.chance(0.6)) heavy(oncoming, -away, 20);
+    else heavy(rng.range(-0.2, 0.3), away, 24);
   }
-  for (let z = rng.range(12, 22); z < 100; z += rng.range(9, 30)) {
+  for (let z = rng.range(15, 34); z < 110; z += rng.range(9, 30)) {
     const seed = rng.uint32();
     const x = rng.range(-0.3, 0.3);
     const angle = away + wobble();
     const at = z;
     place(x, at, 2.3, (p) => paintCar(p, x, at, angle, seed));
   }
-  for (let z = rng.range(9, 25); oncoming !== undefined && z < 100; z += rng.range(10, 32)) {
+  for (let z = rng.range(11, 30); oncoming !== undefined && z < 100; z += rng.range(10, 32)) {
     const seed = rng.uint32();
     const x = oncoming + rng.range(-0.3, 0.3);
     const angle = -away + wobble();
@@ -168,7 +168,7 @@ function addTraffic(street: Street, features: Features, rng: Rng, add: Add): voi
     const lane = side.sign > 0 ? 1.75 : -(line ?? -2) + 3.4;
     if (side.kerb - lane < 1.7) continue;
     const x = side.sign * (side.kerb - 1.05);
-    for (let z = rng.range(5, 12); z < 80; z += rng.chance(0.6) ? rng.range(5.4, 6.5) : rng.range(9, 18)) {
+    for (let z = rng.range(8, 17); z < 90; z += rng.chance(0.6) ? rng.range(5.4, 6.5) : rng.range(9, 18)) {
       const seed = rng.uint32();
       const angle = side.sign * away + wobble();
       const at = z;
@@ -191,11 +191,11 @@ function addRiders(
   const middle = street.track !== undefined ? -1.6 : (street.middle ?? -1.8);
   const slow = street.right.kerb - 0.8;
   if (rng.chance(0.7))
-    ride('bicycle', Math.min(1.9, slow), rng.range(6.5, 12), Math.PI / 2 - rng.range(0.2, 0.6), true);
+    ride('bicycle', Math.min(1.9, slow), rng.range(9, 17), Math.PI / 2 - rng.range(0.2, 0.6), true);
   if (rng.chance(0.4))
-    ride('bicycle', middle - 1.2, rng.range(9, 20), -Math.PI / 2 + rng.range(0.1, 0.6), true);
+    ride('bicycle', middle - 1.2, rng.range(12, 24), -Math.PI / 2 + rng.range(0.1, 0.6), true);
   if (features.motorcycle) {
-    ride('motorcycle', rng.range(-0.7, 0.4), rng.range(8.5, 11), Math.PI / 2 + rng.range(0.25, 0.6), true);
+    ride('motorcycle', rng.range(-0.9, 0.2), rng.range(10, 13.5), Math.PI / 2 + rng.range(0.25, 0.6), true);
     ride('motorcycle', street.right.kerb + 0.9, rng.range(7, 14), rng.range(0.5, 1), false);
   }
   const { crossing } = street;

@@ -28,7 +28,7 @@ const weathers: readonly Weather[] = [
     cover: [0.2, 0.45],
     sun: 1,
     tint: [1.04, 1.01, 0.95],
-    exposure: [0.95, 1.08],
+    exposure: [1.18, 1.34],
   },
   {
     zenith: [104, 146, 196],
@@ -37,7 +37,7 @@ const weathers: readonly Weather[] = [
     cover: [0.45, 0.7],
     sun: 0.7,
     tint: [1.01, 1.01, 0.98],
-    exposure: [0.9, 1.05],
+    exposure: [1.12, 1.3],
   },
   {
     zenith: [168, 178, 188],
@@ -46,16 +46,16 @@ const weathers: readonly Weather[] = [
     cover: [0.8, 1],
     sun: 0.05,
     tint: [0.97, 1, 1.02],
-    exposure: [0.82, 1],
+    exposure: [1.02, 1.22],
   },
   {
     zenith: [92, 110, 160],
-    low: [244, 206, 160],
-    cloud: [250, 220, 190],
+    low: [240, 212, 178],
+    cloud: [248, 226, 204],
     cover: [0.35, 0.6],
     sun: 0.8,
-    tint: [1.1, 0.98, 0.84],
-    exposure: [0.78, 0.95],
+    tint: [1.06, 0.99, 0.89],
+    exposure: [0.98, 1.16],
   },
 ];
 
@@ -63,7 +63,8 @@ const weathers: readonly Weather[] = [
 export function drawScene(seed: number, index: number, height: number, width: number): Canvas {
   const rng = Rng.of(seed, index, 1);
   const canvas = new Canvas(width, height);
-  const weather = rng.pick(weathers);
+  // Low sun is the rarest.
+  const weather = weathers[Math.floor(rng.next() ** 1.4 * weathers.length)];
   const camera: Camera = {
     focal: 0.55 * (width + 2 * height) * rng.range(0.92, 1.06),
     centreX: width * rng.range(0.46, 0.54),
@@ -76,7 +77,7 @@ export function drawScene(seed: number, index: number, height: number, width: nu
     sun: weather.sun * (1.1 - 0.5 * cover),
     side: rng.chance(0.5) ? -1 : 1,
     slant: rng.range(0.3, 0.95),
-    haze: mix(weather.low, [200, 205, 210], 0.4),
+    haze: mix(weather.low, [205, 212, 220], 0.55),
     visibility: rng.range(260, 600),
   };
   const sky: Sky = { ...weather, cover, phase: rng.range(0, 200) };

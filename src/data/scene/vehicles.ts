@@ -178,10 +178,8 @@ function ends(painter: Painter, at: Place, profile: Profile, half: number, tag: 
   const front = Math.max(...profile.map(([a]) => a));
   const rear = Math.min(...profile.map(([a]) => a));
   const [b] = [profile.find(([, , part]) => part === 'glass')?.[1] ?? 1];
-  const patch = (a: number, c0: number, c1: number, y0: number, y1: number, colour: Rgb) => {
-    const points = [at(a, y0, c0), at(a, y1, c0), at(a, y1, c1), at(a, y0, c1)];
-    if (faces3(painter, a < 0 ? points : [...points].reverse())) painter.polygon(points, { colour }, tag);
-  };
+  const patch = (a: number, c0: number, c1: number, y0: number, y1: number, colour: Rgb) =>
+    quad(painter, at, a, c0, c1, y0, y1, colour, tag);
   const r = rear - 0.01;
   const f = front + 0.01;
   patch(r, half, -half, 0.3, 0.46, [40, 40, 42]);
