@@ -1,0 +1,53 @@
+import { promises as fs } from 'node:fs';
+import path from 'node:path';
+import { reason, temporaryName } from '../data/files.js';
+import { UserError } from '../errors.js';
+
+/**
+ * Writes a file so that after a crash or a power cut it holds either the old bytes or all the new ones: temporary
+ * file in the same folder, fsync, rename, fsync of the folder.
+ * @param previous where an existing file moves to, so that two generations are kept.
+ * @throws UserError naming the file; the existing one is untouched then.
+ */
+export async function writeDurable(file: string, bytes: Uint8Array, previous?: string): Promise<void> {
+  const temporary = temporaryName(file);
+  try {
+    await fs.mkdir(path.dirname(file), { recursive: true });
+    const handle = await fs.open(temporary, 'w');
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (previous) {
+      await fs.rename(file, previous).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+    }
+    await fs.rename(temporary, file);
+    await syncFolder(path.dirname(file));
+  } catch (error) {
+    await fs.rm(temporary, { force: true }).catch(() => undefined);
+    throw new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`);
+  }
+}
+
+/** Removes what killed writers left beside `file`. */
+export async function removeTemporaries(file: string): Promise<void> {
+  const folder = path.dirname(file);
+  const names = await fs.readdir(folder).catch(() => []);
+  const left = names.filter((name) => name.startsWith(`.${path.basename(file)}.`) && name.endsWith('.tmp'));
+  await Promise.all(left.map((name) => fs.rm(path.join(folder, name), { force: true })));
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  // Windows cannot open folders; renames are journalled there.
+  if (process.platform === 'win32') return;
+  const handle = await fs.open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
