@@ -1,10 +1,14 @@
 import type { Value } from '../graph/ir.js';
 import { sizeOf } from '../graph/ir.js';
+import { expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
 
 /** `y = x > 0 ? x : slope[c]·x`. */
 export const prelu: OpDef<{ x: Value; slope: Value }, { y: Value }, object> = {
-  infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
+  infer({ x, slope }) {
+    expectVectors(x.shape[3], slope);
+    return { y: { shape: x.shape, dtype: 'f32' } };
+  },
   gradient({ inputs: { x, slope } }, { y: gy }, { emit }) {
     if (!gy) return {};
     const { gx, gslope } = emit('preluGrad', { x, slope, gy }, {});

@@ -1,6 +1,7 @@
 import { UserError } from '../errors.js';
 import type { Shape, Value } from '../graph/ir.js';
 import { formatShape, sizeOf } from '../graph/ir.js';
+import { expectShape, expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
 
 /** Geometry of a convolution; pairs are `[vertical, horizontal]`. Padding is zeros, the same on both sides. */
@@ -48,10 +49,15 @@ const outputShape = (x: Shape, weight: Shape, attrs: ConvAttrs): Shape => [
 
 /** `y = prelu(conv(x̂, weight) + bias) + residual`, cross-correlation as every framework defines it. */
 export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
-  infer({ x, weight }, attrs) {
+  infer({ x, weight, bias, slope, residual, preScale, preShift, preSlope }, attrs) {
     if (weight.shape[2] * attrs.groups !== x.shape[3]) {
       throw new UserError(
         `${weight.name}: weight ${formatShape(weight.shape)} with ${attrs.groups} group(s) does not fit ${x.shape[3]} input channels`,
+      );
+    }
+    if (weight.shape[3] % attrs.groups !== 0) {
+      throw new UserError(
+        `${weight.name}: ${weight.shape[3]} output channels cannot be divided into ${attrs.groups} groups`,
       );
     }
     const shape = outputShape(x.shape, weight.shape, attrs);
@@ -60,6 +66,9 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
         `${weight.name}: an input of ${x.shape[1]}×${x.shape[2]} is smaller than the kernel`,
       );
     }
+    expectVectors(x.shape[3], preScale, preShift, preSlope);
+    expectVectors(shape[3], bias, slope);
+    expectShape('conv2d', residual, shape);
     return { y: { shape, dtype: 'f32' } };
   },
   gradient({ inputs: { x, weight, bias }, attrs }, { y: gy }, { emit, needsGradient }) {

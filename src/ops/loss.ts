@@ -1,5 +1,6 @@
 import type { Value } from '../graph/ir.js';
 import { sizeOf } from '../graph/ir.js';
+import { expectShape, expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
 
 export interface CrossEntropyAttrs {
@@ -24,10 +25,14 @@ export const crossEntropy: OpDef<
   { loss: Value; glogits: Value },
   CrossEntropyAttrs
 > = {
-  infer: ({ logits }) => ({
-    loss: { shape: [1, 1, 1, 2], dtype: 'f32' },
-    glogits: { shape: logits.shape, dtype: 'f32' },
-  }),
+  infer({ logits, labels, classWeights }) {
+    expectShape('crossEntropy', labels, [logits.shape[0], labels.shape[1], labels.shape[2], 1]);
+    expectVectors(logits.shape[3], classWeights);
+    return {
+      loss: { shape: [1, 1, 1, 2], dtype: 'f32' },
+      glogits: { shape: logits.shape, dtype: 'f32' },
+    };
+  },
   // The loss is where differentiation starts, so the incoming gradient is one.
   gradient: ({ outputs: { glogits } }) => ({ logits: glogits }),
   flops: ({ inputs: { logits, labels } }) => 30 * sizeOf(labels.shape) * logits.shape[3],

@@ -1,5 +1,6 @@
 import type { Value } from '../graph/ir.js';
 import { sizeOf } from '../graph/ir.js';
+import { expectShape, expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
 
 /**
@@ -43,7 +44,12 @@ export const batchNorm: OpDef<
   { y: Value },
   object
 > = {
-  infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
+  infer({ x, stats, gamma, beta, slope }) {
+    const channels = x.shape[3];
+    expectShape('batchNorm', stats, [1, 1, 3, channels]);
+    expectVectors(channels, gamma, beta, slope);
+    return { y: { shape: x.shape, dtype: 'f32' } };
+  },
   gradient({ inputs: { x, stats, gamma, beta, slope } }, { y: gy }, { emit }) {
     if (!gy) return {};
     const { gx, ggamma, gbeta, gslope } = emit('batchNormGrad', { x, stats, gamma, beta, slope, gy }, {});
@@ -109,7 +115,11 @@ export const affine: OpDef<
   { y: Value },
   { readonly sign: 1 | -1 }
 > = {
-  infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
+  infer({ x, scale, shift, slope, residual }) {
+    expectVectors(x.shape[3], scale, shift, slope);
+    expectShape('affine', residual, x.shape);
+    return { y: { shape: x.shape, dtype: 'f32' } };
+  },
   flops: ({ outputs: { y } }) => 3 * sizeOf(y.shape),
   inPlace: [
     ['y', 'residual'],

@@ -2,6 +2,7 @@ import type { Value } from '../graph/ir.js';
 import { sizeOf } from '../graph/ir.js';
 import type { Prologue } from './conv.js';
 import { convLength } from './conv.js';
+import { expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
 
 /** Odd window sizes, and the common stride. Each window k has padding ⌊k/2⌋. */
@@ -19,17 +20,12 @@ export const pyramidPool: OpDef<
   { y: Value },
   PyramidAttrs
 > = {
-  infer: ({ x }, { stride }) => ({
-    y: {
-      shape: [
-        x.shape[0],
-        convLength(x.shape[1], 1, stride, 0, 1),
-        convLength(x.shape[2], 1, stride, 0, 1),
-        x.shape[3],
-      ],
-      dtype: 'f32',
-    },
-  }),
+  infer({ x, scale, shift, slope, preScale, preShift, preSlope }, { stride }) {
+    const [n, h, w, c] = x.shape;
+    expectVectors(c, scale, shift, slope, preScale, preShift, preSlope);
+    const shape = [n, convLength(h, 1, stride, 0, 1), convLength(w, 1, stride, 0, 1), c] as const;
+    return { y: { shape, dtype: 'f32' } };
+  },
   gradient({ inputs: { x }, attrs }, { y: gy }, { emit, needsGradient }) {
     if (!gy || !needsGradient(x)) return {};
     return {

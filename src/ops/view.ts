@@ -1,6 +1,7 @@
 import { UserError } from '../errors.js';
 import type { Value } from '../graph/ir.js';
 import { formatShape, sizeOf } from '../graph/ir.js';
+import { expectShape } from './fit.js';
 import type { OpDef } from './op.js';
 
 /**
@@ -59,7 +60,10 @@ export const copy: OpDef<{ x: Value }, { y: Value }, object> = {
 
 /** `y = a + sign·b`, same shapes. */
 export const add: OpDef<{ a: Value; b: Value }, { y: Value }, { readonly sign: 1 | -1 }> = {
-  infer: ({ a }) => ({ y: { shape: a.shape, dtype: 'f32' } }),
+  infer({ a, b }) {
+    expectShape('add', b, a.shape);
+    return { y: { shape: a.shape, dtype: 'f32' } };
+  },
   gradient({ attrs }, { y: gy }, { emit }) {
     if (!gy) return {};
     return { a: gy, b: attrs.sign === 1 ? gy : emit('scale', { x: gy }, { factor: -1 }).y };
