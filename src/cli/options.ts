@@ -1,0 +1,70 @@
+import { availableParallelism } from 'node:os';
+import { InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+
+/** Height and width in pixels. */
+export interface PixelSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** A parser for `Option.argParser` that checks with a zod schema and complains in one line. */
+function checked<T>(schema: z.ZodType<T, string>): (text: string) => T {
+  return (text) => {
+    const parsed = schema.safeParse(text);
+    if (!parsed.success) throw new InvalidArgumentError(`${parsed.error.issues[0].message}.`);
+    return parsed.data;
+  };
+}
+
+const numeric = (message: string) =>
+  z
+    .string()
+    .trim()
+    .regex(/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, message)
+    .transform(Number);
+
+/** A whole number in [`low`, `high`]. */
+export function whole(low: number, high = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range =
+    high === Number.MAX_SAFE_INTEGER
+      ? `a whole number of at least ${low}`
+      : `a whole number from ${low} to ${high}`;
+  const message = `Expected ${range}`;
+  return checked(numeric(message).refine((n) => Number.isSafeInteger(n) && n >= low && n <= high, message));
+}
+
+/** A number in [`low`, `high`], or above `low` if `exclusive`. */
+export function real(
+  low: number,
+  high = Number.POSITIVE_INFINITY,
+  exclusive = false,
+): (text: string) => number {
+  const from = exclusive ? `a number greater than ${low}` : `a number of at least ${low}`;
+  const message = `Expected ${from}${Number.isFinite(high) ? ` and at most ${high}` : ''}`;
+  return checked(numeric(message).refine((n) => (exclusive ? n > low : n >= low) && n <= high, message));
+}
+
+const sizeMessage = 'Expected HEIGHTxWIDTH with at least 32 pixels each, such as 512x1024';
+
+/** `512x1024` (also with `×`): height by width, each 32 to 16384. */
+export const pixelSize: (text: string) => PixelSize = checked(
+  z
+    .string()
+    .regex(/^\d{1,5}[x×]\d{1,5}$/i, sizeMessage)
+    .transform((text) => {
+      const [height, width] = text.split(/[x×]/i).map(Number);
+      return { height, width };
+    })
+    .refine(({ height, width }) => [height, width].every((n) => n >= 32 && n <= 16384), sizeMessage),
+);
+
+/** `1024×2048`. */
+export const formatSize = ({ height, width }: PixelSize): string => `${height}×${width}`;
+
+export const jsonOption = (): Option => new Option('--json', 'print the result as JSON on stdout');
+
+export const threadsOption = (): Option =>
+  new Option('--threads <n>', 'worker threads; results do not depend on it')
+    .argParser(whole(1, 256))
+    .default(availableParallelism(), 'all cores');

@@ -1,0 +1,265 @@
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import { scratchBytes } from '../backends/wasm/kernels.js';
+import { compileInference, compileTraining } from '../compile.js';
+import type { PlanCost, StageCost } from '../graph/cost.js';
+import { costOf } from '../graph/cost.js';
+import type { Policy } from '../graph/differentiate.js';
+import { policies } from '../graph/differentiate.js';
+import { formatShape } from '../graph/ir.js';
+import type { Plan } from '../graph/planned.js';
+import { vnet } from '../nets/vnet.js';
+import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from './format.js';
+import type { PixelSize } from './options.js';
+import { formatSize, jsonOption, pixelSize, whole } from './options.js';
+import { formatTable } from './table.js';
+
+interface PlanOptions {
+  readonly size: PixelSize;
+  readonly batch?: number;
+  readonly mode: 'train' | 'infer';
+  readonly policy: Policy;
+  readonly classes: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly calls?: boolean;
+  readonly json?: boolean;
+}
+
+export const planCommand = (): Command =>
+  new Command('plan')
+    .summary('exact memory and work of a run, before anything runs')
+    .description(
+      'Compiles the network and prints what a run will need, without running anything: the arena in bytes, ' +
+        'the cost of every stage, the point of the peak, and the recomputation policies side by side.',
+    )
+    .addOption(
+      new Option('--size <HxW>', 'pixels of an image')
+        .argParser(pixelSize)
+        .default({ height: 1024, width: 2048 }, '1024x2048'),
+    )
+    .addOption(
+      new Option('--batch <n>', 'images per step (default: 4 to train, 1 to infer)').argParser(
+        whole(1, 4096),
+      ),
+    )
+    .addOption(
+      new Option('--mode <mode>', 'a training step or inference')
+        .choices(['train', 'infer'])
+        .default('train'),
+    )
+    .addOption(
+      new Option('--policy <policy>', 'what the backward pass recomputes')
+        .choices(policies)
+        .default('reversible'),
+    )
+    .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
+    .addOption(new Option('--alpha <n>', 'V modules of stage 2').argParser(whole(0, 64)).default(1))
+    .addOption(new Option('--beta <n>', 'V modules of stage 3').argParser(whole(0, 64)).default(2))
+    .addOption(new Option('--calls', 'also list every kernel call with the memory in use'))
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  vnet plan --size 1024x2048 --batch 4 --mode train --policy reversible',
+    )
+    .action((options: PlanOptions) => {
+      const result = planRun(options);
+      process.stdout.write(options.json ? `${JSON.stringify(toJson(result), null, 2)}\n` : render(result));
+    });
+
+interface PlanResult {
+  readonly options: PlanOptions & { readonly batch: number };
+  readonly plan: Plan;
+  readonly cost: PlanCost;
+  /** Plans of the same step under each policy; empty in inference. */
+  readonly byPolicy: ReadonlyMap<Policy, { readonly plan: Plan; readonly cost: PlanCost }>;
+}
+
+function planRun(asked: PlanOptions): PlanResult {
+  const options = { ...asked, batch: asked.batch ?? (asked.mode === 'train' ? 4 : 1) };
+  const { batch, size, classes, alpha, beta } = options;
+  const net = vnet({ classes, alpha, beta });
+  const common = { batch, ...size, scratchBytes };
+  if (options.mode === 'infer') {
+    const plan = compileInference(net, common);
+    return { options, plan, cost: costOf(plan), byPolicy: new Map() };
+  }
+  const byPolicy = new Map(
+    policies.map((policy) => {
+      const plan = compileTraining(net, { ...common, policy });
+      return [policy, { plan, cost: costOf(plan) }];
+    }),
+  );
+  return { options, ...byPolicy.get(options.policy)!, byPolicy };
+}
+
+/** Known figures for the step that the paper trains with: 4 images of 1024×2048, VNet(1, 2). */
+const references = { pytorchPeakRssMB: 4810, paperGpuMB: 9345 };
+
+function toJson({ options, plan, cost, byPolicy }: PlanResult) {
+  const { mode, batch, size, policy, classes, alpha, beta } = options;
+  return {
+    network: { name: 'vnet', classes, alpha, beta },
+    mode,
+    batch,
+    ...size,
+    ...(mode === 'train' ? { policy } : {}),
+    parameters: plan.parameters,
+    arenaBytes: plan.arenaBytes,
+    persistentBytes: plan.persistentBytes,
+    calls: plan.calls.length,
+    peak: plan.peak,
+    total: cost.total,
+    stages: cost.stages,
+    policies: Object.fromEntries(
+      [...byPolicy].map(([name, { plan: other, cost: otherCost }]) => [
+        name,
+        { arenaBytes: other.arenaBytes, keptBytes: otherCost.total.keptBytes, flops: otherCost.total.flops },
+      ]),
+    ),
+    ...(mode === 'train' ? { references } : {}),
+    timeline: plan.timeline,
+  };
+}
+
+function render(result: PlanResult): string {
+  const { options, plan, byPolicy } = result;
+  const { mode, batch, size, alpha, beta, classes } = options;
+  const what = mode === 'train' ? `training step, policy ${options.policy}` : 'inference';
+  const parts = [
+    `${pc.bold(`VNet(${alpha}, ${beta})`)}, ${classes} classes: ` +
+      `${pc.bold(formatCount(plan.parameters))} parameters (${formatExact(plan.parameters)})\n` +
+      `${batch} × ${formatSize(size)}, ${what}: ${plan.calls.length} kernel calls`,
+    renderArena(plan),
+    renderStages(result),
+  ];
+  if (byPolicy.size > 0) parts.push(renderPolicies(result));
+  if (options.calls) parts.push(renderCalls(plan));
+  return `\n${parts.join('\n\n')}\n\n`;
+}
+
+function renderArena(plan: Plan): string {
+  const at = plan.timeline.indexOf(plan.peak);
+  const rows = [
+    ['arena', formatBytes(plan.arenaBytes), `all a run needs, exactly ${formatExact(plan.arenaBytes)} bytes`],
+    ['persistent', formatBytes(plan.persistentBytes), 'inputs, parameters, their state'],
+    ['peak', formatBytes(plan.peak.bytes), `in ${plan.peak.label} (${plan.peak.phase}, call ${at + 1})`],
+  ];
+  const width = Math.max(...rows.map((row) => row[1].length));
+  const lines = rows.map(([name, value, note], i) => {
+    const shown = value.padStart(width);
+    return `${name.padEnd(11)} ${i === 0 ? pc.bold(pc.green(shown)) : shown}   ${pc.dim(note)}`;
+  });
+  return [
+    ...lines,
+    `${'in use'.padEnd(11)} ${pc.cyan(sparkline(plan))}  ${pc.dim('first to last call')}`,
+  ].join('\n');
+}
+
+/** The memory timeline in block characters, each the highest of its share of the calls. */
+function sparkline(plan: Plan, cells = 44): string {
+  const blocks = '▁▂▃▄▅▆▇█';
+  const bars = Array.from(
+    { length: Math.min(cells, plan.timeline.length) },
+    (_, i, { length } = { length: cells }) => {
+      const points = plan.timeline.slice(
+        Math.floor((i * plan.timeline.length) / length),
+        Math.max(1, Math.floor(((i + 1) * plan.timeline.length) / length)),
+      );
+      return Math.max(...points.map((point) => point.bytes));
+    },
+  );
+  return bars.map((bytes) => blocks[Math.min(7, Math.floor((8 * bytes) / plan.arenaBytes))]).join('');
+}
+
+function renderStages({ options, plan, cost }: PlanResult): string {
+  const training = options.mode === 'train';
+  const row = (name: string, output: string, stage: Omit<StageCost, 'stage'>): string[] => [
+    name,
+    output,
+    stage.parameters === 0 ? '–' : formatCount(stage.parameters),
+    formatMiB(stage.activationBytes),
+    ...(training ? [formatMiB(stage.keptBytes)] : []),
+    formatMiB(stage.peakBytes),
+    formatGiga(stage.flops.forward),
+    ...(training ? [formatGiga(stage.flops.recompute), formatGiga(stage.flops.backward)] : []),
+  ];
+  const columns = [
+    { title: 'stage' },
+    { title: 'output', rank: 1 },
+    { title: 'params', align: 'right', rank: 3 },
+    { title: 'written', align: 'right', rank: 4 },
+    ...(training ? [{ title: 'kept', align: 'right' } as const] : []),
+    { title: 'in use', align: 'right' },
+    { title: 'forward', align: 'right' },
+    ...(training
+      ? ([
+          { title: 'recompute', align: 'right', rank: 2 },
+          { title: 'backward', align: 'right' },
+        ] as const)
+      : []),
+  ] as const;
+  const rows = cost.stages.map((stage) =>
+    row(stage.stage, stage.output ? formatShape(stage.output) : '', stage),
+  );
+  const table = formatTable(
+    columns,
+    [...rows, row('total', '', { ...cost.total, parameters: plan.parameters })],
+    {
+      total: true,
+    },
+  );
+  const kept = training ? ', kept of it for the backward pass' : '';
+  return `${table}\n${pc.dim(`MiB of activations written${kept}, arena in use while the stage runs; work in GFLOP`)}`;
+}
+
+function renderPolicies({ options, byPolicy }: PlanResult): string {
+  const smallest = Math.min(...[...byPolicy.values()].map(({ plan }) => plan.arenaBytes));
+  const rows = [...byPolicy].map(([name, { plan, cost }]) => {
+    const { forward, recompute, backward } = cost.total.flops;
+    return [
+      name === options.policy ? `${name} ←` : name,
+      formatBytes(plan.arenaBytes),
+      `${(plan.arenaBytes / smallest).toFixed(2)}×`,
+      formatBytes(cost.total.keptBytes),
+      `${((forward + recompute + backward) / 1e9).toFixed(0)}`,
+      recompute === 0 ? '–' : `+${((100 * recompute) / (forward + backward)).toFixed(0)} %`,
+    ];
+  });
+  const table = formatTable(
+    [
+      { title: 'policy' },
+      { title: 'arena', align: 'right' },
+      { title: '', align: 'right', rank: 1 },
+      { title: 'kept', align: 'right', rank: 2 },
+      { title: 'GFLOP', align: 'right', rank: 3 },
+      { title: 'recomputed', align: 'right' },
+    ],
+    rows,
+  );
+  const note =
+    `For comparison, VNet(1, 2) at 4 × 1024×2048: PyTorch's process peaks at ${references.pytorchPeakRssMB} MB, ` +
+    `the paper's GPU run takes ${references.paperGpuMB} MB.`;
+  return `${table}\n${pc.dim(note)}`;
+}
+
+function renderCalls(plan: Plan): string {
+  return formatTable(
+    [
+      { title: '#', align: 'right' },
+      { title: 'phase', rank: 2 },
+      { title: 'op', rank: 1 },
+      { title: 'label' },
+      { title: 'MiB in use', align: 'right' },
+      { title: 'GFLOP', align: 'right', rank: 3 },
+    ],
+    plan.calls.map((call, i) => [
+      String(i + 1),
+      call.phase,
+      call.op,
+      call.label,
+      formatMiB(plan.timeline[i].bytes),
+      formatGiga(call.flops),
+    ]),
+  );
+}
