@@ -1,3 +1,11 @@
+export { adam } from './adam';
 export { affine } from './affine';
+export { batchNormGradApply, batchNormGradJoin, batchNormGradReduce } from './batchNormGrad';
+export { batchStats, batchStatsJoin } from './batchStats';
+export { coefficients, runningStats, scaleWeight } from './coefficients';
 export { convDirect, convPackWeights } from './conv';
 export { convGradWeight, convReduceWeights } from './convGradWeight';
+export { sumPartials } from './partials';
+export { prelu } from './prelu';
+export { preluGrad, sumPixels } from './sums';
+export { add, copy, copyDense, scale } from './view';

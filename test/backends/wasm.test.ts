@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { BackendOptions } from '../../src/backends/backend.js';
+import { createWasmBackend } from '../../src/backends/wasm/index.js';
+import { hasRelaxedSimd } from '../../src/backends/wasm/module.js';
+import type { Rng } from '../../src/data/rng.js';
+import type { Shape } from '../../src/graph/ir.js';
+import type { KernelName } from '../../src/ops/index.js';
+import { ops } from '../../src/ops/index.js';
+import type { OpDef } from '../../src/ops/op.js';
+import type { Case } from './cases.js';
+import { randomCase } from './cases.js';
+import type { Layout, Tensor, View } from './harness.js';
+import { assertParity, runOp, seededRandom, testSeed } from './harness.js';
+import { wideCases } from './wideCases.js';
+
+const seed = testSeed(21);
+const builds = hasRelaxedSimd() ? (['plain', 'relaxed'] as const) : (['plain'] as const);
+const kernels = (Object.keys(randomCase) as KernelName[]).filter((op) => !op.startsWith('conv2d'));
+
+/** Largest error, as a fraction of the largest value. Labels are compared by what they cost, below. */
+const relative = 2e-6;
+
+/** A place in wider pixels for every tensor that has pixels, half of the time. */
+function randomViews(
+  rng: Rng,
+  tensors: Record<string, { readonly shape: Shape } | undefined>,
+): Record<string, View> {
+  const views: Record<string, View> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    if (!tensor || tensor.shape[1] * tensor.shape[2] === 1 || rng.chance(0.5)) continue;
+    const channelOffset = rng.int(5);
+    views[name] = { pixelStride: channelOffset + tensor.shape[3] + rng.int(5), channelOffset };
+  }
+  return views;
+}
+
+/** Views and, half of the time, an output over an input, as the planner may choose. */
+function randomLayout<K extends KernelName>(rng: Rng, op: K, { inputs, attrs }: Case<K>): Layout {
+  const def = ops[op] as unknown as OpDef<object, object, object>;
+  const given = Object.fromEntries(Object.entries(inputs).filter(([, tensor]) => tensor)) as Record<
+    string,
+    Tensor
+  >;
+  const outputs = def.infer(given, attrs) as Record<string, { shape: Shape }>;
+  const options = { threads: 1 + rng.int(3) };
+  const choices = (def.inPlace ?? []).filter(([, input]) => input in given) as unknown as [string, string][];
+  if (choices.length === 0 || rng.chance(0.5))
+    return { views: randomViews(rng, { ...given, ...outputs }), options };
+  const [output, input] = rng.pick(choices);
+  const separate = Object.fromEntries(Object.entries(outputs).filter(([name]) => name !== output));
+  return { views: randomViews(rng, { ...given, ...separate }), inPlace: { [output]: input }, options };
+}
+
+for (const build of builds) {
+  const backend = createWasmBackend(build);
+  for (const op of kernels) {
+    test(`${op} matches the reference, ${build} build`, async () => {
+      const rng = seededRandom(seed);
+      const small = Array.from({ length: 12 }, () => randomCase[op](rng));
+      for (const [i, each] of [...small, ...wideCases(op, rng)].entries()) {
+        const layout = randomLayout(rng, op, each as Case<typeof op>);
+        await check(backend, op, each, { layout, label: `seed ${seed}, case ${i}` });
+      }
+    });
+  }
+}
+
+async function check(
+  backend: ReturnType<typeof createWasmBackend>,
+  op: KernelName,
+  { inputs, attrs }: Case<KernelName>,
+  rest: { layout: Layout; label: string },
+): Promise<void> {
+  await assertParity(backend, op, inputs as never, attrs as never, { relative, ...rest });
+}
+
+test('results are bit for bit the same on 1, 2 and 3 threads', async () => {
+  const rng = seededRandom(seed);
+  const backend = createWasmBackend();
+  for (const op of kernels) {
+    for (const { inputs, attrs } of wideCases(op, rng)) {
+      const run = (options: BackendOptions) =>
+        runOp(backend, op, inputs as never, attrs as never, { options }) as Promise<Record<string, Tensor>>;
+      const one = await run({ threads: 1 });
+      for (const threads of [2, 3])
+        assert.deepEqual(await run({ threads }), one, `${op} on ${threads} threads`);
+    }
+  }
+});
