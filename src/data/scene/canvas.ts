@@ -85,10 +85,10 @@ export class Canvas {
       const step = next - y;
       const xEnd = x + slope * step;
       const d = step * sign;
-      let lo = x < xEnd ? x : xEnd;
-      let hi = x < xEnd ? xEnd : x;
-      lo = lo < 0 ? 0 : lo > w ? w : lo;
-      hi = hi < 0 ? 0 : hi > w ? w : hi;
+      let lo = Math.min(x, xEnd);
+      let hi = Math.max(x, xEnd);
+      lo = lo < 0 ? 0 : Math.min(lo, w);
+      hi = hi < 0 ? 0 : Math.min(hi, w);
       const base = row * stride;
       const i0 = Math.floor(lo);
       const i1 = Math.ceil(hi);

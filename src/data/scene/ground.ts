@@ -137,7 +137,7 @@ function line(x: number, centre: number, half: number, w: number): number {
   const d = Math.abs(x - centre) - half;
   const t = 0.5 - d / w;
   const limit = Math.min(1, (2 * half) / w);
-  return t < 0 ? 0 : t > limit ? limit : t;
+  return t < 0 ? 0 : Math.min(t, limit);
 }
 
 function band(z: number, from: number, to: number, w: number): number {
@@ -154,5 +154,5 @@ function dashes(x: number, period: number, on: number, w: number): number {
 
 function edge(d: number, soft: number): number {
   const t = 0.5 + d / (2 * soft);
-  return t < 0 ? 0 : t > 1 ? 1 : t;
+  return t < 0 ? 0 : Math.min(t, 1);
 }

@@ -29,7 +29,7 @@ export function paintSky(canvas: Canvas, camera: Camera, sky: Sky): void {
       const side = (x - camera.centreX) / camera.focal;
       const n = fractal(side * reach * 1.3 + sky.phase, reach * 1.8 + sky.phase * 0.7, 4);
       let c = (n + sky.cover * 1.7 - 0.75) * 1.8;
-      c = c < 0 ? 0 : c > 1 ? 1 : c;
+      c = c < 0 ? 0 : Math.min(c, 1);
       c *= 0.25 + 0.75 * fade;
       const grey = 1 - 0.1 * c * (n + 0.4);
       const o = 3 * p;

@@ -1,0 +1,316 @@
+import { UserError } from '../errors.js';
+import { ignoreId, type Rgb } from './classes.js';
+import type { LabelImage, RgbImage } from './image.js';
+import { Rng } from './rng.js';
+
+/** An image with its labels as train ids, of equal size. */
+export interface Pair {
+  image: RgbImage;
+  labels: LabelImage;
+}
+
+/** The size a sample gets: its own, a crop (padded where the image is smaller), or resized. */
+export type SizePolicy =
+  | 'full'
+  | { crop: readonly [h: number, w: number] }
+  | { resize: readonly [h: number, w: number] };
+
+/** Strength of colour jitter: each factor is drawn from [1 − amount, 1 + amount]. */
+export interface Jitter {
+  brightness: number;
+  contrast: number;
+  saturation: number;
+}
+
+/** Random changes of training samples. */
+export interface Augmentation {
+  /** Mirror half of the samples. Default true. */
+  flip?: boolean;
+  /** Range of a random zoom, such as [0.75, 1.75]. Default none. The output keeps its size. */
+  scale?: readonly [low: number, high: number];
+  /** One amount for brightness, contrast and saturation, or one each; 0 to 1. Default none. */
+  jitter?: number | Jitter;
+  /** Colour of padding. Default: the ImageNet mean. */
+  mean?: Rgb;
+}
+
+const imagenetMean: Rgb = [124, 116, 104];
+
+/**
+ * @throws UserError for amounts out of range; `flag` names the setting in the message.
+ */
+export function checkAugmentation(augment: Augmentation): void {
+  const { scale } = augment;
+  if (scale && !(scale[0] > 0.05 && scale[0] <= scale[1] && scale[1] <= 20)) {
+    throw new UserError(
+      `augment.scale is [${scale.join(', ')}]; expected [low, high] with 0.05 < low ≤ high ≤ 20`,
+    );
+  }
+  for (const [name, value] of Object.entries(jitterOf(augment.jitter))) {
+    if (!(value >= 0 && value <= 1))
+      throw new UserError(`augment.jitter ${name} is ${value}; expected 0 to 1`);
+  }
+}
+
+/**
+ * The random stream of one sample in one epoch. It depends on nothing else, so neither the order of work nor
+ * the number of workers nor a resumed run changes a sample.
+ * @param index position of the sample in its sorted split.
+ */
+export function sampleRng(seed: number, epoch: number, index: number): Rng {
+  return Rng.of(0x617567, seed, epoch, index);
+}
+
+/**
+ * Applies the size policy and, with `augment`, random flip, zoom, placement and colour. Without `augment` the
+ * result is fixed: crops are taken from the middle. Never changes its input, but may return it.
+ */
+export function prepare(pair: Pair, size: SizePolicy, augment: Augmentation | undefined, rng: Rng): Pair {
+  const { width, height } = pair.image;
+  const target = size === 'full' ? [height, width] : 'crop' in size ? size.crop : size.resize;
+  const base = size !== 'full' && 'resize' in size ? [target[0] / height, target[1] / width] : [1, 1];
+  // All numbers are drawn first and always, so that switching one change off leaves the others as they were.
+  const [uFlip, uScale, uX, uY] = [rng.next(), rng.next(), rng.next(), rng.next()];
+  const factors = [rng.next(), rng.next(), rng.next()];
+  const flip = augment !== undefined && augment.flip !== false && uFlip < 0.5;
+  const [low, high] = augment?.scale ?? [1, 1];
+  // Uniform in the logarithm: shrinking by 2 is as likely as enlarging by 2.
+  const zoom = low * (high / low) ** uScale;
+  const view: View = {
+    height: target[0],
+    width: target[1],
+    scaleY: base[0] * zoom,
+    scaleX: base[1] * zoom,
+    offsetY: offset(height * base[0] * zoom, target[0], augment ? uY : 0.5),
+    offsetX: offset(width * base[1] * zoom, target[1], augment ? uX : 0.5),
+    flip,
+  };
+  const out = resample(pair, view, augment?.mean ?? imagenetMean);
+  const amounts = jitterOf(augment?.jitter);
+  if (amounts.brightness + amounts.contrast + amounts.saturation === 0) return out;
+  const [brightness, contrast, saturation] = [amounts.brightness, amounts.contrast, amounts.saturation].map(
+    (amount, i) => 1 + amount * (2 * factors[i] - 1),
+  );
+  const image =
+    out.image === pair.image ? { ...out.image, data: Uint8Array.from(out.image.data) } : out.image;
+  jitterInPlace(image, brightness, contrast, saturation);
+  return { image, labels: out.labels };
+}
+
+/** Where the window starts in the scaled image; negative where the image is smaller and gets padded. */
+function offset(scaled: number, target: number, u: number): number {
+  const room = Math.round(scaled) - target;
+  return room >= 0 ? Math.floor(u * (room + 1 - 1e-9)) : -Math.floor(u * (1 - room - 1e-9));
+}
+
+/** A window on a scaled, perhaps mirrored image: output pixel x shows source (x + offset + ½) / scale − ½. */
+export interface View {
+  height: number;
+  width: number;
+  scaleY: number;
+  scaleX: number;
+  offsetY: number;
+  offsetX: number;
+  flip: boolean;
+}
+
+/** Bilinear for the image, nearest for the labels; outside: `mean` and 255. */
+export function resample(pair: Pair, view: View, mean: Rgb = imagenetMean): Pair {
+  const { image, labels } = pair;
+  const same = view.scaleX === 1 && view.scaleY === 1;
+  const whole = view.width === image.width && view.height === image.height;
+  if (same && whole && view.offsetX === 0 && view.offsetY === 0) return view.flip ? flipPair(pair) : pair;
+  // Halve (thirds, …) by averaging first where bilinear sampling alone would skip pixels.
+  const [by, bx] = [boxFactor(view.scaleY), boxFactor(view.scaleX)];
+  const source = by > 1 || bx > 1 ? boxShrink(image, by, bx) : image;
+  const ys = axis(view.height, view.offsetY, view.scaleY, labels.height, source.height, false);
+  const xs = axis(view.width, view.offsetX, view.scaleX, labels.width, source.width, view.flip);
+  return {
+    image: { width: view.width, height: view.height, data: sampleImage(source, ys, xs, mean) },
+    labels: { width: view.width, height: view.height, data: sampleLabels(labels, ys, xs) },
+  };
+}
+
+/** Where the outputs along one axis read. */
+interface Axis {
+  /** Nearest source position for labels; −1 outside. */
+  nearest: Int32Array;
+  /** The two source positions of the bilinear sample, and the weight of the second in 1/256. */
+  first: Int32Array;
+  second: Int32Array;
+  weight: Int32Array;
+}
+
+function axis(
+  count: number,
+  offset: number,
+  scale: number,
+  length: number,
+  shrunk: number,
+  mirror: boolean,
+): Axis {
+  const result: Axis = {
+    nearest: new Int32Array(count),
+    first: new Int32Array(count),
+    second: new Int32Array(count),
+    weight: new Int32Array(count),
+  };
+  for (let i = 0; i < count; i++) {
+    const at = (mirror ? count - 1 - i : i) + offset + 0.5;
+    const exact = at / scale;
+    const near = Math.floor(exact);
+    // The last fraction of a pixel of an image whose scaled size was rounded up is still image.
+    result.nearest[i] = near < 0 || at > Math.round(length * scale) ? -1 : Math.min(near, length - 1);
+    const s = Math.min(Math.max(exact * (shrunk / length) - 0.5, 0), shrunk - 1);
+    const f = Math.floor(s);
+    result.first[i] = f;
+    result.second[i] = Math.min(f + 1, shrunk - 1);
+    result.weight[i] = Math.round((s - f) * 256);
+  }
+  return result;
+}
+
+function sampleLabels(labels: LabelImage, ys: Axis, xs: Axis): Uint8Array {
+  const [h, w] = [ys.nearest.length, xs.nearest.length];
+  const out = new Uint8Array(h * w).fill(ignoreId);
+  for (let y = 0; y < h; y++) {
+    if (ys.nearest[y] < 0) continue;
+    const row = ys.nearest[y] * labels.width;
+    for (let x = 0, o = y * w; x < w; x++, o++) {
+      if (xs.nearest[x] >= 0) out[o] = labels.data[row + xs.nearest[x]];
+    }
+  }
+  return out;
+}
+
+function sampleImage(image: RgbImage, ys: Axis, xs: Axis, mean: Rgb): Uint8Array {
+  const [h, w] = [ys.nearest.length, xs.nearest.length];
+  const out = new Uint8Array(h * w * 3);
+  const { data, width } = image;
+  for (let y = 0; y < h; y++) {
+    const inside = ys.nearest[y] >= 0;
+    const top = ys.first[y] * width;
+    const low = ys.second[y] * width;
+    const v = ys.weight[y];
+    for (let x = 0, o = y * w * 3; x < w; x++, o += 3) {
+      if (!inside || xs.nearest[x] < 0) {
+        out[o] = mean[0];
+        out[o + 1] = mean[1];
+        out[o + 2] = mean[2];
+        continue;
+      }
+      const u = xs.weight[x];
+      const a = 3 * (top + xs.first[x]);
+      const b = 3 * (top + xs.second[x]);
+      const c = 3 * (low + xs.first[x]);
+      const d = 3 * (low + xs.second[x]);
+      const wb = u * (256 - v);
+      const wc = (256 - u) * v;
+      const wd = u * v;
+      const wa = 65536 - wb - wc - wd;
+      out[o] = (data[a] * wa + data[b] * wb + data[c] * wc + data[d] * wd + 32768) >>> 16;
+      out[o + 1] = (data[a + 1] * wa + data[b + 1] * wb + data[c + 1] * wc + data[d + 1] * wd + 32768) >>> 16;
+      out[o + 2] = (data[a + 2] * wa + data[b + 2] * wb + data[c + 2] * wc + data[d + 2] * wd + 32768) >>> 16;
+    }
+  }
+  return out;
+}
+
+function boxFactor(scale: number): number {
+  return scale < 0.75 ? Math.max(1, Math.round(1 / scale)) : 1;
+}
+
+/** Averages blocks of by × bx pixels; blocks at the far edges average what there is. */
+function boxShrink(image: RgbImage, by: number, bx: number): RgbImage {
+  const [h, w] = [Math.ceil(image.height / by), Math.ceil(image.width / bx)];
+  const data = new Uint8Array(h * w * 3);
+  const sums = new Uint32Array(w * 3);
+  for (let y = 0; y < h; y++) {
+    sums.fill(0);
+    const rows = Math.min(by, image.height - y * by);
+    for (let r = 0; r < rows; r++) {
+      let p = (y * by + r) * image.width * 3;
+      for (let x = 0, s = 0; x < w; x++, s += 3) {
+        const end = Math.min((x + 1) * bx, image.width);
+        for (let c = x * bx; c < end; c++, p += 3) {
+          sums[s] += image.data[p];
+          sums[s + 1] += image.data[p + 1];
+          sums[s + 2] += image.data[p + 2];
+        }
+      }
+    }
+    for (let x = 0, s = 0; x < w; x++) {
+      const area = rows * (Math.min((x + 1) * bx, image.width) - x * bx);
+      for (let k = 0; k < 3; k++, s++) data[y * w * 3 + s] = Math.round(sums[s] / area);
+    }
+  }
+  return { width: w, height: h, data };
+}
+
+/** Mirrors left and right. */
+export function flipPair({ image, labels }: Pair): Pair {
+  const { width, height } = image;
+  const data = new Uint8Array(image.data.length);
+  const ids = new Uint8Array(labels.data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0, p = y * width, q = p + width - 1; x < width; x++, p++, q--) {
+      ids[q] = labels.data[p];
+      data[3 * q] = image.data[3 * p];
+      data[3 * q + 1] = image.data[3 * p + 1];
+      data[3 * q + 2] = image.data[3 * p + 2];
+    }
+  }
+  return { image: { width, height, data }, labels: { width, height, data: ids } };
+}
+
+/** Bilinear image and nearest labels at a new size. */
+export function resizePair(pair: Pair, height: number, width: number): Pair {
+  const { image } = pair;
+  return resample(pair, {
+    height,
+    width,
+    scaleY: height / image.height,
+    scaleX: width / image.width,
+    offsetY: 0,
+    offsetX: 0,
+    flip: false,
+  });
+}
+
+/**
+ * v → clamp(m + contrast · (brightness · v − m)) with m the image's mean grey after brightness, as a table;
+ * then v → grey + saturation · (v − grey), grey = 0.299 r + 0.587 g + 0.114 b.
+ */
+export function jitterInPlace(
+  image: RgbImage,
+  brightness: number,
+  contrast: number,
+  saturation: number,
+): void {
+  const { data } = image;
+  let sum = 0;
+  for (let i = 0; i < data.length; i += 3) sum += 77 * data[i] + 150 * data[i + 1] + 29 * data[i + 2];
+  const mean = (brightness * sum) / (256 * (data.length / 3));
+  const lut = new Uint8ClampedArray(256);
+  for (let v = 0; v < 256; v++) lut[v] = mean + contrast * (brightness * v - mean);
+  if (saturation === 1) {
+    for (let i = 0; i < data.length; i++) data[i] = lut[data[i]];
+    return;
+  }
+  const out = new Uint8ClampedArray(data.buffer, data.byteOffset, data.length);
+  const s = Math.round(saturation * 256);
+  for (let i = 0; i < data.length; i += 3) {
+    const r = lut[data[i]];
+    const g = lut[data[i + 1]];
+    const b = lut[data[i + 2]];
+    const rest = ((77 * r + 150 * g + 29 * b) * (256 - s)) >> 8;
+    out[i] = (rest + r * s + 128) >> 8;
+    out[i + 1] = (rest + g * s + 128) >> 8;
+    out[i + 2] = (rest + b * s + 128) >> 8;
+  }
+}
+
+function jitterOf(jitter: Augmentation['jitter']): Jitter {
+  if (typeof jitter === 'number') return { brightness: jitter, contrast: jitter, saturation: jitter };
+  return jitter ?? { brightness: 0, contrast: 0, saturation: 0 };
+}
