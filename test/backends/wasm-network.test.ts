@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { referenceBackend } from '../../src/backends/reference/index.js';
+import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { policies } from '../../src/graph/differentiate.js';
+import { vnet } from '../../src/nets/vnet.js';
+import { assertClose, testSeed } from './harness.js';
+import { agreement, assertSameStep, inference, referenceStep, trainingStep } from './network.js';
+
+const seed = testSeed(40);
+const size = { batch: 2, height: 67, width: 93 };
+
+test('whole VNet on wasm: loss, gradients and statistics equal float64 under every policy', async () => {
+  const net = vnet({ classes: 11 });
+  const expected = await referenceStep(net, { ...size, policy: 'save' }, seed);
+  for (const policy of policies) {
+    const actual = await trainingStep(wasmBackend, net, { ...size, policy }, seed);
+    assertSameStep(actual, expected, 2e-4, `${policy}, seed ${seed}`);
+  }
+});
+
+test('1, 2 and 3 threads give bit-identical steps', async () => {
+  const net = vnet({ classes: 7, stem: 6, widths: [20, 44] });
+  const [one, ...others] = await Promise.all(
+    [1, 2, 3].map((threads) => trainingStep(wasmBackend, net, { ...size, height: 131 }, seed, { threads })),
+  );
+  for (const other of others) {
+    for (const [name, values] of one) assert.deepEqual(other.get(name), values, name);
+  }
+});
+
+test('folded inference on wasm: logits to 1e-4, labels equal but for ties of rounding', async () => {
+  const net = vnet({ classes: 19 });
+  const shape = [1, 75, 101] as const;
+  const logits = await inference(referenceBackend, net, shape, 'logits', seed);
+  assertClose(await inference(wasmBackend, net, shape, 'logits', seed), logits, {
+    relative: 1e-4,
+    label: `seed ${seed}`,
+  });
+  const labels = await inference(referenceBackend, net, shape, 'labels', seed);
+  const share = agreement(await inference(wasmBackend, net, shape, 'labels', seed), labels);
+  assert.ok(share >= 0.9995, `${share} of the labels agree`);
+});
