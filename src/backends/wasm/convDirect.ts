@@ -72,7 +72,7 @@ export function directStages(conv: DirectConv, packed: number): Stage[] {
   const planesAt = slotsAt + window.slotTable.length;
   const normalizeAt = planesAt + window.planeTable.length;
   const table = normalizeTable(conv.normalize);
-  const blocks = Math.ceil(steps.outputs / 8);
+  const blocks = Math.ceil(steps.outputs / 12);
   const main: Stage = {
     kernel: 'convDirect',
     chunks: chunks * groups,

@@ -19,16 +19,16 @@ class PackArgs {
 }
 
 /**
- * Weights as `multiplyPlanes` walks them: `[group][block of 8 outputs][tap][input][8]`, both channel counts filled up
- * with zeros to multiples of 4; a last block of at most 4 outputs is `[tap][input][4]`. One chunk: one block. The
+ * Weights as `multiplyPlanes` walks them: `[group][block of 12 outputs][tap][input][12]`, both channel counts filled up
+ * with zeros to multiples of 4; the last block may have 4 or 8 outputs instead. One chunk: one block. The
  * arguments end in one address of `w` per tap.
  */
 export function convPackWeights(args: usize, chunk: i32, local: usize): void {
   const a = changetype<PackArgs>(args);
   const group = chunk / a.blocks;
-  const first = (chunk % a.blocks) << 3;
-  const outputs = min(8, a.outputs - first);
-  const lanes = outputs > 4 ? 8 : 4;
+  const first = (chunk % a.blocks) * 12;
+  const outputs = min(12, a.outputs - first);
+  const lanes = (outputs + 3) & ~3;
   const inputs = (a.inputs + 3) & ~3;
   let dst = a.packed + (group as usize) * a.groupBytes + ((first * a.taps * inputs) << 2);
   const offset = (group as usize) * a.groupStep + (first as usize) * a.outputStep;

@@ -1,0 +1,207 @@
+/**
+ * Convolutions of VNet at 1024×2048, one image, against the machine's ceiling of fused multiply-adds.
+ * `node build/bench/kernels/conv.js [--threads 1] [--only text] [--runs 5] [--build plain]`
+ */
+import { parseArgs } from 'node:util';
+import asc from 'assemblyscript/asc';
+import type { Executor } from '../../src/backends/backend.js';
+import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
+import { hasRelaxedSimd } from '../../src/backends/wasm/module.js';
+import type { DType, Shape, Value } from '../../src/graph/ir.js';
+import { bytesOf, formatShape, sizeOf } from '../../src/graph/ir.js';
+import type { Call, Plan, Slot, TensorRef } from '../../src/graph/planned.js';
+import type { ConvAttrs } from '../../src/ops/conv.js';
+import { convLength } from '../../src/ops/conv.js';
+import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
+import { ops } from '../../src/ops/index.js';
+import type { OpDef } from '../../src/ops/op.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    threads: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
+    build: { type: 'string', default: '' },
+  },
+});
+const threads = Number(flags.threads);
+const backend = flags.build ? createWasmBackend(flags.build as 'plain' | 'relaxed') : wasmBackend;
+
+interface Row {
+  readonly name: string;
+  readonly x: Shape;
+  readonly dtype?: DType;
+  /** Elements between pixels of `x` and `y`, where they are parts of wider tensors. */
+  readonly xStride?: number;
+  readonly yStride?: number;
+  readonly cout: number;
+  readonly kernel: readonly [number, number];
+  readonly stride?: number;
+  readonly dilation?: number;
+  readonly bias?: boolean;
+  /** The second convolution of a V module: its input is a pre-activation, its result is added to the other half. */
+  readonly second?: boolean;
+}
+
+const vModule = (x: Shape, dilation: number): Row[] => {
+  const c = x[3];
+  const shared = { x, cout: c, dilation };
+  return [
+    { name: `3×1 d${dilation} ${c}→${c}`, ...shared, kernel: [3, 1], xStride: 2 * c },
+    { name: `1×3 d${dilation} ${c}→${c}`, ...shared, kernel: [1, 3], yStride: 2 * c, second: true },
+  ];
+};
+
+const rows: Row[] = [
+  ...[1, 2].flatMap((d) => vModule([1, 256, 512, 32], d)),
+  ...[2, 4, 8, 16].flatMap((d) => vModule([1, 128, 256, 76], d)),
+  { name: '3×3 s2 u8 3→8', x: [1, 1024, 2048, 3], dtype: 'u8', cout: 8, kernel: [3, 3], stride: 2 },
+  { name: '3×3 8→8', x: [1, 512, 1024, 8], cout: 8, kernel: [3, 3] },
+  { name: '1×1 s2 8→56', x: [1, 512, 1024, 8], cout: 56, kernel: [1, 1], stride: 2, yStride: 64 },
+  { name: '1×1 s2 64→88', x: [1, 256, 512, 64], cout: 88, kernel: [1, 1], stride: 2, yStride: 152 },
+  { name: '1×1 152→19', x: [1, 128, 256, 152], cout: 19, kernel: [1, 1], bias: true },
+];
+
+/** Multiply-adds on 12 independent accumulators and nothing else: what one thread can do at most, in GFLOP/s. */
+async function ceiling(): Promise<number> {
+  const relaxed = hasRelaxedSimd() && flags.build !== 'plain';
+  const names = Array.from({ length: 12 }, (_, i) => `a${i}`);
+  const madd = (a: string) =>
+    relaxed ? `${a} = f32x4.relaxed_madd(w, w, ${a});` : `${a} = f32x4.add(f32x4.mul(w, w), ${a});`;
+  const source = `export function spin(n: i32): f32 {
+    const w = f32x4.splat(<f32>n);
+    ${names.map((a) => `let ${a} = f32x4.splat(0);`).join(' ')}
+    for (let i = 0; i < n; i++) { ${names.map(madd).join(' ')} }
+    return ${names.map((a) => `f32x4.extract_lane(${a}, 0)`).join(' + ')};
+  }`;
+  const { binary } = await asc.compileString(source, {
+    optimizeLevel: 3,
+    runtime: 'stub',
+    enable: relaxed ? ['simd', 'relaxed-simd'] : ['simd'],
+  });
+  const { instance } = await WebAssembly.instantiate(binary as Uint8Array<ArrayBuffer>);
+  const spin = instance.exports.spin as (n: number) => number;
+  spin(1e6);
+  let best = 0;
+  for (let run = 0; run < 5; run++) {
+    const before = performance.now();
+    spin(5e6);
+    best = Math.max(best, (5e6 * 12 * 8) / (performance.now() - before) / 1e6);
+  }
+  return best;
+}
+
+/** Best GFLOP/s of a call over some runs; inputs are random, and all convolutions count as direct ones. */
+async function speed<K extends KernelName>(
+  op: K,
+  inputs: InputsOf<K>,
+  attrs: AttrsOf<K>,
+  strides: Readonly<Record<string, number | undefined>>,
+): Promise<number> {
+  const def = ops[op] as unknown as OpDef<object, object, object>;
+  const outputs: Record<string, Value> = {};
+  for (const [name, type] of Object.entries(def.infer(inputs, attrs))) {
+    outputs[name] = { ...(type as { shape: Shape; dtype: DType }), id: 0, name, role: 'activation' };
+  }
+  let end = 64;
+  const slots: Record<string, Slot> = {};
+  const place = (values: object) =>
+    Object.fromEntries(
+      Object.entries(values).flatMap(([name, value]: [string, Value | undefined]): [string, TensorRef][] => {
+        if (!value) return [];
+        const [n, h, w, c] = value.shape;
+        const pixelStride = strides[name] ?? c;
+        const { shape, dtype } = value;
+        const ref: TensorRef = { name, shape, dtype, offset: end, pixelStride };
+        slots[name] = { ...ref, role: 'input' };
+        end += Math.ceil(bytesOf({ shape: [n, h, w, pixelStride], dtype }) / 64) * 64;
+        return [[name, ref]];
+      }),
+    );
+  const flops = def.flops({ inputs, outputs, attrs });
+  const unplaced = {
+    op,
+    label: op,
+    phase: 'forward',
+    inputs: place(inputs),
+    outputs: place(outputs),
+    attrs,
+    flops,
+  };
+  const bytes = backend.scratchBytes({ ...unplaced, scratch: { offset: 0, bytes: 0 } } as unknown as Call);
+  const call = { ...unplaced, scratch: { offset: end, bytes } } as unknown as Call;
+  const peak = { label: op, phase: 'forward', bytes: end + bytes } as const;
+  const plan: Plan = {
+    calls: [call],
+    arenaBytes: end + bytes,
+    persistentBytes: end + bytes,
+    slots,
+    flatParams: { offset: 0, length: 0 },
+    parameters: 0,
+    timeline: [peak],
+    peak,
+  };
+  const executor: Executor = await backend.prepare(plan, { threads });
+  for (const [name, value] of Object.entries(inputs as Record<string, Value | undefined>)) {
+    if (!value) continue;
+    const Data = value.dtype === 'u8' ? Uint8Array : Float32Array;
+    const scale = value.dtype === 'u8' ? 256 : 1;
+    executor.write(
+      name,
+      Data.from({ length: sizeOf(value.shape) }, () => scale * Math.random()),
+    );
+  }
+  let best = Infinity;
+  for (let run = 0; run < Number(flags.runs) + 2; run++) {
+    best = Math.min(best, (await executor.profile('forward'))[0]);
+  }
+  await executor.dispose();
+  scratch = bytes;
+  return flops / best / 1e6;
+}
+
+let scratch = 0;
+const value = (name: string, shape: Shape, dtype: DType = 'f32'): Value => {
+  return { id: 0, name, shape, dtype, role: 'activation' };
+};
+
+const top = (await ceiling()) * threads;
+console.log(`ceiling ${top.toFixed(1)} GFLOP/s on ${threads} thread(s)`);
+console.log('convolution                        forward  gradInput  gradWeight   (GFLOP/s; scratch in MB)');
+for (const row of rows) {
+  if (!row.name.includes(flags.only)) continue;
+  const { x: shape, dtype, cout, kernel, stride = 1, dilation = 1, bias, second } = row;
+  const padding = [0, 1].map((axis) => (dilation * (kernel[axis] - 1)) / 2) as [number, number];
+  const attrs: ConvAttrs = { stride: [stride, stride], padding, dilation: [dilation, dilation], groups: 1 };
+  const normalize =
+    dtype === 'u8'
+      ? { mean: [0.5, 0.5, 0.5].slice(0, shape[3]), std: [0.2, 0.2, 0.2].slice(0, shape[3]) }
+      : undefined;
+  const forwardAttrs = normalize ? { ...attrs, normalize } : attrs;
+  const length = (axis: 0 | 1) => convLength(shape[1 + axis], kernel[axis], stride, padding[axis], dilation);
+  const yShape: Shape = [shape[0], length(0), length(1), cout];
+  const x = value('x', shape, dtype);
+  const y = value('y', yShape);
+  const vector = (name: string) => value(name, [1, 1, 1, cout]);
+  const weight = value('weight', [kernel[0], kernel[1], shape[3], cout]);
+  const extra = {
+    ...(bias ? { bias: vector('bias') } : {}),
+    ...(second ? { residual: value('residual', yShape) } : {}),
+    ...(bias ? {} : { slope: vector('slope') }),
+  };
+  const pre = second ? { preSlope: vector('preSlope') } : {};
+  const cells: string[] = [];
+  const cell = (gflops: number) =>
+    cells.push(`${gflops.toFixed(1)} (${(scratch / 1e6).toFixed(1)})`.padStart(12));
+  const wide = { x: row.xStride, y: row.yStride, residual: row.yStride, gy: row.yStride };
+  cell(await speed('conv2d', { x, weight, ...extra }, forwardAttrs, wide));
+  if (dtype === 'u8') cells.push(''.padStart(12));
+  else {
+    const inputAttrs = { ...attrs, height: shape[1], width: shape[2] };
+    const acc = value('acc', shape);
+    const inputs = { gy: y, weight, ...(row.xStride ? { acc } : {}) };
+    cell(await speed('conv2dGradInput', inputs, inputAttrs, { ...wide, gx: row.xStride, acc: row.xStride }));
+  }
+  cell(await speed('conv2dGradWeight', { x, gy: y, ...pre }, { ...forwardAttrs, kernel }, wide));
+  console.log(`${row.name.padEnd(16)} ${formatShape(shape).padEnd(16)} ${cells.join('')}`);
+}
