@@ -4,8 +4,8 @@ import { sizeOf } from '../../graph/ir.js';
 import type { Plan, Slot } from '../../graph/planned.js';
 import type { Executor } from '../backend.js';
 import { arenaBase, pixelsOf } from './lower.js';
-import { Pool } from './pool.js';
 import type { Program } from './program.js';
+import { Pool } from './threads.js';
 
 type Data = Float32Array | Uint8Array;
 

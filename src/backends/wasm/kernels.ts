@@ -15,6 +15,7 @@ import {
   scaleWeight,
 } from './norm.js';
 import { adam } from './optimizer.js';
+import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { sumPixels } from './sums.js';
 import { add, copy, scale } from './view.js';
 
@@ -33,6 +34,8 @@ const kernels: { readonly [K in KernelName]?: WasmKernel<K> } = {
   normCoefficients,
   foldCoefficients,
   affine,
+  pyramidPool,
+  pyramidPoolGrad,
   copy,
   add,
   scale,

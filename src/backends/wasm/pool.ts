@@ -1,80 +1,93 @@
-import { Worker } from 'node:worker_threads';
-import type { Phase } from '../../graph/ir.js';
-import { Barrier } from './barrier.js';
-import type { Program } from './program.js';
-import type { ThreadInit } from './thread.js';
-import type { RunReply, RunRequest } from './worker.js';
+import { UserError } from '../../errors.js';
+import type { TensorRef } from '../../graph/planned.js';
+import type { PyramidAttrs } from '../../ops/pool.js';
+import type { WasmKernel, Word } from './lower.js';
+import { f32, pointer, strided } from './lower.js';
 
-/** A fixed set of worker threads bound to one program. They keep the process alive only while they run. */
-export class Pool {
-  private readonly workers: readonly Worker[];
-  private readonly barrier: Barrier;
-  private running: { readonly waiting: Set<Worker>; settle(error?: Error): void } | undefined;
-  private error: Error | undefined;
-  private times: Float64Array | undefined;
-  private broken: Error | undefined;
+const largestWindow = 7;
 
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, program: Program, threads: number) {
-    this.barrier = new Barrier(memory.buffer as unknown as SharedArrayBuffer, threads);
-    const { steps, localsBase, localBytes } = program;
-    this.workers = Array.from({ length: threads }, (_, i) => {
-      const workerData: ThreadInit = { module, memory, steps, local: localsBase + i * localBytes, threads };
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
-      worker.on('message', (reply: RunReply) => this.finished(worker, reply));
-      worker.on('error', (error: Error) => this.lost(worker, error));
-      worker.on('exit', () => this.lost(worker, new Error('a worker thread ended')));
-      worker.unref();
-      return worker;
-    });
-  }
+/** Rows of the result per chunk: enough that the rows which windows share are a small part of what it reads. */
+const bandRows = 8;
+const tileChannels = 16;
 
-  /** Runs the phases on all threads; the result is one time per step if `timed`, in milliseconds. */
-  async run(phases: readonly Phase[], timed = false): Promise<Float64Array | undefined> {
-    if (this.broken) throw this.broken;
-    if (this.running) throw new Error('wasm: a run is still going on; await it before the next');
-    this.barrier.reset();
-    this.error = undefined;
-    this.times = undefined;
-    await new Promise<void>((resolve, reject) => {
-      const settle = (error?: Error) => {
-        this.running = undefined;
-        if (error) reject(error);
-        else resolve();
-      };
-      this.running = { waiting: new Set(this.workers), settle };
-      for (const [i, worker] of this.workers.entries()) {
-        worker.ref();
-        const request: RunRequest = { phases, timed: timed && i === 0 };
-        worker.postMessage(request);
-      }
-    });
-    return this.times;
-  }
-
-  async dispose(): Promise<void> {
-    this.broken ??= new Error('wasm: the executor is disposed');
-    this.barrier.abort();
-    await Promise.all(this.workers.map((worker) => worker.terminate()));
-  }
-
-  private finished(worker: Worker, reply: RunReply): void {
-    worker.unref();
-    if ('error' in reply) this.error ??= new Error(`wasm: a kernel failed: ${reply.error}`);
-    else this.times ??= reply.times;
-    this.done(worker);
-  }
-
-  private lost(worker: Worker, error: Error): void {
-    this.broken ??= new Error(`wasm: a worker thread failed: ${error.message}`);
-    this.error ??= this.broken;
-    this.barrier.abort();
-    this.done(worker);
-  }
-
-  private done(worker: Worker): void {
-    const { running } = this;
-    if (!running) return;
-    running.waiting.delete(worker);
-    if (running.waiting.size === 0) running.settle(this.error);
-  }
+/** How the result is cut up, and the private memory a tile needs. */
+interface Tiling {
+  readonly words: readonly Word[];
+  readonly chunks: number;
+  readonly localBytes: number;
 }
+
+/** `across(n)`: pixels of the input that n pixels of the result see in one direction. `extraRows`: of the tile. */
+function tiling(
+  [n, height, , channels]: TensorRef['shape'],
+  across: (pixels: number) => number,
+  extraRows: number,
+): Tiling {
+  const padded = Math.min(tileChannels, Math.ceil(channels / 4) * 4);
+  const tileColumns = (32 * tileChannels) / padded;
+  const bands = Math.ceil(height / bandRows);
+  return {
+    words: [bandRows, bands, tileColumns, tileChannels],
+    chunks: n * bands,
+    localBytes: (across(bandRows) + extraRows) * across(tileColumns) * padded * 4,
+  };
+}
+
+/** Radius, and four ring weights: `ring[r] = Σ 1/k²` over the windows k that reach r pixels from the centre. */
+function rings({ kernels }: PyramidAttrs): { radius: number; words: Word[] } {
+  const largest = Math.max(...kernels);
+  if (largest > largestWindow) {
+    throw new UserError(
+      `pyramidPool: the CPU backend pools windows up to ${largestWindow}×${largestWindow}, got ${largest}`,
+    );
+  }
+  const radius = (largest - 1) / 2;
+  const ring = [0, 1, 2, 3].map((r) =>
+    kernels.filter((k) => k >= 2 * r + 1).reduce((sum, k) => sum + 1 / (k * k), 0),
+  );
+  return { radius, words: [radius, ...ring.map(f32)] };
+}
+
+export const pyramidPool: WasmKernel<'pyramidPool'> = {
+  lower({ inputs, outputs: { y }, attrs }) {
+    const { x, preScale, preShift, preSlope, scale, shift, slope } = inputs;
+    const { radius, words } = rings(attrs);
+    const { stride } = attrs;
+    const tiles = tiling(y.shape, (pixels) => (pixels - 1) * stride + 1 + 2 * radius, radius + 1);
+    const vectors = [preScale, preShift, preSlope, scale, shift, slope];
+    return [
+      {
+        kernel: 'pyramidPool',
+        chunks: tiles.chunks,
+        args: [
+          ...[...strided(x), ...strided(y), 0, 0, ...vectors.map(pointer)],
+          ...[x.shape[1], x.shape[2], y.shape[1], y.shape[2], y.shape[3], stride, ...words, ...tiles.words],
+        ],
+        localBytes: tiles.localBytes,
+      },
+    ];
+  },
+};
+
+export const pyramidPoolGrad: WasmKernel<'pyramidPoolGrad'> = {
+  lower({ inputs: { gy, acc }, outputs: { gx }, attrs }) {
+    const { radius, words } = rings(attrs);
+    const { stride } = attrs;
+    const margin = Math.ceil(radius / stride);
+    const tiles = tiling(gx.shape, (pixels) => Math.ceil(pixels / stride) + 1 + 2 * margin, radius + 2);
+    const noVectors = [0, 0, 0, 0, 0, 0];
+    const sizes = [gy.shape[1], gy.shape[2], gx.shape[1], gx.shape[2], gx.shape[3]];
+    return [
+      {
+        kernel: 'pyramidPoolGrad',
+        chunks: tiles.chunks,
+        args: [
+          ...[...strided(gy), ...strided(gx), ...strided(acc), ...noVectors],
+          ...[...sizes, stride, ...words, ...tiles.words],
+        ],
+        // With the table of terms: eight words for each column modulo the stride.
+        localBytes: tiles.localBytes + Math.ceil(stride / 2) * 64,
+      },
+    ];
+  },
+};

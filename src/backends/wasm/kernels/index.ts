@@ -6,6 +6,7 @@ export { coefficients, runningStats, scaleWeight } from './coefficients';
 export { convDirect, convPackWeights } from './conv';
 export { convGradWeight, convReduceWeights } from './convGradWeight';
 export { sumPartials } from './partials';
+export { pyramidPool, pyramidPoolGrad } from './pool';
 export { prelu } from './prelu';
 export { preluGrad, sumPixels } from './sums';
 export { add, copy, copyDense, scale } from './view';

@@ -1,0 +1,378 @@
+import { madd, prelu1, prelu4 } from './lanes';
+
+/**
+ * Sums over square windows of several sizes at once. A window of size k weighs every pixel 1/k², so a pixel at
+ * vertical distance e and horizontal distance d weighs `ring[max(d, e)]`, `ring[r] = Σ 1/k² over windows k ≥ 2r + 1`.
+ * First down the columns, once for each horizontal distance: `T_d = ring[d]·(P₀ + … + P_d) + Σ_{e>d} ring[e]·P_e`,
+ * `P_e` the sum of the two rows at distance e; then along the rows: `Σ_d T_d(x − d) + T_d(x + d)`.
+ *
+ * A tile of input is first copied to private memory, transformed, with zeros around it and channels padded to
+ * whole vectors, so that no loop asks where the border is.
+ */
+@unmanaged
+class Args {
+  x: usize;
+  xStride: usize;
+  y: usize;
+  yStride: usize;
+  /** Added to `y`, 0: nothing. */
+  acc: usize;
+  accStride: usize;
+  preScale: usize;
+  preShift: usize;
+  preSlope: usize;
+  scale: usize;
+  shift: usize;
+  slope: usize;
+  xHeight: i32;
+  xWidth: i32;
+  yHeight: i32;
+  yWidth: i32;
+  channels: i32;
+  stride: i32;
+  radius: i32;
+  ring0: f32;
+  ring1: f32;
+  ring2: f32;
+  ring3: f32;
+  /** Rows of `y` per chunk, chunks per image, columns of `y` per tile, channels per tile. */
+  bandRows: i32;
+  bands: i32;
+  tileColumns: i32;
+  tileChannels: i32;
+}
+
+/**
+ * Copies pixels `[top, top + rows) × [left, left + columns)` and channels `[c0, c0 + count)` of an image to `to`,
+ * `padded` channels a pixel, zeros outside the image; applies the prologue.
+ */
+// @ts-ignore: decorator
+@inline
+function fillTile(
+  a: Args,
+  image: i32,
+  top: i32,
+  rows: i32,
+  left: i32,
+  columns: i32,
+  c0: usize,
+  count: usize,
+  padded: usize,
+  to: usize,
+): void {
+  const pixelBytes = padded << 2;
+  const end = count << 2;
+  const body = end & ~15;
+  const from = max(left, 0);
+  const until = min(left + columns, a.xWidth);
+  for (let r = 0; r < rows; r++) {
+    const y = top + r;
+    let out = to + ((r * columns) as usize) * pixelBytes;
+    if (y < 0 || y >= a.xHeight || until <= from) {
+      memory.fill(out, 0, (columns as usize) * pixelBytes);
+      continue;
+    }
+    const before = ((from - left) as usize) * pixelBytes;
+    memory.fill(out, 0, before);
+    memory.fill(out + ((until - left) as usize) * pixelBytes, 0, ((left + columns - until) as usize) * pixelBytes);
+    out += before;
+    let x = a.x + (((image * a.xHeight + y) * a.xWidth + from) as usize) * a.xStride + (c0 << 2);
+    for (let i = from; i < until; i++) {
+      for (let c: usize = 0; c < body; c += 16) {
+        let v = v128.load(x + c);
+        if (a.preScale) v = madd(v, v128.load(a.preScale + (c0 << 2) + c), v128.load(a.preShift + (c0 << 2) + c));
+        if (a.preSlope) v = prelu4(v, v128.load(a.preSlope + (c0 << 2) + c));
+        v128.store(out + c, v);
+      }
+      if (body < end) {
+        v128.store(out + body, f32x4.splat(0));
+        for (let c: usize = body; c < end; c += 4) {
+          let v = load<f32>(x + c);
+          if (a.preScale) v = v * load<f32>(a.preScale + (c0 << 2) + c) + load<f32>(a.preShift + (c0 << 2) + c);
+          if (a.preSlope) v = prelu1(v, load<f32>(a.preSlope + (c0 << 2) + c));
+          store<f32>(out + c, v);
+        }
+      }
+      x += a.xStride;
+      out += pixelBytes;
+    }
+  }
+}
+
+/**
+ * `T_0 … T_radius` of one row, `bytes` each, at `to`: `up[e]` and `down[e]` are the rows at distance e. All loops
+ * over e unfold, because `radius` is a constant where this is inlined.
+ */
+// @ts-ignore: decorator
+@inline
+function columns(
+  a: Args,
+  radius: i32,
+  bytes: usize,
+  to: usize,
+  center: usize,
+  up1: usize,
+  down1: usize,
+  up2: usize,
+  down2: usize,
+  up3: usize,
+  down3: usize,
+): void {
+  const ring0 = f32x4.splat(a.ring0);
+  const ring1 = f32x4.splat(a.ring1);
+  const ring2 = f32x4.splat(a.ring2);
+  const ring3 = f32x4.splat(a.ring3);
+  const zero = f32x4.splat(0);
+  for (let i: usize = 0; i < bytes; i += 16) {
+    const p0 = v128.load(center + i);
+    const p1 = radius > 0 ? f32x4.add(v128.load(up1 + i), v128.load(down1 + i)) : zero;
+    const p2 = radius > 1 ? f32x4.add(v128.load(up2 + i), v128.load(down2 + i)) : zero;
+    const p3 = radius > 2 ? f32x4.add(v128.load(up3 + i), v128.load(down3 + i)) : zero;
+    const s1 = f32x4.add(p0, p1);
+    const s2 = f32x4.add(s1, p2);
+    let rest = zero;
+    if (radius > 2) {
+      rest = f32x4.mul(ring3, p3);
+      v128.store(to + i + 3 * bytes, f32x4.mul(ring3, f32x4.add(s2, p3)));
+    }
+    if (radius > 1) {
+      v128.store(to + i + 2 * bytes, madd(ring2, s2, rest));
+      rest = madd(ring2, p2, rest);
+    }
+    if (radius > 0) {
+      v128.store(to + i + bytes, madd(ring1, s1, rest));
+      rest = madd(ring1, p1, rest);
+    }
+    v128.store(to + i, madd(ring0, p0, rest));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function columnsOf(
+  a: Args,
+  bytes: usize,
+  to: usize,
+  center: usize,
+  up1: usize,
+  down1: usize,
+  up2: usize,
+  down2: usize,
+  up3: usize,
+  down3: usize,
+): void {
+  if (a.radius == 3) columns(a, 3, bytes, to, center, up1, down1, up2, down2, up3, down3);
+  else if (a.radius == 2) columns(a, 2, bytes, to, center, up1, down1, up2, down2, up3, down3);
+  else if (a.radius == 1) columns(a, 1, bytes, to, center, up1, down1, up2, down2, up3, down3);
+  else columns(a, 0, bytes, to, center, up1, down1, up2, down2, up3, down3);
+}
+
+/** Sum of a row of `T` around column `at`. */
+// @ts-ignore: decorator
+@inline
+function along(radius: i32, at: usize, bytes: usize, pixel: usize): v128 {
+  let v = v128.load(at);
+  if (radius > 0) {
+    const t = at + bytes;
+    v = f32x4.add(v, f32x4.add(v128.load(t - pixel), v128.load(t + pixel)));
+  }
+  if (radius > 1) {
+    const t = at + 2 * bytes;
+    v = f32x4.add(v, f32x4.add(v128.load(t - 2 * pixel), v128.load(t + 2 * pixel)));
+  }
+  if (radius > 2) {
+    const t = at + 3 * bytes;
+    v = f32x4.add(v, f32x4.add(v128.load(t - 3 * pixel), v128.load(t + 3 * pixel)));
+  }
+  return v;
+}
+
+/** Stores `v` to channels `c …` of a pixel of `y`, after the epilogue; `left` channels remain. */
+// @ts-ignore: decorator
+@inline
+function finish(a: Args, v: v128, c: usize, left: usize, y: usize, acc: usize): void {
+  if (left >= 4) {
+    if (a.scale) v = madd(v, v128.load(a.scale + c), v128.load(a.shift + c));
+    if (a.slope) v = prelu4(v, v128.load(a.slope + c));
+    if (a.acc) v = f32x4.add(v, v128.load(acc + c));
+    v128.store(y + c, v);
+    return;
+  }
+  for (let i: usize = 0; i < left; i++) {
+    let s = f32x4.extract_lane(v, 0);
+    v = i8x16.shuffle(v, v, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3);
+    const at = c + (i << 2);
+    if (a.scale) s = s * load<f32>(a.scale + at) + load<f32>(a.shift + at);
+    if (a.slope) s = prelu1(s, load<f32>(a.slope + at));
+    if (a.acc) s += load<f32>(acc + at);
+    store<f32>(y + at, s);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function poolRow(
+  a: Args,
+  radius: i32,
+  sums: usize,
+  bytes: usize,
+  pixel: usize,
+  count: i32,
+  c0: usize,
+  channels: usize,
+  y: usize,
+): void {
+  const step = (a.stride as usize) * pixel;
+  let at = sums + (radius as usize) * pixel;
+  for (let x = 0; x < count; x++) {
+    for (let c: usize = 0; c < channels; c += 4) {
+      finish(a, along(radius, at + (c << 2), bytes, pixel), (c0 + c) << 2, channels - c, y, 0);
+    }
+    at += step;
+    y += a.yStride;
+  }
+}
+
+export function pyramidPool(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<Args>(args);
+  const radius = a.radius;
+  const stride = a.stride;
+  const image = chunk / a.bands;
+  const firstRow = (chunk % a.bands) * a.bandRows;
+  const lastRow = min(firstRow + a.bandRows, a.yHeight);
+  const rows = (lastRow - 1 - firstRow) * stride + 1 + 2 * radius;
+  const top = firstRow * stride - radius;
+  const channels = a.channels;
+  for (let x0 = 0; x0 < a.yWidth; x0 += a.tileColumns) {
+    const count = min(a.tileColumns, a.yWidth - x0);
+    const tileWidth = (count - 1) * stride + 1 + 2 * radius;
+    for (let c0 = 0; c0 < channels; c0 += a.tileChannels) {
+      const part = min(a.tileChannels, channels - c0) as usize;
+      const pixel = ((part + 3) & ~3) << 2;
+      const bytes = (tileWidth as usize) * pixel;
+      const tile = local;
+      const sums = local + (rows as usize) * bytes;
+      fillTile(a, image, top, rows, x0 * stride - radius, tileWidth, c0, part, pixel >> 2, tile);
+      for (let row = firstRow; row < lastRow; row++) {
+        const center = tile + (((row - firstRow) * stride + radius) as usize) * bytes;
+        columnsOf(
+          a,
+          bytes,
+          sums,
+          center,
+          center - bytes,
+          center + bytes,
+          center - 2 * bytes,
+          center + 2 * bytes,
+          center - 3 * bytes,
+          center + 3 * bytes,
+        );
+        const y = a.y + (((image * a.yHeight + row) * a.yWidth + x0) as usize) * a.yStride;
+        if (radius == 3) poolRow(a, 3, sums, bytes, pixel, count, c0, part, y);
+        else if (radius == 2) poolRow(a, 2, sums, bytes, pixel, count, c0, part, y);
+        else if (radius == 1) poolRow(a, 1, sums, bytes, pixel, count, c0, part, y);
+        else poolRow(a, 0, sums, bytes, pixel, count, c0, part, y);
+      }
+    }
+  }
+}
+
+/** The row of the tile that lies at row `row` of the strided image, or a row of zeros between them. */
+// @ts-ignore: decorator
+@inline
+function stridedRow(row: i32, stride: i32, top: i32, tile: usize, bytes: usize, zeros: usize): usize {
+  return row % stride == 0 ? tile + ((row / stride - top) as usize) * bytes : zeros;
+}
+
+/** Words of one residue in the table of `listTerms`: how many, then at most seven offsets. */
+const termWords: usize = 8;
+
+/**
+ * Where the terms of a pixel lie in the sums, by its column modulo the stride: byte offsets from the pooled column
+ * at or before it.
+ */
+function listTerms(to: usize, radius: i32, stride: i32, bytes: usize, pixel: usize): void {
+  for (let residue = 0; residue < stride; residue++) {
+    let count = 0;
+    for (let d = -radius; d <= radius; d++) {
+      const q = residue + d;
+      if (q % stride != 0) continue;
+      count++;
+      store<i32>(to + ((count as usize) << 2), abs(d) * (bytes as i32) + (q / stride) * (pixel as i32));
+    }
+    store<i32>(to, count);
+    to += termWords << 2;
+  }
+}
+
+/**
+ * `x` is the gradient of the pooled image, `y` that of the image before. The same two steps, over the pooled image
+ * with `stride − 1` zeros between its pixels; along the rows the zeros are left out.
+ */
+export function pyramidPoolGrad(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<Args>(args);
+  const radius = a.radius;
+  const stride = a.stride;
+  const image = chunk / a.bands;
+  const firstRow = (chunk % a.bands) * a.bandRows;
+  const lastRow = min(firstRow + a.bandRows, a.yHeight);
+  // Pooled rows and columns that a tile sees beyond its own.
+  const margin = (radius + stride - 1) / stride;
+  const top = firstRow / stride - margin;
+  const rows = (lastRow - 1) / stride + margin + 1 - top;
+  const channels = a.channels;
+  const terms = local;
+  const tile = local + (((stride as usize) * (termWords << 2) + 15) & ~15);
+  for (let x0 = 0; x0 < a.yWidth; x0 += a.tileColumns) {
+    const count = min(a.tileColumns, a.yWidth - x0);
+    const left = x0 / stride - margin;
+    const tileWidth = (x0 + count - 1) / stride + margin + 1 - left;
+    for (let c0 = 0; c0 < channels; c0 += a.tileChannels) {
+      const part = min(a.tileChannels, channels - c0) as usize;
+      const pixel = ((part + 3) & ~3) << 2;
+      const bytes = (tileWidth as usize) * pixel;
+      const zeros = tile + (rows as usize) * bytes;
+      const sums = zeros + bytes;
+      listTerms(terms, radius, stride, bytes, pixel);
+      fillTile(a, image, top, rows, left, tileWidth, c0, part, pixel >> 2, tile);
+      memory.fill(zeros, 0, bytes);
+      for (let row = firstRow; row < lastRow; row++) {
+        columnsOf(
+          a,
+          bytes,
+          sums,
+          stridedRow(row, stride, top, tile, bytes, zeros),
+          stridedRow(row - 1, stride, top, tile, bytes, zeros),
+          stridedRow(row + 1, stride, top, tile, bytes, zeros),
+          stridedRow(row - 2, stride, top, tile, bytes, zeros),
+          stridedRow(row + 2, stride, top, tile, bytes, zeros),
+          stridedRow(row - 3, stride, top, tile, bytes, zeros),
+          stridedRow(row + 3, stride, top, tile, bytes, zeros),
+        );
+        const offset = ((image * a.yHeight + row) * a.yWidth + x0) as usize;
+        let y = a.y + offset * a.yStride;
+        let acc = a.acc + offset * a.accStride;
+        let residue = x0 % stride;
+        let base = sums + ((x0 / stride - left) as usize) * pixel;
+        for (let i = 0; i < count; i++) {
+          const list = terms + (residue as usize) * (termWords << 2);
+          const listEnd = list + (load<i32>(list) << 2);
+          for (let c: usize = 0; c < part; c += 4) {
+            const at = base + (c << 2);
+            let v = f32x4.splat(0);
+            for (let term = list; term < listEnd; term += 4) {
+              v = f32x4.add(v, v128.load(at + load<usize>(term, 4)));
+            }
+            finish(a, v, ((c0 as usize) + c) << 2, part - c, y, acc);
+          }
+          y += a.yStride;
+          acc += a.accStride;
+          if (++residue == stride) {
+            residue = 0;
+            base += pixel;
+          }
+        }
+      }
+    }
+  }
+}
