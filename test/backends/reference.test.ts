@@ -50,6 +50,12 @@ test('conv2d: the examples of the ONNX operator documentation', async () => {
     conv({ stride: [2, 2], padding: [1, 1] }),
   );
   assertClose(strided.y.data, [12, 27, 24, 63, 108, 81, 123, 198, 141, 112, 177, 124], tolerance);
+  const padded = await run(
+    'conv2d',
+    { x: exact([1, 7, 5, 1], range(0, 34)), weight },
+    conv({ stride: [2, 2], padding: [1, 0] }),
+  );
+  assertClose(padded.y.data, [21, 33, 99, 117, 189, 207, 171, 183], tolerance);
 });
 
 test('conv2d is cross-correlation: weights are not flipped, channels are summed', async () => {
@@ -262,6 +268,9 @@ test('crossEntropy of known logits, with ignored pixels, class weights and label
   const smooth = await run('crossEntropy', { logits, labels }, { ignore: 255, labelSmoothing: 0.1 });
   const uniform = (0.1 / 3) * (2.40760596 + 1.40760596 + 0.40760596);
   assertClose(smooth.loss.data, [0.9 * 1.40760596 + uniform, 2], known);
+  const invalid = tensor([1, 1, 3, 1], [2, 0, 3], Uint8Array);
+  const without = await run('crossEntropy', { logits, labels: invalid }, { ignore: 255, labelSmoothing: 0 });
+  assert.deepEqual(without, plain);
   const nothing = tensor([1, 1, 3, 1], [255, 255, 77], Uint8Array);
   const empty = await run('crossEntropy', { logits, labels: nothing }, { ignore: 255, labelSmoothing: 0 });
   assert.deepEqual([...empty.loss.data, ...empty.glogits.data], Array(11).fill(0));
