@@ -212,7 +212,8 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
     const inputs = {
       logits: randomTensor(rng, logits, -4, 4),
-      labels: randomBytes(rng, labels, logits[3], 255),
+      // One value beyond the classes: to be ignored too.
+      labels: randomBytes(rng, labels, logits[3] + 1, 255),
       classWeights: maybe(rng, () => randomTensor(rng, vector(logits[3]), 0.5, 3)),
     };
     return { inputs, attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]) } };
