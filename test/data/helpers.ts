@@ -6,10 +6,15 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { UserError } from '../../src/errors.js';
 
+const made: string[] = [];
+process.on('exit', () => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true });
+});
+
 /** A folder that is deleted when the test process ends. */
 export function temporary(): string {
   const dir = mkdtempSync(path.join(tmpdir(), 'vnet-data-'));
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
+  made.push(dir);
   return dir;
 }
 
