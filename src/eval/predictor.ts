@@ -1,0 +1,122 @@
+import type { Backend, Executor } from '../backends/backend.js';
+import { compileInference } from '../compile.js';
+import type { LabelImage, RgbImage } from '../data/image.js';
+import type { Network } from '../nets/network.js';
+
+export interface PredictorOptions {
+  readonly backend: Backend;
+  /** Worker threads. Default: the machine's cores. */
+  readonly threads?: number;
+  /** Executors kept, one per image size and kind of output. Default 2. */
+  readonly sizes?: number;
+}
+
+/** Logits as the head gives them, at 1/8 of the image: `data` is height × width × classes. */
+export interface CoarseLogits {
+  readonly height: number;
+  readonly width: number;
+  readonly classes: number;
+  readonly data: Float32Array;
+}
+
+type Output = 'labels' | 'logits';
+
+/**
+ * Runs a network on images of any size from 32×32, one at a time. Keeps the executors of the sizes used last, so
+ * images of few different sizes cost no new memory. Calls may overlap; they run in turn.
+ */
+export class Predictor {
+  /** Insertion order is order of use: the first is the one to go. */
+  private readonly executors = new Map<string, Executor>();
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly network: Network,
+    private weights: ReadonlyMap<string, Float32Array>,
+    private readonly options: PredictorOptions,
+  ) {}
+
+  /** Uses other weights from now on; what runs already ends with the old ones. */
+  setWeights(weights: ReadonlyMap<string, Float32Array>): Promise<void> {
+    return this.inTurn(async () => {
+      this.weights = weights;
+      for (const executor of this.executors.values()) await this.load(executor);
+    });
+  }
+
+  /** The class of each pixel, at the image's size. @throws UserError for images below 32×32. */
+  labels(image: RgbImage): Promise<LabelImage> {
+    const { height, width } = image;
+    return this.inTurn(async () => {
+      const data = (await this.run(image, 'labels', 'prediction')) as Uint8Array;
+      return { height, width, data };
+    });
+  }
+
+  /** Logits at the network's own resolution. @throws UserError for images below 32×32. */
+  logits(image: RgbImage): Promise<CoarseLogits> {
+    return this.inTurn(async () => {
+      const data = (await this.run(image, 'logits', 'logits')) as Float32Array;
+      const executor = await this.executor(image, 'logits');
+      const [, height, width, classes] = executor.plan.slots.logits.shape;
+      return { height, width, classes, data };
+    });
+  }
+
+  /** Bytes allocated now. */
+  get allocatedBytes(): number {
+    return [...this.executors.values()].reduce((sum, executor) => sum + executor.allocatedBytes, 0);
+  }
+
+  /** Frees all memory and threads. */
+  dispose(): Promise<void> {
+    return this.inTurn(() => this.shrinkTo(0));
+  }
+
+  private async run(image: RgbImage, output: Output, slot: string): Promise<Float32Array | Uint8Array> {
+    const executor = await this.executor(image, output);
+    executor.write('images', image.data);
+    await executor.run('forward');
+    return executor.read(slot);
+  }
+
+  private async executor({ height, width }: RgbImage, output: Output): Promise<Executor> {
+    const key = `${height}×${width} ${output}`;
+    let executor = this.executors.get(key);
+    if (executor) this.executors.delete(key);
+    else {
+      const { backend, threads, sizes = 2 } = this.options;
+      const plan = compileInference(this.network, {
+        batch: 1,
+        height,
+        width,
+        output,
+        scratchBytes: backend.scratchBytes,
+      });
+      await this.shrinkTo(sizes - 1);
+      executor = await backend.prepare(plan, { threads });
+      await this.load(executor);
+    }
+    this.executors.set(key, executor);
+    return executor;
+  }
+
+  private async load(executor: Executor): Promise<void> {
+    for (const [name, data] of this.weights) executor.write(name, data);
+    await executor.run('prepare');
+  }
+
+  private async shrinkTo(count: number): Promise<void> {
+    for (const [key, executor] of this.executors) {
+      if (this.executors.size <= count) return;
+      this.executors.delete(key);
+      await executor.dispose();
+    }
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+}

@@ -1,0 +1,144 @@
+import type { Executor } from '../backends/backend.js';
+import { modelSlots } from '../eval/model.js';
+import type { Slot } from '../graph/planned.js';
+import type { Tensors } from './checkpoint.js';
+
+/** What one optimiser step reports. */
+export interface StepResult {
+  /** Mean cross-entropy over the labelled pixels, before the update. */
+  readonly loss: number;
+  /** √Σg² over all parameters. */
+  readonly gradientNorm: number;
+}
+
+/** The part of a batch that the engine needs. */
+export interface TrainingBatch {
+  /** u8 `N×H×W×3`. */
+  readonly images: Uint8Array;
+  /** u8 `N×H×W`, train ids. */
+  readonly labels: Uint8Array;
+}
+
+/** Thrown before anything was updated. */
+export class NonFiniteError extends Error {
+  constructor(
+    readonly what: 'loss' | 'gradient',
+    readonly value: number,
+    /** Index of the batch, among those of the step, where it was seen. */
+    readonly batch: number,
+  ) {
+    super(`the ${what} is ${value}`);
+  }
+}
+
+/** A training executor by its meaning: steps, weights and optimiser state. */
+export class TrainingEngine {
+  /** Parameters and running statistics. */
+  private readonly model: ReadonlyMap<string, Slot>;
+  /** Parameters with their first element in the flat region. */
+  private readonly params: readonly { name: string; slot: Slot; start: number; length: number }[];
+  private readonly moments: readonly string[];
+
+  constructor(readonly executor: Executor) {
+    const { plan } = executor;
+    this.model = modelSlots(plan);
+    this.params = [...this.model]
+      .filter(([, slot]) => slot.role === 'param')
+      .map(([name, slot]) => ({
+        name,
+        slot,
+        start: (slot.offset - plan.flatParams.offset) / 4,
+        length: slot.shape.reduce((product, n) => product * n, 1),
+      }));
+    this.moments = Object.keys(plan.slots).filter((name) => name.startsWith('adam.'));
+  }
+
+  /**
+   * One optimiser step over one or more batches (gradient accumulation). Gradients and losses of the batches are
+   * averaged by their weight of labelled pixels, so the result is that of one large batch, except that batch
+   * normalisation sees each batch alone.
+   * @throws NonFiniteError before the update; weights are as before then, running statistics may not be.
+   */
+  async step(batches: readonly TrainingBatch[], hyper: Float32Array): Promise<StepResult> {
+    const { executor } = this;
+    const sum = new Float64Array(executor.plan.flatParams.length);
+    let lossSum = 0;
+    let weightSum = 0;
+    let norm = 0;
+    for (const [i, { images, labels }] of batches.entries()) {
+      executor.write('images', images);
+      executor.write('labels', labels);
+      await executor.run('forward', 'backward');
+      const [loss, weight] = await executor.read('loss');
+      if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, i);
+      const grads = (await executor.read('grads')) as Float32Array;
+      norm = Math.sqrt(grads.reduce((total, g) => total + g * g, 0));
+      if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, i);
+      lossSum += loss * weight;
+      weightSum += weight;
+      if (batches.length > 1) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
+    }
+    if (batches.length > 1) {
+      const mean = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
+      norm = Math.sqrt(mean.reduce((total, g) => total + g * g, 0));
+      executor.write('grads', mean);
+    }
+    executor.write('hyper', hyper);
+    await executor.run('update');
+    return { loss: weightSum > 0 ? lossSum / weightSum : 0, gradientNorm: norm };
+  }
+
+  /** Copies of parameters and running statistics. */
+  async readWeights(): Promise<Tensors> {
+    const names = [...this.model.keys()];
+    const data = await Promise.all(names.map((name) => this.executor.read(name)));
+    return new Map(
+      names.map((name, i) => [name, { shape: this.model.get(name)!.shape, data: data[i] as Float32Array }]),
+    );
+  }
+
+  /** Copies of the optimiser's moments, one tensor per moment and parameter: `adam.m/stem.conv1.weight`. */
+  async readOptimizer(): Promise<Tensors> {
+    const flats = await Promise.all(this.moments.map((moment) => this.executor.read(moment)));
+    return new Map(
+      this.moments.flatMap((moment, i) =>
+        this.params.map(({ name, slot, start, length }) => [
+          `${moment}/${name}`,
+          { shape: slot.shape, data: (flats[i] as Float32Array).slice(start, start + length) },
+        ]),
+      ),
+    );
+  }
+
+  /** Writes all weights; optimiser moments become zero until {@link writeOptimizer}. */
+  writeWeights(weights: ReadonlyMap<string, Float32Array>): void {
+    for (const name of this.model.keys()) this.executor.write(name, weights.get(name)!);
+    this.writeOptimizer(new Map());
+  }
+
+  /** Writes the moments; what is absent becomes zero. */
+  writeOptimizer(tensors: Tensors): void {
+    for (const moment of this.moments) {
+      const flat = new Float32Array(this.executor.plan.flatParams.length);
+      for (const { name, start } of this.params) {
+        const stored = tensors.get(`${moment}/${name}`);
+        if (stored) flat.set(stored.data, start);
+      }
+      this.executor.write(moment, flat);
+    }
+  }
+
+  /** The tensors by which {@link readWeights} of this plan and stored ones differ in name or shape, if any. */
+  misfit(weights: Tensors): string | undefined {
+    const describe = (name: string, shape: readonly number[] | undefined) =>
+      shape ? `${name} as ${shape.join('×')}` : `no ${name}`;
+    for (const name of new Set([...this.model.keys(), ...weights.keys()])) {
+      const wanted = this.model.get(name)?.shape;
+      const stored = weights.get(name)?.shape;
+      if (wanted?.join() !== stored?.join()) {
+        return `it has ${describe(name, stored)}, the network ${describe(name, wanted)}`;
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,36 @@
+import { totalmem } from 'node:os';
+import { UserError } from '../errors.js';
+
+/** What Node, the code, and images in flight take besides the plan. */
+const processBytes = 250 * 2 ** 20;
+
+/** Bytes this process may use: the machine's memory, or less where a container limits it. */
+export function usableMemory(): number {
+  const limit = process.constrainedMemory();
+  // Without a limit the value is 0 or larger than any machine.
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}
+
+/**
+ * Checks that a plan fits the machine.
+ * @param planBytes arena of the plan for a batch size.
+ * @throws UserError that says how much is needed and which batch fits.
+ */
+export function checkMemory(
+  batch: number,
+  planBytes: (batch: number) => number,
+  usable = usableMemory(),
+): void {
+  const needed = planBytes(batch) + processBytes;
+  if (needed <= usable) return;
+  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  let fits = batch - 1;
+  while (fits > 0 && planBytes(fits) + processBytes > usable) fits--;
+  const way =
+    fits > 0
+      ? `--batch ${fits} fits${fits > 1 ? '' : ' (with --accumulate for a larger step)'}`
+      : 'choose a smaller --size, as no batch fits';
+  throw new UserError(
+    `batch ${batch} needs ${mebibytes(needed)} of memory but this machine has ${mebibytes(usable)}: ${way}`,
+  );
+}

@@ -1,0 +1,133 @@
+import { promises as fs } from 'node:fs';
+import { z } from 'zod';
+import { reason } from '../data/files.js';
+import { UserError } from '../errors.js';
+
+/** A line of `metrics.jsonl`: the mean over the steps since the line before. */
+export interface StepMetrics {
+  readonly type: 'step';
+  /** From 0. */
+  readonly epoch: number;
+  /** Optimiser steps done. */
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly gradientNorm: number;
+  readonly imagesPerSecond: number;
+  /** Share of the time spent waiting for data, 0 to 1. */
+  readonly dataWait: number;
+  /** Resident memory of the process in bytes. */
+  readonly rssBytes: number;
+}
+
+/** A line of `metrics.jsonl`: one validation. Scores that do not exist are null. */
+export interface ValidationMetrics {
+  readonly type: 'validation';
+  readonly epoch: number;
+  readonly step: number;
+  readonly miou: number | null;
+  readonly pixelAccuracy: number | null;
+  readonly classIou: readonly (number | null)[];
+  readonly seconds: number;
+}
+
+export type Metrics = StepMetrics | ValidationMetrics;
+
+/** Appends to `metrics.jsonl`, one JSON object a line. */
+export class MetricsFile {
+  private constructor(
+    private readonly handle: fs.FileHandle,
+    private length: number,
+  ) {}
+
+  /** Opens the file and cuts it to `bytes`, what it held at the checkpoint that a run goes on from (0: a new run). */
+  static async open(file: string, bytes: number): Promise<MetricsFile> {
+    try {
+      const handle = await fs.open(file, 'a+');
+      const { size } = await handle.stat();
+      const keep = Math.min(size, bytes);
+      await handle.truncate(keep);
+      // A file shorter than the checkpoint knew has lost lines; half of one must not join the next.
+      if (keep > 0 && (await handle.read({ buffer: Buffer.alloc(1), position: keep - 1 })).buffer[0] !== 10) {
+        await handle.appendFile('\n');
+        return new MetricsFile(handle, keep + 1);
+      }
+      return new MetricsFile(handle, keep);
+    } catch (error) {
+      throw new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`);
+    }
+  }
+
+  async append(line: Metrics): Promise<void> {
+    const text = Buffer.from(`${JSON.stringify(line)}\n`);
+    await this.handle.appendFile(text);
+    this.length += text.length;
+  }
+
+  /** Makes everything appended survive a power cut. @returns the file's length in bytes. */
+  async sync(): Promise<number> {
+    await this.handle.datasync();
+    return this.length;
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+}
+
+/**
+ * Reads `metrics.jsonl`; the last line may be incomplete where the run was killed while writing it.
+ * @throws UserError naming the file and line of anything else that is no metrics line.
+ */
+export async function readMetrics(file: string): Promise<Metrics[]> {
+  let text: string;
+  try {
+    text = await fs.readFile(file, 'utf8');
+  } catch (error) {
+    throw new UserError(`${file}: cannot be read (${reason(error)})`);
+  }
+  const lines = text.split('\n');
+  const metrics: Metrics[] = [];
+  for (const [i, line] of lines.entries()) {
+    if (line === '') continue;
+    const parsed = parse(line);
+    if (parsed) metrics.push(parsed);
+    else if (i < lines.length - 1) {
+      throw new UserError(`${file}: line ${i + 1} is no metrics line; remove it, or the file, and try again`);
+    }
+  }
+  return metrics;
+}
+
+const finite = z.number();
+const optional = z.number().nullable();
+const lineSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('step'),
+    epoch: z.int().min(0),
+    step: z.int().min(0),
+    loss: finite,
+    learningRate: finite,
+    gradientNorm: finite,
+    imagesPerSecond: finite,
+    dataWait: finite,
+    rssBytes: finite,
+  }),
+  z.object({
+    type: z.literal('validation'),
+    epoch: z.int().min(0),
+    step: z.int().min(0),
+    miou: optional,
+    pixelAccuracy: optional,
+    classIou: z.array(optional),
+    seconds: finite,
+  }),
+]);
+
+function parse(line: string): Metrics | undefined {
+  try {
+    return lineSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,128 @@
+import { promises as fs } from 'node:fs';
+import type { Backend } from '../backends/backend.js';
+import { wasmBackend } from '../backends/wasm/index.js';
+import { compileTraining } from '../compile.js';
+import { openDataset } from '../data/datasets.js';
+import { writeAtomic } from '../data/files.js';
+import { UserError } from '../errors.js';
+import { networkFromConfig } from '../nets/index.js';
+import { initialWeights } from '../nets/initialize.js';
+import { classesOf, runFiles } from './checkpoint.js';
+import type { TrainConfig } from './config.js';
+import { parseTrainConfig, recipeOf } from './config.js';
+import { removeTemporaries } from './durable.js';
+import { TrainingEngine } from './engine.js';
+import type { TrainEvent, TrainResult } from './events.js';
+import { checkMemory } from './memory.js';
+import { checkSameRecipe, findStart, storedWeights, takeFrom } from './start.js';
+import { Trainer } from './trainer.js';
+import { checkedSource, classWeightsOf, imageSize, trainingLoader } from './training-data.js';
+import { Validation } from './validation.js';
+
+/** Options of {@link train}: the configuration, and what cannot be written as JSON. */
+export interface TrainOptions extends TrainConfig {
+  /** Default: the CPU (`wasmBackend`). */
+  readonly backend?: Backend;
+  /** Aborting finishes the step, saves, and resolves with `interrupted`. */
+  readonly signal?: AbortSignal;
+  /** Told about every step, validation and save. */
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/**
+ * Trains a network on a data set into a run folder: `config.json`, `metrics.jsonl`, TensorBoard events, `samples/`,
+ * `validation.json` (scores of the last validation), and the checkpoints `last`, `last.prev` and `best`
+ * (`.safetensors`). With `resume`, an interrupted run goes on and ends with the weights it would have had.
+ * @throws UserError for wrong options or data, a folder that holds another run, too little memory, or a loss that
+ * is not finite; checkpoints of earlier steps are kept.
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { backend = wasmBackend, signal, onEvent, ...given } = options;
+  const config = parseTrainConfig(given);
+  const { last, config: configFile } = runFiles(config.out);
+  const resumed = await findStart(config, onEvent);
+  const dataset = await openDataset(config.data, { split: config.trainSplit, extra: config.extra });
+  const network = networkFromConfig(config.network.name, {
+    ...config.network.config,
+    classes: dataset.classes.names.length,
+  });
+  const loader = trainingLoader(dataset, config);
+  let engine: TrainingEngine | undefined;
+  let validation: Validation | undefined;
+  try {
+    const images = loader.samples.length;
+    const recipe = {
+      ...recipeOf(config),
+      images,
+      backend: backend.name,
+      weights: storedWeights(resumed?.state) ?? (await classWeightsOf(dataset, config)),
+    };
+    if (resumed) checkSameRecipe(resumed.state.recipe, recipe, config.out, onEvent);
+    const { height, width } = await imageSize(loader, config);
+    const planFor = (batch: number) =>
+      compileTraining(network, {
+        batch,
+        height,
+        width,
+        policy: config.policy,
+        scratchBytes: backend.scratchBytes,
+        labelSmoothing: config.labelSmoothing,
+        classWeights: recipe.weights !== undefined,
+      });
+    const plan = planFor(config.batch);
+    if (backend.name !== 'webgpu') checkMemory(config.batch, (batch) => planFor(batch).arenaBytes);
+    validation = await Validation.open(dataset, network, config, { backend, signal, onEvent });
+    engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }));
+    if (recipe.weights) engine.executor.write('classWeights', Float32Array.from(recipe.weights));
+    if (resumed) {
+      const misfit = engine.misfit(resumed.state.weights);
+      if (misfit) throw new UserError(`${resumed.file}: does not fit the network: ${misfit}`);
+    } else {
+      const weights = initialWeights(plan, config.seed);
+      if (config.init) await takeFrom(config.init, network, weights, onEvent);
+      engine.writeWeights(weights);
+    }
+    await fs.mkdir(config.out, { recursive: true });
+    await removeTemporaries(last);
+    await writeAtomic(configFile, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+    onEvent?.({
+      type: 'start',
+      epochs: config.epochs,
+      stepsPerEpoch: Math.floor(loader.steps / config.accumulate),
+      parameters: plan.parameters,
+      height,
+      width,
+      planBytes: plan.arenaBytes,
+      step: resumed?.state.progress.step ?? 0,
+    });
+    return await Trainer.run(
+      engine,
+      checkedSource(loader, height, width),
+      {
+        out: config.out,
+        epochs: config.epochs,
+        batch: config.batch,
+        accumulate: config.accumulate,
+        optimizer: { kind: config.optimizer, weightDecay: config.weightDecay },
+        schedule: { kind: config.schedule, learningRate: config.learningRate, warmup: config.warmup },
+        average: config.average,
+        validateEvery: config.validateEvery,
+        validate: validation && ((weights, at) => validation!.run(weights, at)),
+        saveEveryMinutes: config.saveEveryMinutes,
+        logEvery: config.logEvery,
+        info: {
+          network: { name: network.name, config: { ...network.config } },
+          classes: classesOf(dataset.classes),
+        },
+        recipe,
+        signal,
+        onEvent,
+      },
+      resumed?.state,
+    );
+  } finally {
+    await loader.close();
+    await validation?.close();
+    await engine?.executor.dispose();
+  }
+}

@@ -1,0 +1,321 @@
+import path from 'node:path';
+import { UserError } from '../errors.js';
+import type { Scores } from '../eval/iou.js';
+import type { ModelInfo, Progress, Tensors, TrainingState } from './checkpoint.js';
+import { runFiles, writeModel, writeTraining } from './checkpoint.js';
+import { WeightAverage } from './ema.js';
+import type { TrainingBatch, TrainingEngine } from './engine.js';
+import { NonFiniteError } from './engine.js';
+import type { TrainEvent, TrainResult } from './events.js';
+import { MetricsFile } from './metrics.js';
+import type { OptimizerOptions } from './optimizer.js';
+import { hyperOf } from './optimizer.js';
+import type { Schedule } from './schedule.js';
+import { learningRateAt } from './schedule.js';
+import { StepClock } from './step-clock.js';
+import { TensorBoardWriter } from './tensorboard.js';
+
+/** A batch with the names of its images, for messages. */
+export interface NamedBatch extends TrainingBatch {
+  readonly ids: readonly string[];
+}
+
+/** Where batches come from; order and content must depend only on the epoch and the step. */
+export interface BatchSource {
+  /** Batches an epoch. */
+  readonly steps: number;
+  /** Milliseconds the caller has waited for batches so far. */
+  readonly waitMs: number;
+  batches(epoch: number, startStep: number): AsyncIterable<NamedBatch>;
+}
+
+/** Scores a set of weights on validation images. */
+export type Validate = (weights: Tensors, at: { epoch: number; step: number }) => Promise<Scores>;
+
+export interface TrainerOptions {
+  /** The run folder. */
+  readonly out: string;
+  readonly epochs: number;
+  /** Images a batch, for the rate of images. */
+  readonly batch: number;
+  /** Batches an optimiser step. */
+  readonly accumulate: number;
+  readonly optimizer: OptimizerOptions;
+  readonly schedule: Omit<Schedule, 'steps'>;
+  /** Decay of the weight average; absent: none is kept. */
+  readonly average?: number;
+  /** Epochs between validations; the last epoch always has one. */
+  readonly validateEvery: number;
+  readonly validate?: Validate;
+  /** Also save within epochs, when this many minutes have passed. */
+  readonly saveEveryMinutes: number;
+  /** Steps a line of metrics. */
+  readonly logEvery: number;
+  readonly info: Omit<ModelInfo, 'trained'>;
+  readonly recipe: Readonly<Record<string, unknown>>;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/**
+ * The training loop. All state that decides the weights is in the engine, the weight average and `progress`, and
+ * all of it is in every checkpoint: going on from one is going on as if never stopped.
+ *
+ * `last` is saved at the start, every few minutes, after an epoch's last step, and again after its validation, so a
+ * stop costs minutes at most; `best` is a model file, written when the validation mIoU is the highest so far.
+ */
+export class Trainer {
+  private readonly files: ReturnType<typeof runFiles>;
+  private readonly stepsPerEpoch: number;
+  private readonly average: WeightAverage | undefined;
+  private progress: Progress;
+  private savedAt = performance.now();
+  private clock: StepClock;
+
+  private constructor(
+    private readonly engine: TrainingEngine,
+    private readonly source: BatchSource,
+    private readonly options: TrainerOptions,
+    private readonly metrics: MetricsFile,
+    private readonly board: TensorBoardWriter,
+    start: { progress: Progress; average: WeightAverage | undefined },
+  ) {
+    this.files = runFiles(options.out);
+    this.stepsPerEpoch = Math.floor(source.steps / options.accumulate);
+    this.average = start.average;
+    this.progress = start.progress;
+    this.clock = new StepClock(options.batch * options.accumulate, () => source.waitMs);
+  }
+
+  /**
+   * Trains until the last epoch is done or the signal aborts.
+   * @param start a checkpoint to go on from; absent: the engine's weights are the beginning.
+   * @throws UserError for a loss or gradient that is not finite; `last` holds the state before.
+   */
+  static async run(
+    engine: TrainingEngine,
+    source: BatchSource,
+    options: TrainerOptions,
+    start?: TrainingState,
+  ): Promise<TrainResult> {
+    if (start) {
+      engine.writeWeights(new Map([...start.weights].map(([name, { data }]) => [name, data])));
+      engine.writeOptimizer(start.optimizer);
+    }
+    const progress = start?.progress ?? {
+      epoch: 0,
+      stepInEpoch: 0,
+      step: 0,
+      averageUpdates: 0,
+      metricsBytes: 0,
+    };
+    const metrics = await MetricsFile.open(runFiles(options.out).metrics, progress.metricsBytes);
+    try {
+      const board = await TensorBoardWriter.create(options.out, progress.step);
+      const average = await startAverage(engine, options.average, start);
+      return await new Trainer(engine, source, options, metrics, board, { progress, average }).loop(!start);
+    } finally {
+      await metrics.close();
+    }
+  }
+
+  private async loop(isNew: boolean): Promise<TrainResult> {
+    const { epochs, signal } = this.options;
+    if (isNew) await this.save();
+    while (this.progress.epoch < epochs) {
+      if (this.progress.stepInEpoch < this.stepsPerEpoch) await this.trainEpoch();
+      if (signal?.aborted) return this.result(true);
+      if (!(await this.validateEpoch())) return this.result(true);
+      this.progress = { ...this.progress, epoch: this.progress.epoch + 1, stepInEpoch: 0 };
+      await this.save();
+    }
+    return this.result(false);
+  }
+
+  /** The rest of the epoch, up to a saved checkpoint; ends early, saved too, when the signal aborts. */
+  private async trainEpoch(): Promise<void> {
+    const { accumulate, signal, saveEveryMinutes } = this.options;
+    const { epoch, stepInEpoch } = this.progress;
+    this.clock.restart();
+    let group: NamedBatch[] = [];
+    for await (const batch of this.source.batches(epoch, stepInEpoch * accumulate)) {
+      group.push(batch);
+      if (group.length < accumulate) continue;
+      await this.step(group);
+      group = [];
+      if (signal?.aborted || this.progress.stepInEpoch === this.stepsPerEpoch) break;
+      if (performance.now() - this.savedAt >= saveEveryMinutes * 60_000) await this.save();
+    }
+    await this.save();
+  }
+
+  private async step(batches: readonly NamedBatch[]): Promise<void> {
+    const { optimizer, schedule, epochs, logEvery } = this.options;
+    const { epoch, step } = this.progress;
+    const steps = epochs * this.stepsPerEpoch;
+    const learningRate = learningRateAt({ ...schedule, steps }, step);
+    const result = await this.engine
+      .step(batches, hyperOf(optimizer, learningRate, step + 1))
+      .catch((error: unknown) => this.explain(error, batches));
+    if (this.average) {
+      const weights = await this.engine.readWeights();
+      this.average.update(new Map([...weights].map(([name, { data }]) => [name, data])));
+    }
+    const done = step + 1;
+    this.progress = { ...this.progress, step: done, stepInEpoch: this.progress.stepInEpoch + 1 };
+    const timing = this.clock.step(result);
+    const { plan, allocatedBytes } = this.engine.executor;
+    this.emit({
+      type: 'step',
+      epoch,
+      step: done,
+      steps,
+      stepInEpoch: this.progress.stepInEpoch,
+      stepsPerEpoch: this.stepsPerEpoch,
+      ...result,
+      learningRate,
+      imagesPerSecond: timing.imagesPerSecond,
+      dataWait: timing.dataWait,
+      etaSeconds: timing.secondsPerStep * (steps - done),
+      memory: { planBytes: plan.arenaBytes, allocatedBytes, rssBytes: process.memoryUsage.rss() },
+    });
+    if (done % logEvery === 0) await this.log(learningRate);
+  }
+
+  /** Writes the line of metrics of the steps since the last one. */
+  private async log(learningRate?: number): Promise<void> {
+    const mean = this.clock.takeMeans();
+    if (!mean) return;
+    const { epoch, step } = this.progress;
+    const rate =
+      learningRate ??
+      learningRateAt({ ...this.options.schedule, steps: this.options.epochs * this.stepsPerEpoch }, step - 1);
+    const rssBytes = process.memoryUsage.rss();
+    await this.metrics.append({ type: 'step', epoch, step, learningRate: rate, ...mean, rssBytes });
+    this.board.scalars(step, {
+      'train/loss': mean.loss,
+      'train/learning rate': rate,
+      'train/gradient norm': mean.gradientNorm,
+      'speed/images per second': mean.imagesPerSecond,
+      'speed/data wait': mean.dataWait,
+      'memory/rss MiB': rssBytes / 2 ** 20,
+    });
+    await this.board.flush();
+  }
+
+  /** @returns false where the signal aborted it. */
+  private async validateEpoch(): Promise<boolean> {
+    const { validate, validateEvery, epochs, signal } = this.options;
+    const { epoch, step } = this.progress;
+    if (!validate || ((epoch + 1) % validateEvery !== 0 && epoch + 1 !== epochs)) return true;
+    const start = performance.now();
+    const weights = await this.modelWeights();
+    let scores: Scores;
+    try {
+      scores = await validate(weights, { epoch, step });
+    } catch (error) {
+      if (signal?.aborted) return false;
+      throw error;
+    }
+    const seconds = (performance.now() - start) / 1000;
+    const miou = scores.miou;
+    const best = miou !== undefined && miou > (this.progress.bestMiou ?? -1);
+    await this.metrics.append({
+      type: 'validation',
+      epoch,
+      step,
+      miou: miou ?? null,
+      pixelAccuracy: scores.pixelAccuracy ?? null,
+      classIou: scores.classIou.map((iou) => iou ?? null),
+      seconds,
+    });
+    this.board.scalars(step, validationScalars(scores, this.options.info.classes.names));
+    await this.board.flush();
+    if (best) {
+      await writeModel(this.files.best, this.info(miou), weights);
+      this.progress = { ...this.progress, bestMiou: miou };
+    }
+    this.emit({ type: 'validation', epoch, step, scores, seconds, best });
+    return true;
+  }
+
+  private async save(): Promise<void> {
+    await this.log();
+    const { last, previous } = this.files;
+    this.progress = { ...this.progress, metricsBytes: await this.metrics.sync() };
+    const { average, engine, progress, options } = this;
+    const state: TrainingState = {
+      info: this.info(),
+      weights: await engine.readWeights(),
+      average: average && (await this.modelWeights()),
+      optimizer: await engine.readOptimizer(),
+      progress: { ...progress, averageUpdates: average?.updates ?? 0 },
+      recipe: options.recipe,
+    };
+    await writeTraining(last, state, previous);
+    this.savedAt = performance.now();
+    this.emit({ type: 'saved', file: last, epoch: progress.epoch, step: progress.step });
+  }
+
+  /** The weights that are validated and shipped: averaged where an average is kept. */
+  private async modelWeights(): Promise<Tensors> {
+    const weights = await this.engine.readWeights();
+    const { average } = this;
+    if (!average) return weights;
+    return new Map(
+      [...weights].map(([name, { shape }]) => [name, { shape, data: average.average.get(name)! }]),
+    );
+  }
+
+  private info(miou?: number): ModelInfo {
+    const { epoch, step, stepInEpoch } = this.progress;
+    const done = stepInEpoch === this.stepsPerEpoch ? epoch + 1 : epoch;
+    return { ...this.options.info, trained: { epoch: done, step, ...(miou === undefined ? {} : { miou }) } };
+  }
+
+  private explain(error: unknown, batches: readonly NamedBatch[]): never {
+    if (!(error instanceof NonFiniteError)) throw error;
+    const { epoch, step } = this.progress;
+    const { last } = this.files;
+    throw new UserError(
+      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${batches[error.batch].ids.join(', ')}. ` +
+        `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; lower the learning rate and start again, or look at these images`,
+    );
+  }
+
+  private result(interrupted: boolean): TrainResult {
+    const { epoch, step, bestMiou } = this.progress;
+    return {
+      interrupted,
+      epoch,
+      step,
+      bestMiou,
+      last: this.files.last,
+      best: bestMiou === undefined ? undefined : this.files.best,
+    };
+  }
+
+  private emit(event: TrainEvent): void {
+    this.options.onEvent?.(event);
+  }
+}
+
+async function startAverage(
+  engine: TrainingEngine,
+  decay: number | undefined,
+  start: TrainingState | undefined,
+): Promise<WeightAverage | undefined> {
+  if (decay === undefined) return undefined;
+  const tensors = start?.average ?? (await engine.readWeights());
+  const first = new Map([...tensors].map(([name, { data }]) => [name, data]));
+  return new WeightAverage(decay, first, start?.progress.averageUpdates ?? 0);
+}
+
+function validationScalars(scores: Scores, names: readonly string[]): Record<string, number> {
+  const all: [string, number | undefined][] = [
+    ['val/mIoU', scores.miou],
+    ['val/pixel accuracy', scores.pixelAccuracy],
+    ...names.map((name, i): [string, number | undefined] => [`val IoU/${name}`, scores.classIou[i]]),
+  ];
+  return Object.fromEntries(all.filter((entry): entry is [string, number] => entry[1] !== undefined));
+}

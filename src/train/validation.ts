@@ -1,0 +1,109 @@
+import path from 'node:path';
+import sharp from 'sharp';
+import type { Backend } from '../backends/backend.js';
+import type { Dataset } from '../data/dataset.js';
+import { writeAtomic } from '../data/files.js';
+import { overlay } from '../data/image.js';
+import { Loader } from '../data/loader.js';
+import { UserError } from '../errors.js';
+import type { EvaluatedImage } from '../eval/evaluate.js';
+import { evaluate } from '../eval/evaluate.js';
+import type { Scores } from '../eval/iou.js';
+import { Predictor } from '../eval/predictor.js';
+import type { Network } from '../nets/index.js';
+import type { Tensors } from './checkpoint.js';
+import type { ResolvedTrainConfig } from './config.js';
+import type { TrainEvent } from './events.js';
+import { cacheBytes } from './training-data.js';
+
+interface Surroundings {
+  readonly backend: Backend;
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/** What `validation.json` of a run holds: the last validation, image by image. */
+export interface ValidationFile {
+  readonly epoch: number;
+  readonly step: number;
+  readonly scores: Scores;
+  /** Pixels by true class (row) and predicted class (column). */
+  readonly confusion: readonly (readonly number[])[];
+  readonly images: readonly { readonly id: string; readonly image: string; readonly miou?: number }[];
+}
+
+/** The validations of one run: the loader and the executors stay from one to the next. */
+export class Validation {
+  private predictor: Predictor | undefined;
+
+  private constructor(
+    private readonly loader: Loader,
+    private readonly dataset: Dataset,
+    private readonly network: Network,
+    private readonly config: ResolvedTrainConfig,
+    private readonly around: Surroundings,
+  ) {}
+
+  /** `undefined` where the run has none: not asked for, or (said in a notice) no such split in the data set. */
+  static async open(
+    dataset: Dataset,
+    network: Network,
+    config: ResolvedTrainConfig,
+    around: Surroundings,
+  ): Promise<Validation | undefined> {
+    if (config.validateEvery === 0) return undefined;
+    const { valSplit } = config;
+    if (!dataset.splits.includes(valSplit)) {
+      const message = `${dataset.root}: has no split '${valSplit}', so this run has no validation and no best model`;
+      around.onEvent?.({ type: 'notice', message });
+      return undefined;
+    }
+    if (!(await dataset.hasLabels(valSplit))) {
+      throw new UserError(
+        `${dataset.root}: split '${valSplit}' has no labels to validate on; choose another, or --validate-every 0`,
+      );
+    }
+    const loader = new Loader(dataset, valSplit, { workers: 1, cacheBytes: cacheBytes(config) });
+    return new Validation(loader, dataset, network, config, around);
+  }
+
+  /** Scores the weights, and writes `validation.json` and the overlays of the first images. */
+  async run(weights: Tensors, at: { epoch: number; step: number }): Promise<Scores> {
+    const { backend, signal, onEvent } = this.around;
+    const { threads, size, valSplit, samples, out } = this.config;
+    const arrays = new Map([...weights].map(([name, { data }]) => [name, data]));
+    if (this.predictor) await this.predictor.setWeights(arrays);
+    else this.predictor = new Predictor(this.network, arrays, { backend, threads, sizes: 1 });
+    const images: ValidationFile['images'][number][] = [];
+    const { scores, confusion } = await evaluate(this.predictor, this.dataset, {
+      split: valSplit,
+      loader: this.loader,
+      signal,
+      instances: false,
+      // A network trained on resized images is scored on them, at the labels' own size.
+      resize: size !== 'full' && 'resize' in size ? size.resize : undefined,
+      onImage: async (image, done, total) => {
+        images.push({ id: image.sample.id, image: image.sample.image, miou: image.miou });
+        if (done <= samples) await this.writeSample(image, at.epoch);
+        onEvent?.({ type: 'validating', epoch: at.epoch, done, total });
+      },
+    });
+    const file: ValidationFile = { ...at, scores, confusion: confusion.toRows(), images };
+    await writeAtomic(path.join(out, 'validation.json'), Buffer.from(JSON.stringify(file)));
+    return scores;
+  }
+
+  async close(): Promise<void> {
+    await this.loader.close();
+    await this.predictor?.dispose();
+  }
+
+  private async writeSample({ sample, image, prediction }: EvaluatedImage, epoch: number): Promise<void> {
+    const { width, height, data } = overlay(image, prediction, this.dataset.classes.colours);
+    const jpeg = await sharp(data, { raw: { width, height, channels: 3 } })
+      .jpeg({ quality: 85 })
+      .toBuffer();
+    const name = `epoch-${String(epoch + 1).padStart(4, '0')}-${path.basename(sample.id)}.jpg`;
+    await writeAtomic(path.join(this.config.out, 'samples', name), jpeg);
+  }
+}
