@@ -1,0 +1,45 @@
+/// <reference types="@webgpu/types" />
+import type { GpuSource } from './devices.js';
+
+type Dawn = typeof import('webgpu');
+
+/** Kept like `instances`. */
+let probe: GPU | undefined;
+let loading: Promise<Dawn | undefined> | undefined;
+
+/** Dawn for Node is optional: without the package, or its binary for this machine, there are no GPUs. */
+const load = (): Promise<Dawn | undefined> => {
+  loading ??= import('webgpu').catch(() => undefined);
+  return loading;
+};
+
+/** Dawn has no call that lists adapters, but names them all when it is asked for one that does not exist. */
+async function adapterNames(dawn: Dawn): Promise<string[]> {
+  try {
+    probe = dawn.create(['adapter=no such adapter']);
+    await probe.requestAdapter();
+    return [];
+  } catch (error) {
+    return [...String(error).matchAll(/name: '(.*)'/g)].map(([, name]) => name);
+  }
+}
+
+/** Dawn's instances by adapter name: they must outlive the devices made from them. */
+const instances = new Map<string, GPU>();
+
+/** GPUs that Node reaches through Dawn: Vulkan, Metal or Direct3D 12. */
+export const dawnGpus: GpuSource = {
+  async adapters() {
+    const dawn = await load();
+    if (!dawn) return [];
+    if (instances.size === 0) {
+      for (const name of await adapterNames(dawn)) instances.set(name, dawn.create([`adapter=${name}`]));
+    }
+    const found = await Promise.all(
+      [...instances.values()].map((gpu) =>
+        gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null),
+      ),
+    );
+    return found.filter((adapter) => adapter !== null);
+  },
+};

@@ -1,0 +1,93 @@
+/// <reference types="@webgpu/types" />
+import { UserError } from '../../errors.js';
+import { describeAdapter } from './devices.js';
+import type { MemoryLimits } from './windows.js';
+
+/** Features that kernels or the profiler use where they are there. */
+const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+
+/** A GPU in use: its device, and the first error that no caller was there to receive. */
+export class Gpu {
+  private failure: UserError | undefined;
+  private readonly bindLayouts = new Map<number, GPUBindGroupLayout>();
+
+  private constructor(
+    readonly device: GPUDevice,
+    readonly name: string,
+  ) {
+    device.addEventListener('uncapturederror', (event) => {
+      this.fail(`webgpu: ${name}: ${firstLine(event.error.message)}`);
+    });
+    device.lost.then(({ reason, message }) => {
+      if (reason !== 'destroyed') this.fail(`webgpu: the GPU was lost (${firstLine(message)}); start again`);
+    });
+  }
+
+  /** Opens a device with the adapter's own limits. */
+  static async open(adapter: GPUAdapter): Promise<Gpu> {
+    const { name } = describeAdapter(adapter);
+    const { limits } = adapter;
+    try {
+      const device = await adapter.requestDevice({
+        requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+        requiredLimits: {
+          maxBufferSize: limits.maxBufferSize,
+          maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+          maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+          minStorageBufferOffsetAlignment: limits.minStorageBufferOffsetAlignment,
+        },
+      });
+      return new Gpu(device, name);
+    } catch (error) {
+      throw new UserError(`webgpu: ${name} cannot be opened: ${firstLine(String(error))}`);
+    }
+  }
+
+  get memory(): MemoryLimits {
+    const { limits } = this.device;
+    return {
+      bufferBytes: Math.floor(limits.maxBufferSize / 256) * 256,
+      bindingBytes: Math.floor(limits.maxStorageBufferBindingSize / 256) * 256,
+      alignment: limits.minStorageBufferOffsetAlignment,
+      bindings: limits.maxStorageBuffersPerShaderStage,
+    };
+  }
+
+  /** Throws what went wrong since the device was opened, if anything did. */
+  check(): void {
+    if (this.failure) throw this.failure;
+  }
+
+  /** The layout of `bindings` storage buffers, all of them writable. */
+  bindLayout(bindings: number): GPUBindGroupLayout {
+    let layout = this.bindLayouts.get(bindings);
+    if (!layout) {
+      layout = this.device.createBindGroupLayout({
+        entries: Array.from({ length: bindings }, (_, binding) => ({
+          binding,
+          visibility: GPU_SHADER_STAGE_COMPUTE,
+          buffer: { type: 'storage' as const },
+        })),
+      });
+      this.bindLayouts.set(bindings, layout);
+    }
+    return layout;
+  }
+
+  private fail(message: string): void {
+    this.failure ??= new UserError(message);
+  }
+}
+
+/** `GPUShaderStage.COMPUTE`, `GPUBufferUsage` and `GPUMapMode` as numbers: Dawn for Node defines no globals. */
+const GPU_SHADER_STAGE_COMPUTE = 4;
+export const bufferUsage = {
+  mapRead: 0x1,
+  copySource: 0x4,
+  copyDestination: 0x8,
+  storage: 0x80,
+  queryResolve: 0x200,
+} as const;
+export const MAP_READ = 1;
+
+export const firstLine = (text: string): string => text.split('\n')[0].trim();

@@ -1,0 +1,32 @@
+/// <reference types="@webgpu/types" />
+import type { Plan } from '../../graph/planned.js';
+import type { Backend } from '../backend.js';
+import { Gpu } from './device.js';
+import { WebGpuExecutor } from './executor.js';
+import { scratchBytes } from './kernels/index.js';
+import type { MemoryLimits } from './windows.js';
+
+export type { DeviceInfo, GpuSource } from './devices.js';
+export { browserGpus, chooseAdapter, describeAdapter, listDevices } from './devices.js';
+
+export interface WebGpuBackend extends Backend {
+  /** The GPU's own name. */
+  readonly device: string;
+  /** Frees the device; executors of this backend cannot be used afterwards. */
+  dispose(): void;
+}
+
+/** Runs plans on an adapter (see `chooseAdapter`). `memory` lowers its limits, for tests of split arenas. */
+export async function webgpuBackend(
+  adapter: GPUAdapter,
+  memory: Partial<MemoryLimits> = {},
+): Promise<WebGpuBackend> {
+  const gpu = await Gpu.open(adapter);
+  return {
+    name: 'webgpu',
+    device: gpu.name,
+    scratchBytes,
+    prepare: (plan: Plan) => WebGpuExecutor.prepare(plan, gpu, { ...gpu.memory, ...memory }),
+    dispose: () => gpu.device.destroy(),
+  };
+}

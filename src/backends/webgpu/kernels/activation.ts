@@ -1,0 +1,31 @@
+import type { GpuKernel } from './kernel.js';
+import { perQuad, preluText } from './kernel.js';
+import { channelSums, channelSumsBytes } from './reduce.js';
+
+export const prelu: GpuKernel<'prelu'> = {
+  lower: ({ inputs, outputs }) => [
+    perQuad(
+      inputs.x.shape,
+      { ...inputs, ...outputs },
+      `let v = x_q(p, c); y_sq(p, c, ${preluText('v', 'slope_q(0u, c)')});`,
+    ),
+  ],
+};
+
+export const preluGrad: GpuKernel<'preluGrad'> = {
+  scratch: ({ inputs }) => channelSumsBytes(inputs.x.shape, 1),
+  lower: (call) =>
+    channelSums({
+      call,
+      tensors: { ...call.inputs, ...call.outputs },
+      shape: call.inputs.x.shape,
+      rows: 1,
+      before: 'let slope = slope_q(0u, c);',
+      each: `
+      let x = x_q(p, c);
+      let gy = gy_q(p, c);
+      gx_sq(p, c, select(slope * gy, gy, x > vec4f(0f)));
+      s0 += min(x, vec4f(0f)) * gy;`,
+      finish: 'gslope_sq(0u, c, s0);',
+    }),
+};

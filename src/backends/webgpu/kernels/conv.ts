@@ -1,0 +1,136 @@
+import type { TensorRef } from '../../../graph/planned.js';
+import type { Dispatch } from '../shader.js';
+import { lowerGather } from './convGather.js';
+import { lowerGradWeight, scratchGradWeight } from './convGradWeight.js';
+import type { Gather } from './convSource.js';
+import { prologueText, tapText } from './convSource.js';
+import type { GpuKernel } from './kernel.js';
+import { perQuad, preluText } from './kernel.js';
+import { channelSums, channelSumsBytes } from './reduce.js';
+
+export const conv2d: GpuKernel<'conv2d'> = {
+  lower: ({ inputs, outputs, attrs }) => {
+    const { x, weight, bias, slope, residual } = inputs;
+    const { y } = outputs;
+    const gather: Gather = {
+      images: y.shape[0],
+      height: y.shape[1],
+      width: y.shape[2],
+      fromHeight: x.shape[1],
+      fromWidth: x.shape[2],
+      fromChannels: x.shape[3],
+      toChannels: y.shape[3],
+      taps: [weight.shape[0], weight.shape[1]],
+      attrs,
+      transposed: false,
+    };
+    const parts = {
+      tensors: { ...inputs, ...outputs },
+      source: prologueText(inputs, attrs.normalize),
+      weight: `fn weight_q_at(t: u32, k: u32, c: u32) -> vec4f { return weight_q(t * ${weight.shape[2]}u + k, c); }`,
+      finish: `fn finish(p: u32, c: u32, sum: vec4f) {
+  let z = ${bias ? 'sum + bias_q(0u, c)' : 'sum'};
+  let v = ${slope ? preluText('z', 'slope_q(0u, c)') : 'z'};
+  y_sq(p, c, ${residual ? 'v + residual_q(p, c)' : 'v'});
+}`,
+    };
+    return [attrs.groups === 1 ? lowerGather(gather, parts) : groupedGather(gather, parts, weight)];
+  },
+};
+
+export const conv2dGradInput: GpuKernel<'conv2dGradInput'> = {
+  lower: ({ inputs, outputs, attrs }) => {
+    const { gy, weight, acc } = inputs;
+    const { gx } = outputs;
+    const [, , groupIn] = weight.shape;
+    const gather: Gather = {
+      images: gx.shape[0],
+      height: gx.shape[1],
+      width: gx.shape[2],
+      fromHeight: gy.shape[1],
+      fromWidth: gy.shape[2],
+      fromChannels: gy.shape[3],
+      toChannels: gx.shape[3],
+      taps: [weight.shape[0], weight.shape[1]],
+      attrs,
+      transposed: true,
+    };
+    const row = (k: number) =>
+      `weight_ld((r + min(${k}u, ${groupIn - 1}u - c)) * ${weight.pixelStride}u + k)`;
+    const parts = {
+      tensors: { ...inputs, ...outputs },
+      source: 'fn xhat_q(p: u32, c: u32) -> vec4f { return gy_q(p, c); }',
+      // Rows beyond the last repeat it; what they add to is not stored.
+      weight: `fn weight_q_at(t: u32, k: u32, c: u32) -> vec4f {
+  let r = t * ${groupIn}u + c;
+  return vec4f(${[0, 1, 2, 3].map(row).join(', ')});
+}`,
+      finish: `fn finish(p: u32, c: u32, sum: vec4f) {
+  gx_sq(p, c, ${acc ? 'sum + acc_q(p, c)' : 'sum'});
+}`,
+    };
+    return [attrs.groups === 1 ? lowerGather(gather, parts) : groupedGather(gather, parts, weight)];
+  },
+};
+
+/** Grouped convolutions, one result at a time. */
+function groupedGather(
+  g: Gather,
+  parts: { tensors: Dispatch['tensors']; source: string; finish: string },
+  weight: TensorRef,
+): Dispatch {
+  const [kh, kw, groupIn, cout] = weight.shape;
+  const { groups } = g.attrs;
+  const fromGroup = g.fromChannels / groups;
+  const toGroup = g.toChannels / groups;
+  // weight[t, i, o]: i within the group of inputs, o over all outputs of the forward convolution.
+  const index = g.transposed
+    ? `(t * ${groupIn}u + j % ${toGroup}u) * ${cout}u + source + k`
+    : `(t * ${groupIn}u + k) * ${cout}u + j`;
+  return perQuad(
+    [g.images, g.height, g.width, g.toChannels],
+    parts.tensors,
+    `var sum = vec4f(0f);
+  let o = vec2i(i32(p % ${g.width}u), i32(p / ${g.width}u % ${g.height}u));
+  let image = p / ${g.width * g.height}u * ${g.fromHeight * g.fromWidth}u;
+  for (var lane = 0u; lane < 4u; lane++) {
+    let j = c + lane;
+    if (j >= ${g.toChannels}u) { break; }
+    let source = j / ${toGroup}u * ${fromGroup}u;
+    for (var t = 0u; t < ${kh * kw}u; t++) {
+      let at = tap(o, t);
+      if (at < 0) { continue; }
+      for (var k = 0u; k < ${fromGroup}u; k++) {
+        let v = xhat_q(image + u32(at), (source + k) / 4u * 4u);
+        sum[lane] += v[(source + k) % 4u] * weight_ld(${index});
+      }
+    }
+  }
+  finish(p, c, sum);`,
+    `${parts.source}\n${parts.finish}\n${tapText(g)}`,
+  );
+}
+
+export const conv2dGradWeight: GpuKernel<'conv2dGradWeight'> = {
+  scratch: scratchGradWeight,
+  lower: lowerGradWeight,
+};
+
+export const sumPixels: GpuKernel<'sumPixels'> = {
+  scratch: ({ inputs }) => channelSumsBytes(inputs.x.shape, 1),
+  lower: (call) =>
+    channelSums({
+      call,
+      tensors: { ...call.inputs, ...call.outputs },
+      shape: call.inputs.x.shape,
+      rows: 1,
+      each: 's0 += x_q(p, c);',
+      finish: 'sum_sq(0u, c, s0);',
+    }),
+};
+
+export const scaleWeight: GpuKernel<'scaleWeight'> = {
+  lower: ({ inputs, outputs }) => [
+    perQuad(inputs.weight.shape, { ...inputs, ...outputs }, 'y_sq(p, c, weight_q(p, c) * scale_q(0u, c));'),
+  ],
+};

@@ -1,0 +1,92 @@
+import type { TensorRef } from '../../../graph/planned.js';
+import type { ConvAttrs } from '../../../ops/conv.js';
+import { f32 } from '../shader.js';
+import { preluText } from './kernel.js';
+
+interface PrologueRefs {
+  readonly x: TensorRef;
+  readonly preScale?: TensorRef;
+  readonly preShift?: TensorRef;
+  readonly preSlope?: TensorRef;
+}
+
+/**
+ * WGSL of `fn xhat_q(p: u32, c: u32) -> vec4f`: four channels of pixel p of `x` after its prologue, or of a u8 image
+ * normalised; zeros beyond the last channel.
+ */
+export function prologueText(
+  { x, preScale, preSlope }: PrologueRefs,
+  normalize?: ConvAttrs['normalize'],
+): string {
+  if (x.dtype === 'u8') return normalizedText(x, normalize);
+  const moved = preScale ? 'x_q(p, c) * preScale_q(0u, c) + preShift_q(0u, c)' : 'x_q(p, c)';
+  return `fn xhat_q(p: u32, c: u32) -> vec4f {
+  let v = ${moved};
+  return ${preSlope ? preluText('v', 'preSlope_q(0u, c)') : 'v'};
+}`;
+}
+
+/** `(x/255 − mean)/std` as `x·scale + shift`; channels that do not exist have zeros for both. */
+function normalizedText(x: TensorRef, normalize: ConvAttrs['normalize']): string {
+  const channels = x.shape[3];
+  const quads = Math.ceil(channels / 4);
+  const table = (value: (channel: number) => number) =>
+    Array.from({ length: quads }, (_, quad) => {
+      const lanes = [0, 1, 2, 3].map((k) => (quad * 4 + k < channels ? value(quad * 4 + k) : 0));
+      return `vec4f(${lanes.map(f32).join(', ')})`;
+    }).join(', ');
+  const std = (channel: number) => normalize?.std[channel] ?? 1;
+  const mean = (channel: number) => normalize?.mean[channel] ?? 0;
+  const byte = (k: number) => `f32(x_ld(min(i + ${k}u, p * ${x.pixelStride}u + ${channels - 1}u)))`;
+  return `
+const imageScale = array<vec4f, ${quads}>(${table((c) => (normalize ? 1 / (255 * std(c)) : 1))});
+const imageShift = array<vec4f, ${quads}>(${table((c) => (normalize ? -mean(c) / std(c) : 0))});
+fn xhat_q(p: u32, c: u32) -> vec4f {
+  let i = p * ${x.pixelStride}u + c;
+  let v = vec4f(${[0, 1, 2, 3].map(byte).join(', ')});
+  return v * imageScale[${quads === 1 ? '0' : 'c / 4u'}] + imageShift[${quads === 1 ? '0' : 'c / 4u'}];
+}`;
+}
+
+/** What a convolution and the gradient of its input have in common: taps gathered around each output pixel. */
+export interface Gather {
+  /** Size of the result. */
+  readonly images: number;
+  readonly height: number;
+  readonly width: number;
+  /** Size of what is gathered. */
+  readonly fromHeight: number;
+  readonly fromWidth: number;
+  readonly fromChannels: number;
+  readonly toChannels: number;
+  readonly taps: readonly [number, number];
+  readonly attrs: ConvAttrs;
+  /** True for the gradient of the input, where strides divide and taps run backwards. */
+  readonly transposed: boolean;
+}
+
+/**
+ * WGSL of `fn tap(origin: vec2i, t: u32) -> i32`: the pixel within its image that tap t of output pixel
+ * `(x, y) = origin` reads, or −1 for padding.
+ */
+export function tapText({ taps, attrs, transposed, fromHeight, fromWidth }: Gather): string {
+  const axis = (name: 'x' | 'y', k: 0 | 1) => {
+    const { [k]: stride } = attrs.stride;
+    const step = taps[k] === 1 ? '0' : `t${name} * ${attrs.dilation[k]}`;
+    if (!transposed) return `let ${name} = o.${name} * ${stride} - ${attrs.padding[k]} + ${step};`;
+    const at = `o.${name} + ${attrs.padding[k]} - ${step}`;
+    return stride === 1
+      ? `let ${name} = ${at};`
+      : `let ${name}s = ${at};
+  if (${name}s < 0 || ${name}s % ${stride} != 0) { return -1; }
+  let ${name} = ${name}s / ${stride};`;
+  };
+  return `fn tap(o: vec2i, t: u32) -> i32 {
+  let tx = i32(t % ${taps[1]}u);
+  let ty = i32(t / ${taps[1]}u);
+  ${axis('y', 0)}
+  ${axis('x', 1)}
+  if (y < 0 || y >= ${fromHeight} || x < 0 || x >= ${fromWidth}) { return -1; }
+  return y * ${fromWidth} + x;
+}`;
+}

@@ -1,0 +1,58 @@
+import type { Call, ScratchRule } from '../../../graph/planned.js';
+import type { KernelName } from '../../../ops/index.js';
+import type { Dispatch } from '../shader.js';
+import { prelu, preluGrad } from './activation.js';
+import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
+import type { GpuKernel } from './kernel.js';
+import { crossEntropy } from './loss.js';
+import {
+  affine,
+  batchNormGrad,
+  batchStats,
+  foldCoefficients,
+  normCoefficients,
+  runningStats,
+} from './norm.js';
+import { adam } from './optimizer.js';
+import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
+import { add, copy, scale } from './view.js';
+
+const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
+  conv2d,
+  conv2dGradInput,
+  conv2dGradWeight,
+  sumPixels,
+  scaleWeight,
+  prelu,
+  preluGrad,
+  batchStats,
+  runningStats,
+  batchNormGrad,
+  normCoefficients,
+  foldCoefficients,
+  affine,
+  pyramidPool,
+  pyramidPoolGrad,
+  resizeBilinear,
+  resizeBilinearGrad,
+  resizeArgmax,
+  crossEntropy,
+  copy,
+  add,
+  scale,
+  adam,
+};
+
+/** What the compiler cannot see: the kernel looked up by `call.op` takes calls of that op. */
+interface AnyKernel {
+  scratch?(call: Call): number;
+  lower(call: Call): Dispatch[];
+}
+const kernelOf = (call: Call): AnyKernel => kernels[call.op] as AnyKernel;
+
+/** Bytes of private memory of a call, from its shapes. */
+export const scratchBytes: ScratchRule = (call) => kernelOf(call).scratch?.(call) ?? 0;
+
+/** The dispatches of a call, in order. */
+export const lower = (call: Call): Dispatch[] => kernelOf(call).lower(call);

@@ -1,0 +1,56 @@
+import type { Shape } from '../../../graph/ir.js';
+import type { Call, CallFor, TensorRef } from '../../../graph/planned.js';
+import type { KernelName } from '../../../ops/index.js';
+import type { Dispatch } from '../shader.js';
+
+/** One operation on the GPU. */
+export interface GpuKernel<K extends KernelName> {
+  /** Bytes of private memory, known from shapes alone. */
+  scratch?(call: CallFor<K>): number;
+  /** The dispatches that compute the call, in order. */
+  lower(call: CallFor<K>): Dispatch[];
+}
+
+/** Invocations of an ordinary workgroup: the most that every adapter has. */
+export const WORKGROUP = 256;
+
+export const pixelsOf = ([n, h, w]: Shape): number => n * h * w;
+/** Groups of four channels, the last perhaps not full. */
+export const quadsOf = (shape: Shape): number => Math.ceil(shape[3] / 4);
+/** Bytes of a `rows × channels` matrix of scratch. */
+export const matrixBytes = (rows: number, channels: number): number => rows * Math.ceil(channels / 4) * 16;
+
+/** A `rows × channels` matrix in the scratch of a call, `at` bytes from its start; rows are whole quads. */
+export function scratchMatrix(call: Call, at: number, rows: number, channels: number): TensorRef {
+  const width = Math.ceil(channels / 4) * 4;
+  const offset = call.scratch.offset + at;
+  return { name: 'scratch', dtype: 'f32', shape: [1, 1, rows, width], offset, pixelStride: width };
+}
+
+/** `statement` once for each four channels `c` of each pixel `p` of a tensor of `shape`. */
+export function perQuad(
+  shape: Shape,
+  tensors: Dispatch['tensors'],
+  statement: string,
+  declarations = '',
+): Dispatch {
+  const quads = quadsOf(shape);
+  const count = pixelsOf(shape) * quads;
+  return {
+    tensors,
+    workgroupSize: WORKGROUP,
+    workgroups: Math.ceil(count / WORKGROUP),
+    code: `${declarations}
+fn body(group: u32, lane: u32) {
+  let i = group * ${WORKGROUP}u + lane;
+  if (i >= ${count}u) { return; }
+  let p = i / ${quads}u;
+  let c = (i % ${quads}u) * 4u;
+  ${statement}
+}`,
+  };
+}
+
+/** WGSL of `v > 0 ? v : slope·v` on four channels. */
+export const preluText = (v: string, slope: string): string =>
+  `select(${slope} * ${v}, ${v}, ${v} > vec4f(0f))`;

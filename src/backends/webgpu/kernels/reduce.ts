@@ -1,0 +1,113 @@
+import type { Shape } from '../../../graph/ir.js';
+import type { Call } from '../../../graph/planned.js';
+import type { Dispatch } from '../shader.js';
+import { matrixBytes, pixelsOf, quadsOf, scratchMatrix, WORKGROUP } from './kernel.js';
+
+/** Workgroups that share the pixels: enough for the widest device, few enough to be summed by one workgroup. */
+const MAX_CHUNKS = 512;
+/** Pixels each invocation sums at least, while the image is large enough. */
+const MIN_PIXELS = 16;
+const FINISH_LANES = 64;
+
+/** Sums per channel over all images and pixels, in a fixed order: chunks of pixels, then the chunks. */
+export interface ChannelSums {
+  readonly call: Call;
+  readonly tensors: Dispatch['tensors'];
+  readonly shape: Shape;
+  readonly rows: number;
+  /** WGSL before the loop over pixels; sees `c`, the first of four channels. */
+  readonly before?: string;
+  /** WGSL for each pixel `p`: adds to `s0` … (vec4f), one for each row. */
+  readonly each: string;
+  /** WGSL that turns the sums `s0` … of the channels from `c` into results. */
+  readonly finish: string;
+}
+
+function chunking(shape: Shape) {
+  const quads = quadsOf(shape);
+  const columns = Math.min(quads, 128);
+  const lanes = 2 ** Math.floor(Math.log2(WORKGROUP / columns));
+  const pixels = pixelsOf(shape);
+  const wanted = Math.min(MAX_CHUNKS, Math.ceil(pixels / (lanes * MIN_PIXELS)));
+  const perChunk = Math.ceil(pixels / wanted);
+  return { quads, columns, lanes, pixels, perChunk, chunks: Math.ceil(pixels / perChunk) };
+}
+
+/** Scratch that `channelSums` needs. */
+export const channelSumsBytes = (shape: Shape, rows: number): number =>
+  matrixBytes(chunking(shape).chunks * rows, shape[3]);
+
+const rowsText = (rows: number, text: (row: number) => string): string =>
+  Array.from({ length: rows }, (_, row) => text(row)).join(' ');
+
+/** Sums `sums` over the lanes of a workgroup: `stride` invocations hold different channels. */
+const treeText = (rows: number, lanes: number, stride: number): string => `
+  ${rowsText(rows, (r) => `sums[lane * ${rows}u + ${r}u] = s${r};`)}
+  workgroupBarrier();
+  for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
+    if (lane < half * ${stride}u) {
+      let other = lane + half * ${stride}u;
+      ${rowsText(rows, (r) => `sums[lane * ${rows}u + ${r}u] += sums[other * ${rows}u + ${r}u];`)}
+    }
+    workgroupBarrier();
+  }`;
+
+export function channelSums({
+  call,
+  tensors,
+  shape,
+  rows,
+  before = '',
+  each,
+  finish,
+}: ChannelSums): Dispatch[] {
+  const { quads, columns, lanes, pixels, perChunk, chunks } = chunking(shape);
+  const columnTiles = Math.ceil(quads / columns);
+  const partial = scratchMatrix(call, 0, chunks * rows, shape[3]);
+  const workgroupSize = columns * lanes;
+  return [
+    {
+      tensors: { ...tensors, partial },
+      workgroupSize,
+      workgroups: chunks * columnTiles,
+      code: `
+var<workgroup> sums: array<vec4f, ${workgroupSize * rows}>;
+fn body(group: u32, lane: u32) {
+  let chunk = group / ${columnTiles}u;
+  let quad = (group % ${columnTiles}u) * ${columns}u + lane % ${columns}u;
+  let c = quad * 4u;
+  ${rowsText(rows, (r) => `var s${r} = vec4f(0f);`)}
+  if (quad < ${quads}u) {
+    ${before}
+    let end = min((chunk + 1u) * ${perChunk}u, ${pixels}u);
+    for (var p = chunk * ${perChunk}u + lane / ${columns}u; p < end; p += ${lanes}u) {
+      ${each}
+    }
+  }
+  ${treeText(rows, lanes, columns)}
+  if (lane < ${columns}u && quad < ${quads}u) {
+    ${rowsText(rows, (r) => `partial_sq(chunk * ${rows}u + ${r}u, c, sums[lane * ${rows}u + ${r}u]);`)}
+  }
+}`,
+    },
+    {
+      tensors: { ...tensors, partial },
+      workgroupSize: FINISH_LANES,
+      workgroups: quads,
+      code: `
+var<workgroup> sums: array<vec4f, ${FINISH_LANES * rows}>;
+fn body(group: u32, lane: u32) {
+  let c = group * 4u;
+  ${rowsText(rows, (r) => `var s${r} = vec4f(0f);`)}
+  for (var k = lane; k < ${chunks}u; k += ${FINISH_LANES}u) {
+    ${rowsText(rows, (r) => `s${r} += partial_q(k * ${rows}u + ${r}u, c);`)}
+  }
+  ${treeText(rows, FINISH_LANES, 1)}
+  if (lane == 0u) {
+    ${rowsText(rows, (r) => `s${r} = sums[${r}u];`)}
+    ${finish}
+  }
+}`,
+    },
+  ];
+}

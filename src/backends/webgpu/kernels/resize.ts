@@ -1,0 +1,159 @@
+import type { TensorRef } from '../../../graph/planned.js';
+import type { Dispatch } from '../shader.js';
+import type { GpuKernel } from './kernel.js';
+import { perQuad, WORKGROUP } from './kernel.js';
+
+/**
+ * WGSL of `fn NAME(o: u32) -> Sample`: the two source positions of output pixel o along one axis and the weight of the
+ * second. Exact: `s = ((2o + 1)·from − to) / 2·to` stays a ratio of integers until the weight is divided.
+ */
+export const sampleText = (name: string, from: number, to: number): string => `
+fn ${name}(o: u32) -> Sample {
+  let s = u32(max(0, i32((2u * o + 1u) * ${from}u) - ${to}));
+  let first = s / ${2 * to}u;
+  return Sample(first, min(first + 1u, ${from - 1}u), f32(s % ${2 * to}u) / ${2 * to}f);
+}`;
+
+/** First output pixel whose first source is at least i, for i ≥ 1; 0 for i = 0. */
+export const cellText = (name: string, from: number, to: number): string => `
+fn ${name}(i: u32) -> u32 {
+  if (i == 0u) { return 0u; }
+  return min(((2u * i + 1u) * ${to}u + ${from - 1}u) / ${2 * from}u, ${to}u);
+}`;
+
+export const sampleStruct = 'struct Sample { first: u32, second: u32, weight: f32 }';
+
+/** Source positions of both axes: `column(o)` and `row(o)`. */
+const samplesText = (from: TensorRef, height: number, width: number): string =>
+  `${sampleStruct}${sampleText('row', from.shape[1], height)}${sampleText('column', from.shape[2], width)}`;
+
+export const resizeBilinear: GpuKernel<'resizeBilinear'> = {
+  lower: ({ inputs: { x }, outputs: { y }, attrs: { height, width } }) => {
+    const [, h, w] = x.shape;
+    return [
+      perQuad(
+        y.shape,
+        { x, y },
+        `let sx = column(p % ${width}u);
+  let sy = row(p / ${width}u % ${height}u);
+  let image = p / ${height * width}u * ${h * w}u;
+  let top = image + sy.first * ${w}u;
+  let bottom = image + sy.second * ${w}u;
+  let a = mix(x_q(top + sx.first, c), x_q(top + sx.second, c), sx.weight);
+  let b = mix(x_q(bottom + sx.first, c), x_q(bottom + sx.second, c), sx.weight);
+  y_sq(p, c, mix(a, b, sy.weight));`,
+        samplesText(x, height, width),
+      ),
+    ];
+  },
+};
+
+/** Gathers: the output pixels whose first source is the pixel itself or the one before it. */
+export const resizeBilinearGrad: GpuKernel<'resizeBilinearGrad'> = {
+  lower: ({ inputs: { gy }, outputs: { gx }, attrs: { height, width } }) => {
+    const [, oh, ow] = gy.shape;
+    const weightOf = (s: string, i: string) =>
+      `select(0f, 1f - ${s}.weight, ${s}.first == ${i}) + select(0f, ${s}.weight, ${s}.second == ${i})`;
+    return [
+      perQuad(
+        gx.shape,
+        { gy, gx },
+        `let ix = p % ${width}u;
+  let iy = p / ${width}u % ${height}u;
+  let image = p / ${height * width}u * ${oh * ow}u;
+  var sum = vec4f(0f);
+  for (var oy = rows(max(iy, 1u) - 1u); oy < rowsEnd(iy + 1u); oy++) {
+    let sy = row(oy);
+    let wy = ${weightOf('sy', 'iy')};
+    for (var ox = columns(max(ix, 1u) - 1u); ox < columnsEnd(ix + 1u); ox++) {
+      let sx = column(ox);
+      let wx = ${weightOf('sx', 'ix')};
+      sum += wy * wx * gy_q(image + oy * ${ow}u + ox, c);
+    }
+  }
+  gx_sq(p, c, sum);`,
+        `${sampleStruct}${sampleText('row', height, oh)}${sampleText('column', width, ow)}
+${cellText('rows', height, oh)}${cellText('columns', width, ow)}
+fn rowsEnd(i: u32) -> u32 { if (i >= ${height}u) { return ${oh}u; } return rows(i); }
+fn columnsEnd(i: u32) -> u32 { if (i >= ${width}u) { return ${ow}u; } return columns(i); }`,
+      ),
+    ];
+  },
+};
+
+/** True where each four neighbouring pixels of a word share their sources. */
+function wordsShareSources(from: number, to: number): boolean {
+  if (to % 4 !== 0) return false;
+  const first = (o: number) => Math.floor(Math.max(0, (2 * o + 1) * from - to) / (2 * to));
+  for (let o = 0; o < to; o += 4) if (first(o) !== first(o + 3)) return false;
+  return true;
+}
+
+/** Classes of four neighbouring pixels at once: the logits of a class are read once and mixed vertically once. */
+const sharedWord = (classes: number, stride: number): string => `
+  let s0 = column(x);
+  let s1 = column(x + 1u);
+  let s2 = column(x + 2u);
+  let s3 = column(x + 3u);
+  let weight = vec4f(s0.weight, s1.weight, s2.weight, s3.weight);
+  let a = (top + s0.first) * ${stride}u;
+  let b = (top + s0.second) * ${stride}u;
+  let d = (bottom + s0.first) * ${stride}u;
+  let e = (bottom + s0.second) * ${stride}u;
+  var best = vec4f(-3.4e38f);
+  var label = vec4u(0u);
+  for (var c = 0u; c < ${classes}u; c++) {
+    let left = mix(x_ld(a + c), x_ld(d + c), sy.weight);
+    let right = mix(x_ld(b + c), x_ld(e + c), sy.weight);
+    let v = mix(vec4f(left), vec4f(right), weight);
+    label = select(label, vec4u(c), v > best);
+    best = max(best, v);
+  }
+  labels_sword(i, label.x | (label.y << 8u) | (label.z << 16u) | (label.w << 24u));`;
+
+export const resizeArgmax: GpuKernel<'resizeArgmax'> = {
+  lower: ({ inputs: { x }, outputs: { labels }, attrs: { height, width }, label }): Dispatch[] => {
+    const [n, h, w, classes] = x.shape;
+    if (labels.offset % 4 !== 0) throw new Error(`${label}: labels that do not start at a word`);
+    if (labels.pixelStride !== 1) throw new Error(`${label}: labels must be dense`);
+    const count = n * height * width;
+    const words = Math.ceil(count / 4);
+    const place = `
+  let x = p % ${width}u;
+  let sy = row(p / ${width}u % ${height}u);
+  let image = p / ${height * width}u * ${h * w}u;
+  let top = image + sy.first * ${w}u;
+  let bottom = image + sy.second * ${w}u;`;
+    const general = `
+  var word = ${count % 4 === 0 ? '0u' : 'labels_word(i)'};
+  for (var k = 0u; k < 4u; k++) {
+    let p = i * 4u + k;
+    if (p >= ${count}u) { break; }
+    ${place}
+    let sx = column(x);
+    var best = -3.4e38f;
+    var label = 0u;
+    for (var c = 0u; c < ${classes}u; c++) {
+      let left = mix(x_ld((top + sx.first) * ${x.pixelStride}u + c), x_ld((bottom + sx.first) * ${x.pixelStride}u + c), sy.weight);
+      let right = mix(x_ld((top + sx.second) * ${x.pixelStride}u + c), x_ld((bottom + sx.second) * ${x.pixelStride}u + c), sy.weight);
+      let v = mix(left, right, sx.weight);
+      if (v > best) { best = v; label = c; }
+    }
+    word = insertBits(word, label, k * 8u, 8u);
+  }
+  labels_sword(i, word);`;
+    return [
+      {
+        tensors: { x, labels },
+        workgroupSize: WORKGROUP,
+        workgroups: Math.ceil(words / WORKGROUP),
+        code: `${samplesText(x, height, width)}
+fn body(group: u32, lane: u32) {
+  let i = group * ${WORKGROUP}u + lane;
+  if (i >= ${words}u) { return; }
+  ${wordsShareSources(w, width) ? `let p = i * 4u;${place}${sharedWord(classes, x.pixelStride)}` : general}
+}`,
+      },
+    ];
+  },
+};

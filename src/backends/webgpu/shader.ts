@@ -1,0 +1,168 @@
+import type { TensorRef } from '../../graph/planned.js';
+import type { Use, Window } from './windows.js';
+
+/**
+ * One compute dispatch as a kernel describes it, before it is bound to memory.
+ *
+ * `code` is WGSL that defines `fn body(group: u32, lane: u32)`, called by every invocation of every workgroup
+ * (`group` is the same for a whole workgroup, so `body` may use barriers). For each tensor `NAME` it may call:
+ * - `NAME_ld(i) -> f32` (u8 tensors: `u32`), `NAME_st(i, v)`: element i from the tensor's first, in its own strides;
+ * - `NAME_ld4(i) -> vec4f`, `NAME_st4(i, v)`: four neighbours from element i, a multiple of 4;
+ * - `NAME_q(p, c) -> vec4f`, `NAME_sq(p, c, v)`: channels c … c + 3 of pixel p (counted over all images), c a multiple
+ *   of 4; channels beyond the last read as zeros and are not written;
+ * - `NAME_word(i) -> u32`, `NAME_sword(i, w)` on u8 tensors that start at a word: bytes 4i … 4i + 3.
+ */
+export interface Dispatch {
+  readonly tensors: Readonly<Record<string, TensorRef | undefined>>;
+  readonly code: string;
+  readonly workgroupSize: number;
+  /** Workgroups in all. */
+  readonly workgroups: number;
+}
+
+/** Workgroups along the first axis of a dispatch; the rest go along the second. */
+const ROW = 32768;
+
+/** A number as an f32 literal. */
+export const f32 = (value: number): string => `${Math.fround(value)}f`;
+
+const calls = (code: string, name: string, accessor: string): boolean =>
+  new RegExp(`\\b${name}_${accessor}\\(`).test(code);
+
+/** How a dispatch uses its tensors; only those that `code` mentions. */
+export function usesOf({ tensors, code }: Dispatch): Record<string, Use> {
+  const uses: Record<string, Use> = {};
+  for (const [name, ref] of Object.entries(tensors)) {
+    if (!ref || !new RegExp(`\\b${name}_(ld|st|q|sq|word|sword)`).test(code)) continue;
+    const quads = ref.shape[3] % 4 === 0 || !(calls(code, name, 'q') || calls(code, name, 'sq'));
+    uses[name] = { ref, vector: quads && !calls(code, name, 'st') };
+  }
+  return uses;
+}
+
+/** `if` chain over the pieces of a window; `unit`: bytes per array element. */
+function select(window: Window, first: number, unit: number, statement: (array: string) => string): string {
+  let out = '';
+  let base = 0;
+  window.pieces.forEach((piece, k) => {
+    const array = base === 0 ? `b${first + k}[j]` : `b${first + k}[j - ${base}u]`;
+    base += piece.size / unit;
+    const last = k === window.pieces.length - 1;
+    out += last ? ` ${statement(array)}` : ` if (j < ${base}u) { ${statement(array)} }`;
+  });
+  return out;
+}
+
+function accessors(name: string, ref: TensorRef, window: Window, first: number, code: string): string {
+  const { type } = window;
+  const bytes = ref.offset - window.begin;
+  const wants = (accessor: string) => calls(code, name, accessor);
+  const lines: string[] = [];
+  if (ref.dtype === 'u8') {
+    const load = (index: string) =>
+      `let j = ${index};${select(window, first, 4, (array) => `return ${array};`)}`;
+    const words = Math.floor(bytes / 4);
+    lines.push(
+      `fn ${name}_word(i: u32) -> u32 { ${load(`i + ${words}u`)} }`,
+      `fn ${name}_ld(i: u32) -> u32 { let k = i + ${bytes % 4}u; return (${name}_word(k >> 2u) >> ((k & 3u) * 8u)) & 255u; }`,
+    );
+    if (wants('sword')) {
+      const store = select(window, first, 4, (array) => `${array} = w; return;`);
+      lines.push(`fn ${name}_sword(i: u32, w: u32) { let j = i + ${words}u;${store} }`);
+    }
+    return lines.join('\n');
+  }
+  const at = (k: number) => `i + ${bytes / 4 + k}u`;
+  const unit = type === 'vec4f' ? 16 : 4;
+  const quadIndex = `(i + ${bytes / 4}u) >> 2u`;
+  const cast = (array: string) => (type === 'u32' ? `bitcast<f32>(${array})` : array);
+  const value = type === 'u32' ? 'bitcast<u32>(v)' : 'v';
+  if (type === 'vec4f') {
+    lines.push(
+      `fn ${name}_ld4(i: u32) -> vec4f { let j = ${quadIndex};${select(window, first, unit, (a) => `return ${a};`)} }`,
+      `fn ${name}_ld(i: u32) -> f32 { return ${name}_ld4(i)[(i + ${bytes / 4}u) & 3u]; }`,
+      `fn ${name}_st4(i: u32, v: vec4f) { let j = ${quadIndex};${select(window, first, unit, (a) => `${a} = v; return;`)} }`,
+    );
+  } else {
+    const l = (k: number) => `${name}_ld(i + ${k}u)`;
+    lines.push(
+      `fn ${name}_ld(i: u32) -> f32 { let j = ${at(0)};${select(window, first, unit, (a) => `return ${cast(a)};`)} }`,
+      `fn ${name}_ld4(i: u32) -> vec4f { return vec4f(${name}_ld(i), ${l(1)}, ${l(2)}, ${l(3)}); }`,
+    );
+    if (wants('st') || wants('st4') || wants('sq')) {
+      const s = (k: number) => `${name}_st(i + ${k}u, v[${k}]);`;
+      lines.push(
+        `fn ${name}_st(i: u32, v: f32) { let j = ${at(0)};${select(window, first, unit, (a) => `${a} = ${value}; return;`)} }`,
+        `fn ${name}_st4(i: u32, v: vec4f) { ${s(0)} ${s(1)} ${s(2)} ${s(3)} }`,
+      );
+    }
+  }
+  lines.push(...quads(name, ref, wants));
+  return lines.join('\n');
+}
+
+function quads(name: string, ref: TensorRef, wants: (accessor: string) => boolean): string[] {
+  const channels = ref.shape[3];
+  const lines: string[] = [];
+  const start = `let i = p * ${ref.pixelStride}u + c;`;
+  const whole = channels % 4 === 0;
+  if (wants('q')) {
+    const guarded = (k: number) =>
+      `select(0f, ${name}_ld(select(i, i + ${k}u, c + ${k}u < ${channels}u)), c + ${k}u < ${channels}u)`;
+    lines.push(
+      whole
+        ? `fn ${name}_q(p: u32, c: u32) -> vec4f { ${start} return ${name}_ld4(i); }`
+        : `fn ${name}_q(p: u32, c: u32) -> vec4f { ${start}
+  if (c + 3u < ${channels}u) { return ${name}_ld4(i); }
+  return vec4f(${[0, 1, 2, 3].map(guarded).join(', ')}); }`,
+    );
+  }
+  if (wants('sq')) {
+    const guarded = [0, 1, 2, 3].map(
+      (k) => `if (c + ${k}u < ${channels}u) { ${name}_st(i + ${k}u, v[${k}]); }`,
+    );
+    lines.push(
+      whole
+        ? `fn ${name}_sq(p: u32, c: u32, v: vec4f) { ${start} ${name}_st4(i, v); }`
+        : `fn ${name}_sq(p: u32, c: u32, v: vec4f) { ${start} ${guarded.join(' ')} }`,
+    );
+  }
+  return lines;
+}
+
+/** The shader of a dispatch: bindings, accessors, the kernel's code and the entry point. */
+export function shaderText(
+  dispatch: Dispatch,
+  uses: Readonly<Record<string, Use>>,
+  windows: readonly Window[],
+): string {
+  const firstBinding: number[] = [];
+  const lines: string[] = [];
+  let binding = 0;
+  for (const window of windows) {
+    firstBinding.push(binding);
+    for (const _ of window.pieces) {
+      const k = binding++;
+      lines.push(`@group(0) @binding(${k}) var<storage, read_write> b${k}: array<${window.type}>;`);
+    }
+  }
+  for (const [name, { ref }] of Object.entries(uses)) {
+    const k = windows.findIndex(({ begin, end }) => ref.offset >= begin && ref.offset < end);
+    lines.push(accessors(name, ref, windows[k], firstBinding[k], dispatch.code));
+  }
+  const { workgroups, workgroupSize } = dispatch;
+  lines.push(
+    dispatch.code,
+    `@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let group = id.x + id.y * ${ROW}u;
+  if (group >= ${workgroups}u) { return; }
+  body(group, lane);
+}`,
+  );
+  return lines.join('\n');
+}
+
+/** Size of the dispatch in workgroups. */
+export const gridOf = ({ workgroups }: Dispatch): [number, number] =>
+  workgroups <= ROW ? [workgroups, 1] : [ROW, Math.ceil(workgroups / ROW)];
