@@ -16,11 +16,10 @@ export class Progress {
   private done = 0;
   private note = '';
 
-  /** @param unit what is counted, for example `images`. */
+  /** @param title what is counted, for example `images`. */
   constructor(
     private readonly title: string,
     private readonly total: number,
-    private readonly unit: string,
   ) {
     if (!process.stderr.isTTY) return;
     this.bar = new cliProgress.SingleBar(
@@ -54,7 +53,7 @@ export class Progress {
     if ((now - this.lastLine) / 1000 < lineInterval) return;
     this.lastLine = now;
     const eta = this.eta(done);
-    this.write([`${this.title} ${done}/${this.total} ${this.unit}`, note, eta && `${eta} left`]);
+    this.write([`${this.title} ${done}/${this.total}`, note, eta && `${eta} left`]);
   }
 
   /** A line of its own that stays, above the bar. */
@@ -75,12 +74,9 @@ export class Progress {
       this.bar.stop();
       return;
     }
+    if (this.done === 0) return;
     const seconds = (performance.now() - this.started) / 1000;
-    this.write([
-      `${this.title} ${this.done}/${this.total} ${this.unit}`,
-      this.note,
-      `in ${formatDuration(seconds)}`,
-    ]);
+    this.write([`${this.title} ${this.done}/${this.total}`, this.note, `in ${formatDuration(seconds)}`]);
   }
 
   private write(parts: readonly (string | undefined)[]): void {

@@ -41,7 +41,7 @@ export const synthCommand = (): Command =>
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  vnet synth --out scenes --count 100 --size 512x1024 --seed 7')
     .action(async ({ out, count, size, seed, val, json }: SynthOptions) => {
-      const progress = new Progress('scenes', count, 'scenes');
+      const progress = new Progress('scenes', count);
       let drawn: number;
       try {
         drawn = await writeSynthetic({

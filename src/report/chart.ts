@@ -1,0 +1,40 @@
+import type { PlotOptions } from '@observablehq/plot';
+import * as Plot from '@observablehq/plot';
+import { parseHTML } from 'linkedom';
+
+/** Colours of charts as CSS variables, so that a page can change them (dark mode); these are the light ones. */
+export const chartColours = {
+  '--accent': '#2f6fde',
+  '--accent-2': '#e0662f',
+  '--accent-3': '#2a9d6f',
+  '--soft': '#94a3b8',
+} as const;
+
+/** Styles a chart needs where no page gives them. */
+const standaloneStyle = Object.entries({ ...chartColours, color: '#1f2933', background: '#ffffff' })
+  .map(([name, value]) => `${name}:${value}`)
+  .join(';');
+
+/**
+ * Draws a chart to SVG text, without a browser: an Observable Plot specification, its defaults made readable at
+ * small sizes. Text is in `currentColor`, series in the variables of {@link chartColours}.
+ * @param options.standalone for a file of its own: the SVG brings its colours and a white background.
+ */
+export function renderChart(spec: PlotOptions, options: { standalone?: boolean } = {}): string {
+  const { document } = parseHTML('<!doctype html><html><body></body></html>');
+  const drawn = Plot.plot({
+    width: 460,
+    height: 250,
+    marginLeft: 46,
+    marginBottom: 38,
+    ...spec,
+    style: { fontSize: '12px', ...(typeof spec.style === 'object' ? spec.style : {}) },
+    document: document as unknown as Document,
+  });
+  // A specification with a legend or title comes as a figure around the SVG.
+  const svg = drawn.matches('svg') ? drawn : drawn.querySelector('svg')!;
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  svg.setAttribute('role', 'img');
+  if (options.standalone) svg.setAttribute('style', `${svg.getAttribute('style') ?? ''};${standaloneStyle}`);
+  return svg.outerHTML;
+}

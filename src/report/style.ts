@@ -1,0 +1,54 @@
+import { chartColours } from './chart.js';
+
+const variables = Object.entries(chartColours)
+  .map(([name, value]) => `${name}:${value};`)
+  .join('');
+
+/** The style sheet of a report: light and dark, one column on a phone. */
+export const reportStyle = `
+:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--text:#1b2430;--dim:#5c6877;--line:#e1e6ec;${variables}}
+@media (prefers-color-scheme:dark){:root{--page:#11151a;--card:#1a2027;--text:#e6eaf0;--dim:#98a5b5;--line:#2b343f;
+--accent:#6ea3ff;--accent-2:#f08c5a;--accent-3:#4cc79a;--soft:#64748b}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--text);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
+-webkit-text-size-adjust:100%}
+main{max-width:1080px;margin:0 auto;padding:clamp(1rem,4vw,2.5rem) clamp(.75rem,3vw,1.5rem) 4rem}
+h1{font-size:clamp(1.5rem,4.5vw,2.1rem);line-height:1.15;letter-spacing:-.02em;margin:0 0 .35rem}
+h2{font-size:1.06rem;margin:0 0 .75rem;letter-spacing:-.01em}
+section{margin-top:2rem}
+section>h2{font-size:1.25rem}
+p{margin:.25rem 0}
+section>p{margin-bottom:.8rem}
+.dim{color:var(--dim)}
+.live{display:inline-block;margin-left:.5rem;padding:.05rem .55rem;border-radius:1rem;background:var(--accent-3);color:#fff;
+font-size:.78rem;font-weight:600;vertical-align:middle;letter-spacing:0}
+.headline{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin-top:1.5rem}
+.card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:1rem}
+.headline .card{padding:.8rem 1rem}
+.headline b{display:block;font-size:1.55rem;line-height:1.2;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
+.headline span{font-size:.86rem;color:var(--dim);display:block}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem;align-items:start}
+.card svg{display:block;width:100%;height:auto;overflow:visible}
+table{border-collapse:collapse;width:100%;font-size:.93rem}
+td{padding:.34rem 0;border-top:1px solid var(--line);vertical-align:top}
+tr:first-child td{border-top:0}
+td:first-child{color:var(--dim);padding-right:1rem}
+td.value{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+td small{display:block;color:var(--dim)}
+.samples{display:grid;gap:1rem;min-width:0}
+figure{margin:0}
+.triple{display:grid;grid-template-columns:repeat(3,1fr);gap:.4rem}
+.triple.pair{grid-template-columns:repeat(2,1fr)}
+.triple div{min-width:0}
+.triple img{display:block;width:100%;height:auto;border-radius:6px}
+.triple span{font-size:.8rem;color:var(--dim)}
+figcaption{display:flex;justify-content:space-between;gap:1rem;margin-bottom:.5rem;font-size:.93rem}
+figcaption span:first-child{overflow-wrap:anywhere}
+figcaption b{white-space:nowrap;font-variant-numeric:tabular-nums}
+@media (max-width:40rem){.triple:not(.pair){grid-template-columns:1fr 1fr}
+.triple:not(.pair) div:first-child{grid-column:1/-1}.card{padding:.75rem}}
+.legend{display:flex;flex-wrap:wrap;gap:.3rem .9rem;margin:0 0 1rem;padding:0;list-style:none;font-size:.86rem;color:var(--dim)}
+.legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em;
+box-shadow:0 0 0 1px color-mix(in srgb,currentColor 35%,transparent)}
+footer{margin-top:3rem;font-size:.86rem;color:var(--dim)}
+`;
