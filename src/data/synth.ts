@@ -1,31 +1,11 @@
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { UserError } from '../errors.js';
 import { isFile, isFolder, listNames, readBytes, writeAtomic } from './files.js';
-import { type LabelImage, type RgbImage, writeInstancePng, writeLabelPng, writeRgbPng } from './image.js';
-import { drawScene } from './scene/scene.js';
+import { Pool } from './pool.js';
+import { sceneFiles } from './scene-files.js';
 
-/** A procedural street scene with its ground truth. */
-export interface Scene {
-  image: RgbImage;
-  /** Cityscapes labelIds (not train ids). */
-  labels: LabelImage;
-  /** labelId · 1000 + number for things, the labelId otherwise: what Cityscapes' instanceIds files hold. */
-  instances: { width: number; height: number; data: Uint16Array };
-}
-
-/**
- * Renders scene `index` of the endless set `seed`: the same bytes every time, the same scene at every size.
- * Any six scenes in a row contain all 19 Cityscapes classes between them at sizes from about 128×256.
- */
-export function renderScene(seed: number, index: number, height: number, width: number): Scene {
-  const canvas = drawScene(seed, index, height, width);
-  const { rgb, labels, instances } = canvas;
-  return {
-    image: { width, height, data: new Uint8Array(rgb.buffer) },
-    labels: { width, height, data: labels },
-    instances: { width, height, data: instances },
-  };
-}
+export { renderScene, type Scene } from './scene-files.js';
 
 /** What {@link writeSynthetic} writes. */
 export interface SyntheticOptions {
@@ -38,6 +18,8 @@ export interface SyntheticOptions {
   seed: number;
   /** Share of the scenes that goes to `val`: the last ones, rounded, at least one if not 0. Default 0.2. */
   valFraction?: number;
+  /** Threads; default one a core, at most 8. The files do not depend on it. */
+  workers?: number;
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -66,30 +48,25 @@ export async function writeSynthetic(options: SyntheticOptions): Promise<number>
   }
   await claim(out, { generator: 'vnet synthetic 1', count, height, width, seed, valFraction });
   const val = valFraction === 0 ? 0 : Math.min(count - 1, Math.max(1, Math.round(count * valFraction)));
-  let drawn = 0;
-  for (let index = 0; index < count; index++) {
-    const files = sceneFiles(out, index < count - val ? 'train' : 'val', index);
-    if (!Object.values(files).every(isFile)) {
-      const { image, labels, instances } = renderScene(seed, index, height, width);
-      await Promise.all([
-        writeRgbPng(files.image, image, 4),
-        writeLabelPng(files.labels, labels),
-        writeInstancePng(files.instances, instances),
-      ]);
-      drawn++;
-    }
-    options.onProgress?.(index + 1, count);
+  const splitOf = (index: number) => (index < count - val ? 'train' : 'val');
+  const todo = [...Array(count).keys()].filter((index) => {
+    const files = sceneFiles(out, splitOf(index), index);
+    return !Object.values(files).every(isFile);
+  });
+  let done = count - todo.length;
+  options.onProgress?.(done, count);
+  const pool = new Pool(options.workers ?? Math.min(8, availableParallelism(), todo.length));
+  try {
+    await Promise.all(
+      todo.map(async (index) => {
+        await pool.run({ kind: 'scene', out, split: splitOf(index), seed, index, height, width });
+        options.onProgress?.(++done, count);
+      }),
+    );
+  } finally {
+    await pool.close();
   }
-  return drawn;
-}
-
-function sceneFiles(out: string, split: string, index: number) {
-  const name = `synth_000000_${String(index).padStart(6, '0')}`;
-  return {
-    image: path.join(out, 'leftImg8bit', split, 'synth', `${name}_leftImg8bit.png`),
-    labels: path.join(out, 'gtFine', split, 'synth', `${name}_gtFine_labelIds.png`),
-    instances: path.join(out, 'gtFine', split, 'synth', `${name}_gtFine_instanceIds.png`),
-  };
+  return todo.length;
 }
 
 /** Makes the folder ours, or checks that it already is exactly this set. */

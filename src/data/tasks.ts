@@ -1,9 +1,10 @@
 import type { TransferListItem } from 'node:worker_threads';
 import { type Augmentation, type Pair, prepare, type SizePolicy, sampleRng } from './augment.js';
-import { type CheckTask, checkSample } from './check-sample.js';
+import { type CheckTask, checkSample, type SampleFacts } from './check-sample.js';
 import type { ClassTable } from './classes.js';
 import type { Sample } from './dataset.js';
 import { readSample } from './datasets.js';
+import { type SceneTask, writeScene } from './scene-files.js';
 
 /** Decoded pixels in shared memory: what the cache holds. */
 export interface Decoded {
@@ -38,14 +39,22 @@ export interface Loaded {
   decoded?: Decoded;
 }
 
-export type Task = LoadTask | CheckTask;
+export type Task = LoadTask | CheckTask | SceneTask;
 /** What each task gives. */
-export type ResultOf<T extends Task> = T extends LoadTask ? Loaded : Awaited<ReturnType<typeof checkSample>>;
+export type ResultOf<T extends Task> = T extends LoadTask
+  ? Loaded
+  : T extends CheckTask
+    ? SampleFacts
+    : Record<string, never>;
 
 /** Runs a task on this thread. */
 export async function runTask<T extends Task>(task: T): Promise<ResultOf<T>> {
-  const result = task.kind === 'load' ? await load(task) : await checkSample(task);
-  return result as ResultOf<T>;
+  return (await run(task)) as ResultOf<T>;
+}
+
+function run(task: Task): Promise<ResultOf<Task>> {
+  if (task.kind === 'load') return load(task);
+  return task.kind === 'check' ? checkSample(task) : writeScene(task);
 }
 
 /** The buffers of a result that can move to another thread instead of being copied. */

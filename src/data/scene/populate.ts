@@ -135,6 +135,8 @@ function addTraffic(street: Street, features: Features, rng: Rng, add: Add): voi
     add(z, (p) => paintTrain(p, train, z, seed));
     taken.push({ x: train, z: z + 14, half: 16 });
   }
+  // Riders come before cars: they are rarer, and a taken place is not drawn.
+  addRiders(street, features, rng, place);
   // Oncoming traffic drives left of the middle, or left of the tram track.
   const line = street.track !== undefined ? street.track - 1.7 : street.middle;
   const oncoming = line === undefined ? undefined : line - 1.7;
@@ -175,7 +177,6 @@ function addTraffic(street: Street, features: Features, rng: Rng, add: Add): voi
       if (rng.chance(0.92)) place(x, at, 2.3, (p) => paintCar(p, x, at, angle, seed));
     }
   }
-  addRiders(street, features, rng, place);
 }
 
 function addRiders(
