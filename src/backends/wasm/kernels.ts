@@ -1,10 +1,17 @@
 import type { Call } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
 import { prelu, preluGrad } from './activation.js';
+import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
+import { fill } from './constant.js';
 import { conv2d } from './conv2d.js';
 import { conv2dGradInput } from './conv2dGradInput.js';
 import { conv2dGradWeight } from './conv2dGradWeight.js';
+import { countStep, dropoutMask } from './dropout.js';
+import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { normalizeImage } from './image.js';
+import { crossEntropy } from './loss.js';
 import type { Stage, WasmKernel } from './lower.js';
+import { maxGather, maxPool, maxUnpool } from './maxpool.js';
 import {
   affine,
   batchNormGrad,
@@ -16,6 +23,8 @@ import {
 } from './norm.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { reluGrad } from './relu.js';
+import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sumPixels } from './sums.js';
 import { add, copy, scale } from './view.js';
 
@@ -36,10 +45,28 @@ const kernels: { readonly [K in KernelName]?: WasmKernel<K> } = {
   affine,
   pyramidPool,
   pyramidPoolGrad,
+  resizeBilinear,
+  resizeBilinearGrad,
+  resizeArgmax,
+  crossEntropy,
   copy,
   add,
   scale,
   adam,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  multiply,
+  multiplySum,
+  maxPool,
+  maxUnpool,
+  maxGather,
+  adaptivePool,
+  adaptivePoolGrad,
+  countStep,
+  dropoutMask,
+  fill,
+  normalizeImage,
 };
 
 const kernelOf = (op: KernelName): WasmKernel<KernelName> => kernels[op] as WasmKernel<KernelName>;

@@ -1,0 +1,58 @@
+/** Tables of a bilinear resize behind the arguments of a kernel (`axes` of the backend's `resize.ts` makes them). */
+@unmanaged
+export class Axes {
+  coarseHeight: i32;
+  coarseWidth: i32;
+  fineHeight: i32;
+  fineWidth: i32;
+
+  // @ts-ignore: decorator
+  @inline
+  get rowStarts(): usize {
+    return changetype<usize>(this) + 16;
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  get rowFractions(): usize {
+    return this.rowStarts + (((this.coarseHeight + 1) as usize) << 2);
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  get columnStarts(): usize {
+    return this.rowFractions + ((this.fineHeight as usize) << 2);
+  }
+
+  // @ts-ignore: decorator
+  @inline
+  get columnFractions(): usize {
+    return this.columnStarts + (((this.coarseWidth + 1) as usize) << 2);
+  }
+}
+
+/** Entry `i` of a table of starts. */
+// @ts-ignore: decorator
+@inline
+export function startAt(table: usize, i: i32): i32 {
+  return load<i32>(table + ((i as usize) << 2));
+}
+
+/** Entry `i` of a table of fractions. */
+// @ts-ignore: decorator
+@inline
+export function fractionAt(table: usize, i: i32): f32 {
+  return load<f32>(table + ((i as usize) << 2));
+}
+
+/** The coarse pixel whose cell holds fine pixel `i`: the last with `starts[q] ≤ i` and pixels of its own. */
+export function cellOf(starts: usize, cells: i32, i: i32): i32 {
+  let low = 0;
+  let high = cells - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (startAt(starts, middle) <= i) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}

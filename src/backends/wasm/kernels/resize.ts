@@ -1,0 +1,102 @@
+import { Axes, cellOf, fractionAt, startAt } from './axes';
+import { madd } from './lanes';
+import { addRow, lerpRow } from './rows';
+
+@unmanaged
+class Args {
+  coarse: usize;
+  coarseStride: usize;
+  fine: usize;
+  fineStride: usize;
+  channels: i32;
+  /** Rows per chunk and chunks per image: of the fine image forwards, of the coarse one backwards. */
+  bandRows: i32;
+  bands: i32;
+}
+
+export function resizeBilinear(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<Args>(args);
+  const t = changetype<Axes>(args + offsetof<Args>());
+  const channels = a.channels as usize;
+  const end = channels << 2;
+  const body = end & ~15;
+  const pixel = (channels + 3) << 2 & ~15;
+  const image = chunk / a.bands;
+  const first = (chunk % a.bands) * a.bandRows;
+  const last = min(first + a.bandRows, t.fineHeight);
+  const rowBytes = (t.coarseWidth as usize) * a.coarseStride;
+  const coarse = a.coarse + ((image * t.coarseHeight) as usize) * rowBytes;
+  let y = a.fine + (((image * t.fineHeight + first) * t.fineWidth) as usize) * a.fineStride;
+  let r = cellOf(t.rowStarts, t.coarseHeight, first);
+  for (let i = first; i < last; i++) {
+    while (startAt(t.rowStarts, r + 1) <= i) r++;
+    const top = coarse + (r as usize) * rowBytes;
+    const bottom = r + 1 < t.coarseHeight ? top + rowBytes : top;
+    lerpRow(top, bottom, a.coarseStride, fractionAt(t.rowFractions, i), t.coarseWidth, channels, local, pixel);
+    for (let q = 0; q < t.coarseWidth; q++) {
+      const left = local + (q as usize) * pixel;
+      const right = q + 1 < t.coarseWidth ? left + pixel : left;
+      for (let x = startAt(t.columnStarts, q), until = startAt(t.columnStarts, q + 1); x < until; x++) {
+        const s = fractionAt(t.columnFractions, x);
+        const s4 = f32x4.splat(s);
+        for (let c: usize = 0; c < body; c += 16) {
+          const l = v128.load(left + c);
+          v128.store(y + c, madd(s4, f32x4.sub(v128.load(right + c), l), l));
+        }
+        for (let c: usize = body; c < end; c += 4) {
+          const l = load<f32>(left + c);
+          store<f32>(y + c, l + s * (load<f32>(right + c) - l));
+        }
+        y += a.fineStride;
+      }
+    }
+  }
+}
+
+/** Every band sums all fine rows that reach it, so no two chunks write the same row. */
+export function resizeBilinearGrad(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<Args>(args);
+  const t = changetype<Axes>(args + offsetof<Args>());
+  const channels = a.channels as usize;
+  const end = channels << 2;
+  const body = end & ~15;
+  const pixel = (channels + 3) << 2 & ~15;
+  const image = chunk / a.bands;
+  const first = (chunk % a.bands) * a.bandRows;
+  const last = min(first + a.bandRows, t.coarseHeight);
+  const rowBytes = (t.coarseWidth as usize) * a.coarseStride;
+  const coarse = a.coarse + ((image * t.coarseHeight) as usize) * rowBytes;
+  for (let i: usize = 0, pixels = ((last - first) * t.coarseWidth) as usize; i < pixels; i++) {
+    memory.fill(coarse + (first as usize) * rowBytes + i * a.coarseStride, 0, end);
+  }
+  for (let r = max(first - 1, 0); r < last; r++) {
+    for (let i = startAt(t.rowStarts, r), until = startAt(t.rowStarts, r + 1); i < until; i++) {
+      memory.fill(local, 0, (t.coarseWidth as usize) * pixel);
+      let gy = a.fine + (((image * t.fineHeight + i) * t.fineWidth) as usize) * a.fineStride;
+      for (let q = 0; q < t.coarseWidth; q++) {
+        const left = local + (q as usize) * pixel;
+        const right = q + 1 < t.coarseWidth ? left + pixel : left;
+        for (let x = startAt(t.columnStarts, q), stop = startAt(t.columnStarts, q + 1); x < stop; x++) {
+          const s = fractionAt(t.columnFractions, x);
+          const s4 = f32x4.splat(s);
+          const rest4 = f32x4.splat(1 - s);
+          for (let c: usize = 0; c < body; c += 16) {
+            const g = v128.load(gy + c);
+            v128.store(left + c, madd(rest4, g, v128.load(left + c)));
+            v128.store(right + c, madd(s4, g, v128.load(right + c)));
+          }
+          for (let c: usize = body; c < end; c += 4) {
+            const g = load<f32>(gy + c);
+            store<f32>(left + c, load<f32>(left + c) + (1 - s) * g);
+            store<f32>(right + c, load<f32>(right + c) + s * g);
+          }
+          gy += a.fineStride;
+        }
+      }
+      const s = fractionAt(t.rowFractions, i);
+      const below = min(r + 1, t.coarseHeight - 1);
+      if (r >= first) addRow(local, pixel, 1 - s, t.coarseWidth, channels, coarse + (r as usize) * rowBytes, a.coarseStride);
+      if (below < last) addRow(local, pixel, s, t.coarseWidth, channels, coarse + (below as usize) * rowBytes, a.coarseStride);
+    }
+  }
+}
