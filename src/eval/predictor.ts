@@ -2,6 +2,7 @@ import type { Backend, Executor } from '../backends/backend.js';
 import { compileInference } from '../compile.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import type { Network } from '../nets/network.js';
+import { modelSlots } from './model.js';
 
 export interface PredictorOptions {
   readonly backend: Backend;
@@ -102,7 +103,7 @@ export class Predictor {
   }
 
   private async load(executor: Executor): Promise<void> {
-    for (const [name, data] of this.weights) executor.write(name, data);
+    for (const name of modelSlots(executor.plan).keys()) executor.write(name, this.weights.get(name)!);
     await executor.run('prepare');
   }
 
