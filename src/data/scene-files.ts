@@ -13,7 +13,8 @@ export interface Scene {
 
 /**
  * Renders scene `index` of the endless set `seed`: the same bytes every time, the same scene at every size.
- * Any six scenes in a row contain all 19 Cityscapes classes between them at sizes from about 128×256.
+ * Rare things take turns: six scenes in a row nearly always hold all 19 Cityscapes classes, twenty hold each
+ * several times (at sizes from about 128×256; smaller pictures lose poles and lights).
  */
 export function renderScene(seed: number, index: number, height: number, width: number): Scene {
   const canvas = drawScene(seed, index, height, width);

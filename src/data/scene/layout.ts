@@ -39,14 +39,15 @@ export interface Features {
   crossing: boolean;
 }
 
-/** A rotation through the rarer things, so that any six scenes in a row hold every class. */
+/** A rotation through the rarer things, so that six scenes in a row hold every class unless one is hidden. */
 export function featuresOf(index: number, rng: Rng): Features {
   const turn = index % 6;
   const also = (t: number, p: number) => turn === t || rng.chance(p);
   return {
     train: also(0, 0.04),
-    bus: also(1, 0.12),
-    truck: also(2, 0.12),
+    // Not both in one lane: the nearer would hide the other.
+    bus: turn !== 2 && also(1, 0.12),
+    truck: turn !== 1 && also(2, 0.12),
     motorcycle: also(3, 0.25),
     wall: also(4, 0.3),
     fence: also(5, 0.35),

@@ -123,10 +123,11 @@ function addTraffic(street: Street, features: Features, rng: Rng, add: Add): voi
   const wobble = () => rng.range(-0.03, 0.03);
   const taken: { x: number; z: number; half: number }[] = [];
   /** Puts a vehicle only where its lane is free, so bodies never cut each other. */
-  const place = (x: number, z: number, half: number, draw: Item['draw']) => {
-    if (taken.some((t) => Math.abs(t.x - x) < 2.2 && Math.abs(t.z - z) < t.half + half + 1)) return;
+  const place = (x: number, z: number, half: number, draw: Item['draw']): boolean => {
+    if (taken.some((t) => Math.abs(t.x - x) < 2.2 && Math.abs(t.z - z) < t.half + half + 1)) return false;
     taken.push({ x, z, half });
     add(z, draw);
+    return true;
   };
   const train = street.track;
   if (train !== undefined) {
@@ -140,13 +141,16 @@ function addTraffic(street: Street, features: Features, rng: Rng, add: Add): voi
   // Oncoming traffic drives left of the middle, or left of the tram track.
   const line = street.track !== undefined ? street.track - 1.7 : street.middle;
   const oncoming = line === undefined ? undefined : line - 1.7;
+  /** The first free place from `near` on. */
   const heavy = (x: number, angle: number, near: number) => {
-    const z = rng.range(near, near + 14);
-    const seed = rng.uint32();
-    if (features.bus) place(x, z, 5.6, (p) => paintBus(p, x, z, angle, seed));
-    const z2 = features.bus ? z + rng.range(14, 20) : z;
-    const seed2 = rng.uint32();
-    if (features.truck) place(x, z2, 4.5, (p) => paintTruck(p, x, z2, angle, seed2));
+    const put = (half: number, paint: typeof paintBus) => {
+      const seed = rng.uint32();
+      const from = rng.range(near, near + 10);
+      for (let z = from; z < from + 60; z += 3)
+        if (place(x, z, half, (p) => paint(p, x, z, angle, seed))) return;
+    };
+    if (features.bus) put(5.6, paintBus);
+    if (features.truck) put(4.5, paintTruck);
   };
   if (features.bus || features.truck) {
     if (oncoming !== undefined && rng.chance(0.6)) heavy(oncoming, -away, 20);
@@ -183,7 +187,7 @@ function addRiders(
   street: Street,
   features: Features,
   rng: Rng,
-  place: (x: number, z: number, half: number, draw: Item['draw']) => void,
+  place: (x: number, z: number, half: number, draw: Item['draw']) => boolean,
 ): void {
   const ride = (kind: 'bicycle' | 'motorcycle', x: number, z: number, angle: number, ridden: boolean) => {
     const seed = rng.uint32();
