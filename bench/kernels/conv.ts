@@ -144,11 +144,12 @@ async function speed<K extends KernelName>(
   const executor: Executor = await backend.prepare(plan, { threads });
   for (const [name, value] of Object.entries(inputs as Record<string, Value | undefined>)) {
     if (!value) continue;
-    const Data = value.dtype === 'u8' ? Uint8Array : Float32Array;
+    const data =
+      value.dtype === 'u8' ? new Uint8Array(sizeOf(value.shape)) : new Float32Array(sizeOf(value.shape));
     const scale = value.dtype === 'u8' ? 256 : 1;
     executor.write(
       name,
-      Data.from({ length: sizeOf(value.shape) }, () => scale * Math.random()),
+      data.map(() => scale * Math.random()),
     );
   }
   let best = Infinity;

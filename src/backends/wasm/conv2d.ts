@@ -1,16 +1,31 @@
 import type { CallFor } from '../../graph/planned.js';
 import type { DirectConv, WeightSteps } from './convDirect.js';
 import { directStages, packedWeightBytes } from './convDirect.js';
+import type { WinogradForm } from './convWinograd.js';
+import { winogradBytes, winogradForm, winogradStages } from './convWinograd.js';
 import type { WasmKernel } from './lower.js';
 import { scratchPointer } from './lower.js';
 
 type Conv2d = CallFor<'conv2d'>;
 
 export const conv2d: WasmKernel<'conv2d'> = {
-  scratchBytes: ({ inputs: { weight }, attrs }) =>
-    packedWeightBytes(stepsOf(weight, attrs.groups), attrs.groups, weight.shape[0] * weight.shape[1]),
-  lower: (call) => directStages(directOf(call), scratchPointer(call)),
+  scratchBytes: (call) => {
+    const { weight } = call.inputs;
+    const [kh, kw, inputs, outputs] = weight.shape;
+    if (formOf(call)) return winogradBytes(inputs, outputs);
+    return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
+  },
+  lower: (call) => {
+    const form = formOf(call);
+    const packed = scratchPointer(call);
+    return form ? winogradStages(form, directOf(call), [0, 1], packed) : directStages(directOf(call), packed);
+  },
 };
+
+function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
+  const [kh, kw, cin, cout] = inputs.weight.shape;
+  return winogradForm([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]], inputs);
+}
 
 const stepsOf = (weight: Conv2d['inputs']['weight'], groups: number): WeightSteps => {
   const outputs = weight.shape[3] / groups;

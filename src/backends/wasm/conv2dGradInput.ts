@@ -2,16 +2,36 @@ import type { CallFor } from '../../graph/planned.js';
 import { tapsOf } from './conv2d.js';
 import type { WeightSteps } from './convDirect.js';
 import { directStages, packedWeightBytes } from './convDirect.js';
+import type { WinogradForm } from './convWinograd.js';
+import { winogradBytes, winogradForm, winogradStages } from './convWinograd.js';
 import type { Stage, WasmKernel } from './lower.js';
 import { scratchPointer } from './lower.js';
 
 type GradInput = CallFor<'conv2dGradInput'>;
 
 export const conv2dGradInput: WasmKernel<'conv2dGradInput'> = {
-  scratchBytes: ({ inputs: { weight }, attrs }) =>
-    packedWeightBytes(stepsOf(weight, attrs.groups), attrs.groups, weight.shape[0] * weight.shape[1]),
-  lower: (call) => stagesOf(call),
+  scratchBytes: (call) => {
+    const { weight } = call.inputs;
+    const [kh, kw, inputs, outputs] = weight.shape;
+    if (formOf(call)) return winogradBytes(outputs, inputs);
+    return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
+  },
+  lower: (call) => {
+    const form = formOf(call);
+    if (!form) return stagesOf(call);
+    const { gy, weight, acc } = call.inputs;
+    const conv = { x: gy, y: call.outputs.gx, residual: acc, steps: stepsOf(weight, 1) };
+    return winogradStages(form, conv, [2, -1], scratchPointer(call));
+  },
 };
+
+/** With stride 1 the gradient is a convolution by the flipped kernel, padded by `d·(k − 1) − p`. */
+function formOf({ inputs: { weight }, outputs: { gx }, attrs }: GradInput): WinogradForm | undefined {
+  const [kh, kw, cin, cout] = weight.shape;
+  const padding = [0, 1].map((axis) => attrs.dilation[axis] * (weight.shape[axis] - 1) - attrs.padding[axis]);
+  const flipped = { ...attrs, padding: [padding[0], padding[1]] as const };
+  return winogradForm([kh, kw], flipped, [cout, cin], [gx.shape[1], gx.shape[2]]);
+}
 
 /** Weights with inputs and outputs exchanged. */
 const stepsOf = (weight: GradInput['inputs']['weight'], groups: number): WeightSteps => {

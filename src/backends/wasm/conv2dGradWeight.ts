@@ -9,15 +9,44 @@ import {
   quadsOf,
   windowWords,
 } from './convWindow.js';
+import type { WinogradForm } from './convWinograd.js';
+import { winogradBytes, winogradForm, winogradGradPieces, winogradGradStages } from './convWinograd.js';
 import type { Pieces, Stage, WasmKernel } from './lower.js';
 import { cut, pointer, scratchPointer } from './lower.js';
 
 type GradWeight = CallFor<'conv2dGradWeight'>;
 
 export const conv2dGradWeight: WasmKernel<'conv2dGradWeight'> = {
-  scratchBytes: (call) => call.attrs.groups * piecesOf(call).chunks * partialBytes(call),
-  lower: directStages,
+  scratchBytes: (call) => {
+    const form = formOf(call);
+    if (!form) return call.attrs.groups * piecesOf(call).chunks * partialBytes(call);
+    const [, , inputs, outputs] = call.outputs.gweight.shape;
+    return winogradPiecesOf(form, call).chunks * winogradBytes(inputs, outputs);
+  },
+  lower: (call) => {
+    const form = formOf(call);
+    if (!form) return directStages(call);
+    const { inputs, outputs } = call;
+    return winogradGradStages(
+      form,
+      winogradPiecesOf(form, call),
+      inputs,
+      outputs.gweight,
+      scratchPointer(call),
+    );
+  },
 };
+
+function formOf({ inputs, outputs: { gweight }, attrs }: GradWeight): WinogradForm | undefined {
+  const [kh, kw, cin, cout] = gweight.shape;
+  const { shape } = inputs.gy;
+  return winogradForm([kh, kw], attrs, [cin, cout], [shape[1], shape[2]], inputs);
+}
+
+function winogradPiecesOf(form: WinogradForm, { inputs: { gy }, outputs: { gweight } }: GradWeight): Pieces {
+  const [, , inputs, outputs] = gweight.shape;
+  return winogradGradPieces(form, gy, { inputs, outputs }, mostBytes);
+}
 
 /** Partial sums of all chunks together stay below this, unless one alone is larger. */
 const mostBytes = 2 ** 22;

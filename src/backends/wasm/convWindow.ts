@@ -14,7 +14,7 @@ export interface Tap {
 export const quadsOf = (channels: number): number => Math.ceil(channels / 4);
 
 /** Pixels of one plane of products: `planeBytes / 16` in `kernels/convTiles.ts`. */
-const mostPixels = 288;
+const mostPixels = 312;
 export const planeBytes = 16 * mostPixels;
 /** Packed input that stays in a first-level cache beside the products. */
 const packedBytes = 32768;

@@ -19,7 +19,9 @@ export class Output {
 }
 
 /** Stores the first `rest` lanes. */
-function storeLanes(y: usize, v: v128, rest: i32): void {
+// @ts-ignore: decorator
+@inline
+export function storeLanes(y: usize, v: v128, rest: i32): void {
   store<f32>(y, f32x4.extract_lane(v, 0));
   if (rest > 1) store<f32>(y, f32x4.extract_lane(v, 1), 4);
   if (rest > 2) store<f32>(y, f32x4.extract_lane(v, 2), 8);

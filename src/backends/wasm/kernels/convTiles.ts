@@ -8,12 +8,12 @@
  */
 import { madd } from './lanes';
 
-/** Bytes from one plane of outputs (or of output gradients) to the next. */
-export const planeBytes: usize = 4608;
+/** Bytes from one plane of outputs (or of output gradients) to the next: not a power of two, for the cache's sake. */
+export const planeBytes: usize = 4992;
 
-/** Six Winograd coefficients share a plane, each a run of this many tiles. */
+/** Each of the six coefficients of a plane of Winograd tiles is a run of this many tiles, these bytes apart. */
 export const tilesPerBlock: i32 = 48;
-export const coefficientBytes: usize = 768;
+export const coefficientBytes: usize = 832;
 
 /**
  * `out[p][0..12) = Σᵢ Σⱼ a[tableᵢ][p][j] · w[i][j][0..12)` for 3 pixels `p` and 4 inputs `j` per entry of the table.
@@ -57,12 +57,12 @@ function multiply3x12(table: usize, count: i32, a: usize, w: usize, out: usize):
   v128.store(out, a0, 0);
   v128.store(out, a1, 16);
   v128.store(out, a2, 32);
-  v128.store(out, b0, 4608);
-  v128.store(out, b1, 4624);
-  v128.store(out, b2, 4640);
-  v128.store(out, c0, 9216);
-  v128.store(out, c1, 9232);
-  v128.store(out, c2, 9248);
+  v128.store(out, b0, 4992);
+  v128.store(out, b1, 5008);
+  v128.store(out, b2, 5024);
+  v128.store(out, c0, 9984);
+  v128.store(out, c1, 10000);
+  v128.store(out, c2, 10016);
 }
 
 /** The same for 4 pixels and 8 outputs. */
@@ -103,10 +103,10 @@ function multiply4x8(table: usize, count: i32, a: usize, w: usize, out: usize): 
   v128.store(out, a1, 16);
   v128.store(out, a2, 32);
   v128.store(out, a3, 48);
-  v128.store(out, b0, 4608);
-  v128.store(out, b1, 4624);
-  v128.store(out, b2, 4640);
-  v128.store(out, b3, 4656);
+  v128.store(out, b0, 4992);
+  v128.store(out, b1, 5008);
+  v128.store(out, b2, 5024);
+  v128.store(out, b3, 5040);
 }
 
 /** The same for 6 pixels and 4 outputs. */
@@ -184,7 +184,7 @@ function outer4x8(x: usize, g: usize, count: i32, out: usize, row: usize): void 
   const end = x + ((count as usize) << 4);
   while (x < end) {
     const g0 = v128.load(g, 0);
-    const g1 = v128.load(g, 4608);
+    const g1 = v128.load(g, 4992);
     let s = v128.load32_splat(x, 0);
     a0 = madd(s, g0, a0);
     b0 = madd(s, g1, b0);
