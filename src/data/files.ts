@@ -1,4 +1,4 @@
-import { constants, promises as fs, readdirSync, statSync } from 'node:fs';
+import { promises as fs, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../errors.js';
 
@@ -56,14 +56,6 @@ export function isFolder(dir: string): boolean {
 /** True where the path is a file. */
 export function isFile(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
-}
-
-/** True where the path can be read by this process. */
-export async function isReadable(file: string): Promise<boolean> {
-  return fs.access(file, constants.R_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 /**

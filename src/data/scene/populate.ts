@@ -1,14 +1,15 @@
 import type { Rgb } from '../classes.js';
 import type { Rng } from '../rng.js';
 import { paintBuilding, paintFence, paintWall } from './buildings.js';
+import { paintCar } from './cars.js';
 import { paintBollard, paintBox, paintLamp, paintSign, paintTrafficLight } from './furniture.js';
+import { paintBus, paintTrain, paintTruck } from './heavy.js';
 import { id } from './labels.js';
 import type { Features } from './layout.js';
 import { lit, mix, type Painter } from './painter.js';
 import { paintPerson, paintTwoWheeler } from './people.js';
 import type { Side, Street } from './plan.js';
 import { paintBush, paintTree } from './vegetation.js';
-import { paintBus, paintCar, paintTrain, paintTruck } from './vehicles.js';
 
 /** Something to draw; larger z is drawn first. */
 export interface Item {

@@ -2,7 +2,7 @@ import type { Rgb } from '../classes.js';
 import { Rng } from '../rng.js';
 import { id } from './labels.js';
 import { fractal } from './noise.js';
-import { keep, lit, mix, type Painter } from './painter.js';
+import { lit, mix, type Painter } from './painter.js';
 
 const greens: readonly Rgb[] = [
   [74, 100, 44],
@@ -122,16 +122,4 @@ function leafCluster(
     points.push([x + reach * Math.cos(t), Math.max(0, y + reach * Math.sin(t)), z]);
   }
   painter.polygon(points, paint, tag);
-}
-
-/** Fallen leaves and tufts: small texture on grass, without labels of its own. */
-export function paintTuft(painter: Painter, x: number, z: number, rng: Rng): void {
-  painter.capsule(
-    [x, 0, z],
-    [x + rng.range(-0.1, 0.1), rng.range(0.1, 0.3), z],
-    0.06,
-    0.01,
-    { colour: rng.pick(greens) },
-    keep,
-  );
 }
