@@ -23,7 +23,7 @@ export interface PredictOptions {
  * @throws UserError for images (or scaled images, or windows) below 32×32, or options out of range.
  */
 export async function predictLabels(
-  predictor: Predictor,
+  predictor: Pick<Predictor, 'labels' | 'logits'>,
   image: RgbImage,
   options: PredictOptions = {},
 ): Promise<LabelImage> {

@@ -125,9 +125,11 @@ export class Trainer {
     while (this.progress.epoch < epochs) {
       if (this.progress.stepInEpoch < this.stepsPerEpoch) await this.trainEpoch();
       if (signal?.aborted) return this.result(true);
-      if (!(await this.validateEpoch())) return this.result(true);
+      const due = this.validationDue();
+      if (due && !(await this.validateEpoch(due))) return this.result(true);
       this.progress = { ...this.progress, epoch: this.progress.epoch + 1, stepInEpoch: 0 };
-      await this.save();
+      // Without a validation the checkpoint of the epoch's last step says the same.
+      if (due) await this.save();
     }
     return this.result(false);
   }
@@ -203,11 +205,16 @@ export class Trainer {
     await this.board.flush();
   }
 
+  private validationDue(): Validate | undefined {
+    const { validate, validateEvery, epochs } = this.options;
+    const done = this.progress.epoch + 1;
+    return done % validateEvery === 0 || done === epochs ? validate : undefined;
+  }
+
   /** @returns false where the signal aborted it. */
-  private async validateEpoch(): Promise<boolean> {
-    const { validate, validateEvery, epochs, signal } = this.options;
+  private async validateEpoch(validate: Validate): Promise<boolean> {
+    const { signal } = this.options;
     const { epoch, step } = this.progress;
-    if (!validate || ((epoch + 1) % validateEvery !== 0 && epoch + 1 !== epochs)) return true;
     const start = performance.now();
     const weights = await this.modelWeights();
     let scores: Scores;

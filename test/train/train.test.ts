@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { UserError } from '../../src/errors.js';
 import { loadModel } from '../../src/eval/model.js';
 import { readTraining, runFiles } from '../../src/train/checkpoint.js';
@@ -93,6 +94,17 @@ test('a run stopped and resumed at any step ends in the same weights, bit for bi
     const steps = metrics.map(({ type, step }) => `${type} ${step}`);
     assert.equal(new Set(steps).size, steps.length);
   }
+});
+
+test('so it does on the CPU backend, even with another number of threads', async () => {
+  const options = { ...shortRun(data, at('cpu')), backend: wasmBackend, threads: 1 };
+  await train(options);
+  const out = at('cpu-stopped');
+  const abort = new AbortController();
+  const onEvent = (event: TrainEvent) => event.type === 'step' && event.step === 4 && abort.abort();
+  await train({ ...options, out, signal: abort.signal, onEvent });
+  await train({ ...options, out, threads: 2, resume: true });
+  assert.deepEqual(await stateOf(out), await stateOf(at('cpu')));
 });
 
 test('resuming a finished run changes nothing', async () => {
