@@ -9,7 +9,7 @@ import { policies } from '../graph/differentiate.js';
 import { formatShape } from '../graph/ir.js';
 import type { Plan } from '../graph/planned.js';
 import { vnet } from '../nets/vnet.js';
-import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from './format.js';
+import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, pixelSize, whole } from './options.js';
 import { formatTable } from './table.js';

@@ -2,8 +2,13 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
+import { dataCommand } from './data.js';
+import { evalCommand } from './eval.js';
+import { infoCommand } from './info.js';
 import { planCommand } from './plan.js';
+import { predictCommand } from './predict.js';
 import { synthCommand } from './synth.js';
+import { trainCommand } from './train.js';
 
 /** Version from the package file, which lies above both `src/cli` and `build/src/cli`. */
 function version(): string {
@@ -27,7 +32,16 @@ export function createProgram(): Command {
         '  vnet predict photo.jpg --model runs/first     segment a picture\n\n' +
         'Exit codes: 0 done, 1 the run failed, 2 wrong usage.',
     );
-  for (const command of [planCommand(), synthCommand()]) program.addCommand(command);
+  const commands = [
+    trainCommand(),
+    evalCommand(),
+    predictCommand(),
+    planCommand(),
+    infoCommand(),
+    synthCommand(),
+    dataCommand(),
+  ];
+  for (const command of commands) program.addCommand(command);
   for (const command of withSubcommands(program)) prepare(command);
   return program;
 }

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import pc from 'picocolors';
-import { formatDuration } from './format.js';
+import { formatDuration } from '../report/format.js';
 
 /** Seconds between lines where stderr is no terminal. */
 const lineInterval = 10;
@@ -15,12 +15,18 @@ export class Progress {
   private lastLine = this.started;
   private done = 0;
   private note = '';
+  private stopped = false;
 
-  /** @param title what is counted, for example `images`. */
+  /**
+   * @param title what is counted, for example `images`.
+   * @param first how many were done before this began.
+   */
   constructor(
     private readonly title: string,
     private readonly total: number,
+    private readonly first = 0,
   ) {
+    this.done = first;
     if (!process.stderr.isTTY) return;
     this.bar = new cliProgress.SingleBar(
       {
@@ -40,7 +46,7 @@ export class Progress {
       },
       cliProgress.Presets.shades_classic,
     );
-    this.bar.start(total, 0, { note: '' });
+    this.bar.start(total, first, { note: '' });
   }
 
   /** @param note what stands behind the bar, for example `loss 0.52 · 3.1 images/s`. */
@@ -70,11 +76,13 @@ export class Progress {
 
   /** Ends the display; what was shown last stays. */
   stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
     if (this.bar) {
       this.bar.stop();
       return;
     }
-    if (this.done === 0) return;
+    if (this.done === this.first) return;
     const seconds = (performance.now() - this.started) / 1000;
     this.write([`${this.title} ${this.done}/${this.total}`, this.note, `in ${formatDuration(seconds)}`]);
   }
@@ -86,7 +94,8 @@ export class Progress {
   /** From the mean pace so far; nothing before there is one. */
   private eta(done: number): string | undefined {
     const seconds = (performance.now() - this.started) / 1000;
-    if (done <= 0 || done >= this.total || seconds < 1) return undefined;
-    return formatDuration((seconds / done) * (this.total - done));
+    const fresh = done - this.first;
+    if (fresh <= 0 || done >= this.total || seconds < 1) return undefined;
+    return formatDuration((seconds / fresh) * (this.total - done));
   }
 }

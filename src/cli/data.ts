@@ -1,0 +1,104 @@
+import { Command } from 'commander';
+import pc from 'picocolors';
+import type { Report, SplitReport } from '../data/check.js';
+import { checkDataset } from '../data/check.js';
+import { formatCount } from '../report/format.js';
+import { jsonOption, whole } from './options.js';
+import { Progress } from './progress.js';
+import { formatTable } from './table.js';
+
+interface CheckOptions {
+  readonly split?: string;
+  readonly extra?: boolean;
+  readonly workers?: number;
+  readonly json?: boolean;
+}
+
+/** Problems of one kind that are printed in full; `--json` has all. */
+const mostProblems = 20;
+
+export const dataCommand = (): Command =>
+  new Command('data')
+    .summary('look at data sets')
+    .description('Looks at data sets before a training spends hours on them.')
+    .addCommand(
+      new Command('check')
+        .summary('scan a data set for everything that would spoil a training')
+        .description(
+          'Reads every image and label and prints counts, sizes, the class histogram, suggested class weights and ' +
+            'each problem with its file. Exit code 1 where training would fail.',
+        )
+        .argument('<dir>', 'data set folder: Cityscapes, CamVid, or images/ with labels/ and classes.json')
+        .option('--split <name>', 'only this split')
+        .option('--extra', 'Cityscapes: with the coarse set train_extra')
+        .option('--workers <n>', 'threads that decode (default: one per core, at most 8)', whole(1, 64))
+        .addOption(jsonOption())
+        .addHelpText('after', '\nExample:\n  vnet data check datasets/cityscapes --split train')
+        .action(check),
+    );
+
+async function check(dir: string, { split, extra, workers, json }: CheckOptions): Promise<void> {
+  let progress: Progress | undefined;
+  let report: Report;
+  try {
+    report = await checkDataset(dir, {
+      split,
+      extra,
+      workers,
+      onProgress: (done, total) => {
+        progress ??= new Progress('files', total);
+        progress.update(done);
+      },
+    });
+  } finally {
+    progress?.stop();
+  }
+  process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : render(report));
+  if (report.fatal) process.exitCode = 1;
+}
+
+function render({ dir, layout, splits, problems, fatal }: Report): string {
+  const shown = problems.slice(0, mostProblems).map(({ message, fatal: stops }) => {
+    return `${stops ? pc.red('error  ') : pc.yellow('warning')}  ${message}`;
+  });
+  if (problems.length > mostProblems) {
+    shown.push(pc.dim(`… and ${problems.length - mostProblems} more; --json lists all`));
+  }
+  const verdict = fatal
+    ? pc.red('Training would fail: mend the errors above.')
+    : pc.green(problems.length > 0 ? 'Usable; look at the warnings.' : 'No problems found.');
+  const parts = [
+    `${pc.bold(dir)}: ${layout} layout`,
+    ...splits.map(renderSplit),
+    [...shown, verdict].join('\n'),
+  ];
+  return `\n${parts.join('\n\n')}\n\n`;
+}
+
+function renderSplit({ split, images, labelled, sizes, classes, ignoredPixels }: SplitReport): string {
+  const total = classes.reduce((sum, { pixels }) => sum + pixels, 0) + ignoredPixels;
+  const sizeList = sizes.slice(0, 4).map(({ size, images: count }) => `${count} × ${size}`);
+  if (sizes.length > 4) sizeList.push(`${sizes.length - 4} other sizes`);
+  const head = `${pc.bold(split)}: ${images} images, ${labelled} with labels (${sizeList.join(', ')})`;
+  if (labelled === 0) return head;
+  const table = formatTable(
+    [
+      { title: 'class' },
+      { title: 'pixels', align: 'right', rank: 3 },
+      { title: 'share', align: 'right' },
+      { title: 'images', align: 'right' },
+      { title: 'weight: ENet', align: 'right', rank: 1 },
+      { title: 'median freq.', align: 'right', rank: 2 },
+    ],
+    classes.map(({ name, pixels, share, images: count, enetWeight, medianWeight }) => [
+      name,
+      formatCount(pixels),
+      `${(100 * share).toFixed(2)} %`,
+      String(count),
+      enetWeight.toFixed(2),
+      pixels > 0 ? medianWeight.toFixed(2) : '–',
+    ]),
+  );
+  const ignored = total > 0 ? `ignored: ${((100 * ignoredPixels) / total).toFixed(2)} % of all pixels` : '';
+  return `${head}\n${table}\n${pc.dim(ignored)}`;
+}

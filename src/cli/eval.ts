@@ -1,0 +1,191 @@
+import path from 'node:path';
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import { openDataset } from '../data/datasets.js';
+import { writeAtomic } from '../data/files.js';
+import { UserError } from '../errors.js';
+import type { ConfusionMatrix } from '../eval/confusion.js';
+import type { Evaluation } from '../eval/evaluate.js';
+import { evaluate } from '../eval/evaluate.js';
+import { Predictor } from '../eval/predictor.js';
+import { formatRate, formatScore } from '../report/format.js';
+import { defaultBackend } from './device.js';
+import { modelOption, openModel } from './model.js';
+import { jsonOption, threadsOption } from './options.js';
+import { Progress } from './progress.js';
+import { formatTable } from './table.js';
+import type { ViewFlags } from './views.js';
+import { predictOptions, viewOptions } from './views.js';
+
+interface EvalOptions extends ViewFlags {
+  readonly model: string;
+  readonly data: string;
+  readonly split: string;
+  readonly confusion?: string;
+  readonly threads: number;
+  readonly json?: boolean;
+}
+
+/** Images named as the worst. */
+const worstCount = 5;
+
+export function evalCommand(): Command {
+  const command = new Command('eval')
+    .summary('score a model on labelled images')
+    .description(
+      'Runs a model over a split, each image at its own size, and prints IoU per class, mIoU and accuracy.',
+    )
+    .addOption(modelOption().makeOptionMandatory())
+    .requiredOption('--data <dir>', 'data set folder')
+    .option('--split <name>', 'which split', 'val')
+    .addOption(
+      new Option('--confusion <file>', 'write the confusion matrix to a .csv or .json file').argParser(
+        matrixFile,
+      ),
+    )
+    .addOption(threadsOption());
+  for (const option of viewOptions()) command.addOption(option);
+  return command
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  vnet eval --model runs/first --data datasets/camvid --split val --confusion confusion.csv',
+    )
+    .action(run);
+}
+
+function matrixFile(file: string): string {
+  if (!/\.(csv|json)$/i.test(file)) {
+    throw new UserError(`--confusion ${file}: expected a file name that ends in .csv or .json`, 2);
+  }
+  return file;
+}
+
+async function run(options: EvalOptions): Promise<void> {
+  const { model, file } = await openModel(options.model);
+  const dataset = await openDataset(options.data, { split: options.split });
+  const predictor = new Predictor(model.network, model.weights, {
+    backend: defaultBackend,
+    threads: options.threads,
+  });
+  let progress: Progress | undefined;
+  const images: { name: string; miou: number | undefined }[] = [];
+  let evaluation: Evaluation;
+  try {
+    evaluation = await evaluate(predictor, dataset, {
+      ...predictOptions(options),
+      split: options.split,
+      onImage: ({ sample, miou }, done, total) => {
+        progress ??= new Progress('images', total);
+        progress.update(done);
+        images.push({ name: sample.image, miou });
+      },
+    });
+  } finally {
+    progress?.stop();
+    await predictor.dispose();
+  }
+  const { names } = dataset.classes;
+  if (options.confusion) await writeConfusion(options.confusion, evaluation.confusion, names);
+  const worst = images
+    .filter((image): image is { name: string; miou: number } => image.miou !== undefined)
+    .sort((a, b) => a.miou - b.miou)
+    .slice(0, worstCount);
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(toJson(evaluation, file, names, worst), null, 2)}\n`);
+    return;
+  }
+  process.stdout.write(render(evaluation, names, worst, options));
+}
+
+function toJson(
+  { split, images, scores, confusion, networkMs }: Evaluation,
+  model: string,
+  names: readonly string[],
+  worst: readonly { name: string; miou: number }[],
+) {
+  return {
+    model,
+    split,
+    images,
+    ...scores,
+    classIou: Object.fromEntries(names.map((name, i) => [name, scores.classIou[i] ?? null])),
+    classAccuracy: Object.fromEntries(names.map((name, i) => [name, scores.classAccuracy[i] ?? null])),
+    ...(scores.classIiou
+      ? { classIiou: Object.fromEntries(names.map((name, i) => [name, scores.classIiou?.[i] ?? null])) }
+      : {}),
+    ignoredPixels: confusion.ignored,
+    imagesPerSecond: (1000 * images) / networkMs,
+    worst,
+  };
+}
+
+function render(
+  { split, images, scores, confusion, networkMs }: Evaluation,
+  names: readonly string[],
+  worst: readonly { name: string; miou: number }[],
+  options: EvalOptions,
+): string {
+  const pixels = names.map((_, i) => names.reduce((sum, __, j) => sum + confusion.at(i, j), 0));
+  const { classIiou } = scores;
+  const rows = names.map((name, i) => [
+    name,
+    formatScore(scores.classIou[i]),
+    formatScore(scores.classAccuracy[i]),
+    ...(classIiou ? [formatScore(classIiou[i])] : []),
+    confusion.total > 0 ? `${((100 * pixels[i]) / confusion.total).toFixed(2)} %` : '–',
+    bar(scores.classIou[i]),
+  ]);
+  const mean = [
+    'mean',
+    formatScore(scores.miou),
+    formatScore(scores.meanAccuracy),
+    ...(classIiou ? [formatScore(scores.meanIiou)] : []),
+    '',
+    bar(scores.miou),
+  ];
+  const table = formatTable(
+    [
+      { title: 'class' },
+      { title: 'IoU', align: 'right' },
+      { title: 'accuracy', align: 'right', rank: 2 },
+      ...(classIiou ? [{ title: 'iIoU', align: 'right' } as const] : []),
+      { title: 'of pixels', align: 'right', rank: 3 },
+      { title: '', rank: 1 },
+    ],
+    [...rows, mean],
+    { total: true },
+  );
+  const summary =
+    `${pc.bold(`mIoU ${formatScore(scores.miou)} %`)}, pixel accuracy ${formatScore(scores.pixelAccuracy)} %` +
+    (scores.meanCategoryIou === undefined ? '' : `, categories ${formatScore(scores.meanCategoryIou)} %`) +
+    ` on ${images} images of split '${split}' (network: ${formatRate((1000 * images) / networkMs)})`;
+  const last = worst.map(
+    ({ name, miou }) => `  ${formatScore(miou).padStart(5)}  ${path.relative('.', name)}`,
+  );
+  const written = options.confusion ? `\n\nconfusion matrix: ${options.confusion}` : '';
+  return `\n${table}\n\n${summary}\n\nlowest mIoU of their own:\n${last.join('\n')}${written}\n\n`;
+}
+
+/** A bar of up to 20 cells in eighths. */
+function bar(score: number | undefined): string {
+  if (score === undefined) return '';
+  const eighths = Math.round(score * 160);
+  return pc.cyan('█'.repeat(eighths >> 3) + ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths & 7]);
+}
+
+/** Rows are true classes, columns predicted ones, cells pixels. */
+async function writeConfusion(
+  file: string,
+  confusion: ConfusionMatrix,
+  names: readonly string[],
+): Promise<void> {
+  const rows = confusion.toRows();
+  const cell = (text: string) => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
+  const text = /\.json$/i.test(file)
+    ? `${JSON.stringify({ classes: names, truthByPrediction: rows, ignored: confusion.ignored })}\n`
+    : `${[['truth \\ prediction', ...names], ...rows.map((row, i) => [names[i], ...row.map(String)])]
+        .map((row) => row.map(cell).join(','))
+        .join('\n')}\n`;
+  await writeAtomic(file, Buffer.from(text));
+}

@@ -1,0 +1,34 @@
+import { Option } from 'commander';
+import { isFile, isFolder } from '../data/files.js';
+import { UserError } from '../errors.js';
+import type { Model } from '../eval/model.js';
+import { loadModel } from '../eval/model.js';
+import { runFiles } from '../train/checkpoint.js';
+
+export const modelOption = (): Option =>
+  new Option(
+    '--model <model>',
+    'model file (.safetensors), or a run folder: its best, else its last checkpoint',
+  );
+
+/**
+ * The model file that a path stands for: a file itself; of a run folder `best`, or `last` where there is no best yet.
+ * @throws UserError where there is none.
+ */
+export function modelFile(given: string): string {
+  if (isFile(given)) return given;
+  if (!isFolder(given)) {
+    throw new UserError(`${given}: no such model; give a .safetensors file or a run folder of vnet train`);
+  }
+  const { best, last, previous } = runFiles(given);
+  const found = [best, last, previous].find(isFile);
+  if (!found)
+    throw new UserError(`${given}: holds no best.safetensors or last.safetensors; is it a run folder?`);
+  return found;
+}
+
+/** Loads the model that a path stands for (see {@link modelFile}). */
+export async function openModel(given: string): Promise<{ model: Model; file: string }> {
+  const file = modelFile(given);
+  return { model: await loadModel(file), file };
+}

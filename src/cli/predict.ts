@@ -1,0 +1,221 @@
+import path from 'node:path';
+import { Command, Option } from 'commander';
+import { compileInference } from '../compile.js';
+import { isImageName, stem } from '../data/dataset.js';
+import { isFile, isFolder, listNames } from '../data/files.js';
+import type { LabelImage, RgbImage } from '../data/image.js';
+import { readImage, size, writeColourPng, writeLabelPng, writeOverlayPng } from '../data/image.js';
+import { SubmissionZip, submissionName } from '../data/submission.js';
+import { UserError } from '../errors.js';
+import type { Model } from '../eval/model.js';
+import { predictLabels } from '../eval/predict.js';
+import { Predictor } from '../eval/predictor.js';
+import { formatBytes, formatRate } from '../report/format.js';
+import { usableMemory } from '../train/memory.js';
+import { defaultBackend } from './device.js';
+import { modelOption, openModel } from './model.js';
+import { jsonOption, real, threadsOption } from './options.js';
+import { Progress } from './progress.js';
+import type { ViewFlags } from './views.js';
+import { predictOptions, viewOptions } from './views.js';
+
+interface PredictFlags extends ViewFlags {
+  readonly model: string;
+  readonly out: string;
+  readonly alpha: number;
+  readonly submission?: string;
+  readonly threads: number;
+  readonly json?: boolean;
+}
+
+/** An image to predict, and the output name it gets: its path below the folder it was found in, without ending. */
+interface Input {
+  readonly file: string;
+  readonly name: string;
+}
+
+const kinds = ['labels', 'colour', 'overlay'] as const;
+type Outputs = Record<(typeof kinds)[number], string>;
+
+export function predictCommand(): Command {
+  const command = new Command('predict')
+    .summary('segment pictures')
+    .description(
+      'Segments pictures and folders of pictures at their own size, and writes three PNGs for each: NAME_labels (one ' +
+        'class number a pixel), NAME_colour and NAME_overlay. Inputs are never overwritten.',
+    )
+    .argument('<inputs...>', 'pictures, or folders that are searched for pictures')
+    .addOption(modelOption().makeOptionMandatory())
+    .option('--out <dir>', 'folder for the results', 'predictions')
+    .addOption(
+      new Option('--alpha <share>', 'strength of the colours in the overlay')
+        .argParser(real(0, 1))
+        .default(0.5),
+    )
+    .option(
+      '--submission <zip>',
+      'write a zip for the Cityscapes test server instead (labelIds, official names)',
+    )
+    .addOption(threadsOption());
+  for (const option of viewOptions()) command.addOption(option);
+  return command
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented',
+    )
+    .action(run);
+}
+
+async function run(given: readonly string[], flags: PredictFlags): Promise<void> {
+  const inputs = given.flatMap(findInputs);
+  const { model } = await openModel(flags.model);
+  const write = flags.submission
+    ? submissionWriter(flags.submission, inputs)
+    : pngWriter(flags, inputs, model);
+  const predictor = new Predictor(model.network, model.weights, {
+    backend: defaultBackend,
+    threads: flags.threads,
+  });
+  const options = predictOptions(flags);
+  const results: object[] = [];
+  const progress = new Progress('images', inputs.length);
+  let networkMs = 0;
+  try {
+    for (const [i, input] of inputs.entries()) {
+      const image = await readImage(input.file);
+      checkMemory(input, image, model, flags);
+      const start = performance.now();
+      const labels = await predictLabels(predictor, image, options).catch((error: unknown) => {
+        if (!(error instanceof UserError) || error.exitCode === 2) throw error;
+        throw new UserError(`${input.file}: ${error.message}`);
+      });
+      const ms = performance.now() - start;
+      networkMs += ms;
+      const { height, width } = image;
+      results.push({ image: input.file, height, width, ms, ...(await write.add(input, image, labels)) });
+      progress.update(i + 1, path.basename(input.file));
+    }
+    await write.finish?.();
+  } catch (error) {
+    await write.abort?.();
+    throw error;
+  } finally {
+    progress.stop();
+    await predictor.dispose();
+  }
+  if (flags.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+  else {
+    const rate = formatRate((1000 * inputs.length) / networkMs);
+    process.stdout.write(`${inputs.length} images (${rate}): ${flags.submission ?? flags.out}\n`);
+  }
+}
+
+/** @throws UserError where nothing is there, or a folder holds no picture. */
+function findInputs(given: string): Input[] {
+  if (isFile(given)) return [{ file: given, name: stem(path.basename(given)) }];
+  if (!isFolder(given)) throw new UserError(`${given}: no such picture or folder`);
+  const found: Input[] = [];
+  const walk = (folder: string, below: string): void => {
+    for (const name of listNames(folder, 'files').filter(isImageName)) {
+      found.push({ file: path.join(folder, name), name: path.join(below, stem(name)) });
+    }
+    for (const name of listNames(folder, 'folders')) walk(path.join(folder, name), path.join(below, name));
+  };
+  walk(given, '');
+  if (found.length === 0)
+    throw new UserError(`${given}: holds no picture (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF)`);
+  return found;
+}
+
+interface Writer {
+  /** @returns what was written, for `--json`. */
+  add(input: Input, image: RgbImage, labels: LabelImage): Promise<object>;
+  finish?(): Promise<unknown>;
+  abort?(): Promise<void>;
+}
+
+function pngWriter({ out, alpha }: PredictFlags, inputs: readonly Input[], model: Model): Writer {
+  const outputs = outputFiles(out, inputs);
+  const colours = model.info.classes.colours as [number, number, number][];
+  return {
+    async add(input, image, labels) {
+      const files = outputs.get(input.file)!;
+      await Promise.all([
+        writeLabelPng(files.labels, labels),
+        writeColourPng(files.colour, labels, colours),
+        writeOverlayPng(files.overlay, image, labels, colours, alpha),
+      ]);
+      return files;
+    },
+  };
+}
+
+/** Output files per input file. Names that two inputs share get the input's ending: `photo.jpg`, `photo.png`. */
+function outputFiles(out: string, inputs: readonly Input[]): Map<string, Outputs> {
+  const inputFiles = new Set(inputs.map(({ file }) => path.resolve(file)));
+  const counts = new Map<string, number>();
+  for (const { name } of inputs) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const taken = new Map<string, string>();
+  const outputs = new Map<string, Outputs>();
+  for (const { file, name } of inputs) {
+    if (outputs.has(file)) continue;
+    const unique = counts.get(name)! > 1 ? name + path.extname(file).replace('.', '_') : name;
+    const files = Object.fromEntries(
+      kinds.map((kind) => [kind, path.join(out, `${unique}_${kind}.png`)]),
+    ) as Outputs;
+    for (const target of Object.values(files)) {
+      if (inputFiles.has(path.resolve(target))) {
+        throw new UserError(`${target}: is an input and would be overwritten; choose another --out`);
+      }
+      const other = taken.get(target);
+      if (other)
+        throw new UserError(
+          `${file}: has the same name as ${other}; predict them into different --out folders`,
+        );
+      taken.set(target, file);
+    }
+    outputs.set(file, files);
+  }
+  return outputs;
+}
+
+/** Names are checked before anything runs. */
+function submissionWriter(file: string, inputs: readonly Input[]): Writer {
+  const id = ({ name }: Input): string => path.basename(name).replace(/_leftImg8bit$/, '');
+  for (const input of inputs) submissionName(id(input));
+  const zip = new SubmissionZip(file);
+  return {
+    async add(input, _image, labels) {
+      await zip.add(id(input), labels);
+      return { entry: submissionName(id(input)) };
+    },
+    finish: () => zip.finish(),
+    abort: () => zip.abort(),
+  };
+}
+
+/** @throws UserError where the picture needs more memory than there is, with a `--window` that fits. */
+function checkMemory({ file }: Input, image: RgbImage, { network }: Model, flags: ViewFlags): void {
+  const available = usableMemory();
+  const zoom = Math.max(1, ...(flags.scales ?? []));
+  const whole = flags.resize ?? {
+    height: Math.ceil(image.height * zoom),
+    width: Math.ceil(image.width * zoom),
+  };
+  const shown = {
+    height: Math.max(32, Math.min(whole.height, flags.window?.height ?? whole.height)),
+    width: Math.max(32, Math.min(whole.width, flags.window?.width ?? whole.width)),
+  };
+  const bytesOf = (height: number, width: number) =>
+    compileInference(network, { batch: 1, height, width, scratchBytes: defaultBackend.scratchBytes })
+      .arenaBytes;
+  const needed = bytesOf(shown.height, shown.width);
+  if (needed <= available) return;
+  const windows = [1024, 512, 256, 128].map((height) => [height, 2 * height] as const);
+  const fits = windows.find(([height, width]) => bytesOf(height, width) <= available);
+  const advice = fits ? `--window ${fits[0]}x${fits[1]} fits` : 'use a machine with more memory';
+  throw new UserError(
+    `${file}: ${size(image)} needs ${formatBytes(needed)} but ${formatBytes(available)} are available; ${advice}`,
+  );
+}
