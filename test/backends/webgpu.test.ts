@@ -7,7 +7,7 @@ import { adapters, backendOn } from './gpu.js';
 import { assertParity, seededRandom, testSeed } from './harness.js';
 
 const seed = testSeed(21);
-const rounds = 6;
+const rounds = 3;
 
 /** `assertParity` of a call whose op and inputs are known to fit. */
 const parity = assertParity as (

@@ -2,9 +2,15 @@ import type { Call, ScratchRule } from '../../../graph/planned.js';
 import type { KernelName } from '../../../ops/index.js';
 import type { Dispatch } from '../shader.js';
 import { prelu, preluGrad } from './activation.js';
+import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
+import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
+import { countStep, dropoutMask } from './dropout.js';
+import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { normalizeImage } from './image.js';
 import type { GpuKernel } from './kernel.js';
 import { crossEntropy } from './loss.js';
+import { maxGather, maxPool, maxUnpool } from './maxpool.js';
 import {
   affine,
   batchNormGrad,
@@ -15,6 +21,7 @@ import {
 } from './norm.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { reluGrad } from './relu.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { add, copy, scale } from './view.js';
 
@@ -42,6 +49,20 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   add,
   scale,
   adam,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  multiply,
+  multiplySum,
+  maxPool,
+  maxUnpool,
+  maxGather,
+  adaptivePool,
+  adaptivePoolGrad,
+  countStep,
+  dropoutMask,
+  fill,
+  normalizeImage,
 };
 
 /** What the compiler cannot see: the kernel looked up by `call.op` takes calls of that op. */

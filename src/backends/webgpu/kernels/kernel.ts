@@ -17,6 +17,12 @@ export const WORKGROUP = 256;
 export const pixelsOf = ([n, h, w]: Shape): number => n * h * w;
 /** Groups of four channels, the last perhaps not full. */
 export const quadsOf = (shape: Shape): number => Math.ceil(shape[3] / 4);
+/** Image n of a tensor. */
+export const imageOf = (ref: TensorRef, n: number): TensorRef => {
+  const [, h, w, c] = ref.shape;
+  const bytes = h * w * ref.pixelStride * (ref.dtype === 'f32' ? 4 : 1);
+  return { ...ref, shape: [1, h, w, c], offset: ref.offset + n * bytes };
+};
 /** Bytes of a `rows × channels` matrix of scratch. */
 export const matrixBytes = (rows: number, channels: number): number => rows * Math.ceil(channels / 4) * 16;
 
