@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
 import { dataCommand } from './data.js';
+import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
 import { infoCommand } from './info.js';
 import { planCommand } from './plan.js';
@@ -33,6 +34,7 @@ export function createProgram(): Command {
         'Exit codes: 0 done, 1 the run failed, 2 wrong usage.',
     );
   const commands = [
+    demoCommand(),
     trainCommand(),
     evalCommand(),
     predictCommand(),

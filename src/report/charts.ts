@@ -171,7 +171,7 @@ function ticksOfEpochs(points: readonly { readonly epoch: number }[]) {
   const steps = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000];
   const step = steps.find((size) => last / size <= 7) ?? Math.ceil(last / 7);
   const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => i * step);
-  return { domain: [0, last] as [number, number], ticks };
+  return { domain: [0, last] as [number, number], ticks, tickFormat: 'd' };
 }
 
 /** Means of equal runs of neighbours, so that at most `mostPoints` remain. */

@@ -83,7 +83,9 @@ function resources({ memory, time }: ReportData): string {
 }
 
 const settings = (facts: readonly Fact[]): string =>
-  facts.length > 0 ? `<section><h2>Settings</h2><div class="card">${table(facts)}</div></section>` : '';
+  facts.length > 0
+    ? `<section><details class="card"><summary>Settings of this run</summary>${table(facts)}</details></section>`
+    : '';
 
 const table = (facts: readonly Fact[]): string =>
   `<table>${facts

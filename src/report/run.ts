@@ -143,11 +143,18 @@ function timeFacts(run: RunRecord, plan: Plan): Fact[] {
 
 /** The configuration without what was left at nothing. */
 function settingsOf({ config }: RunRecord): Fact[] {
-  const words = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   return Object.entries(config)
     .filter(([name, value]) => value !== undefined && value !== false && !['out', 'resume'].includes(name))
     .map(([name, value]) => ({
-      label: words(name),
-      value: typeof value === 'object' ? JSON.stringify(value) : String(value),
+      label: name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
+      value: describe(value),
     }));
+}
+
+/** `192×384`, `crop: 192×384`, `name: vnet, config: –`. */
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return value.map(describe).join(value.length === 2 ? '×' : ', ');
+  if (typeof value !== 'object' || value === null) return String(value);
+  const parts = Object.entries(value).map(([name, part]) => `${name}: ${describe(part)}`);
+  return parts.length > 0 ? parts.join(', ') : '–';
 }

@@ -33,7 +33,10 @@ table{border-collapse:collapse;width:100%;font-size:.93rem}
 td{padding:.34rem 0;border-top:1px solid var(--line);vertical-align:top}
 tr:first-child td{border-top:0}
 td:first-child{color:var(--dim);padding-right:1rem}
-td.value{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
+td.value{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+details td.value{white-space:normal;overflow-wrap:anywhere}
+summary{cursor:pointer;font-weight:600}
+details[open] summary{margin-bottom:.6rem}
 td small{display:block;color:var(--dim)}
 .samples{display:grid;gap:1rem;min-width:0}
 figure{margin:0}

@@ -1,0 +1,63 @@
+/**
+ * vnet-segmentation: trains and runs VNet, real-time semantic segmentation at full resolution.
+ *
+ * From a data set to labels: {@link train}, {@link evaluate}, {@link predict}. Below that: a network ({@link vnet}) is
+ * compiled to a plan ({@link compileTraining}, {@link compileInference}: plain data, nothing runs), and a backend
+ * ({@link wasmBackend}) prepares and executes it ({@link compile} does both).
+ *
+ * Images are u8 RGB in `N×H×W×3`, labels u8 train ids in `N×H×W` with 255 for "ignore". Mistakes that a caller can mend
+ * are thrown as {@link UserError} with a message of one line.
+ */
+
+export type { Backend, BackendOptions, Executor } from './backends/backend.js';
+export { referenceBackend } from './backends/reference/index.js';
+export { wasmBackend } from './backends/wasm/index.js';
+export type { InferenceOptions, SizeOptions, TrainingOptions } from './compile.js';
+export { compileInference, compileTraining, IGNORE } from './compile.js';
+export type { ClassTable, Rgb } from './data/classes.js';
+export { camvidClasses, cityscapesClasses, readClasses } from './data/classes.js';
+export type { Dataset, Sample } from './data/dataset.js';
+export { openDataset, readSample } from './data/datasets.js';
+export type { LabelImage, RgbImage } from './data/image.js';
+export {
+  colourise,
+  overlay,
+  readImage,
+  readLabels,
+  writeColourPng,
+  writeLabelPng,
+  writeOverlayPng,
+} from './data/image.js';
+export type { SyntheticOptions } from './data/synth.js';
+export { renderScene, writeSynthetic } from './data/synth.js';
+export { UserError } from './errors.js';
+export { ConfusionMatrix } from './eval/confusion.js';
+export type { EvaluatedImage, EvaluateOptions, Evaluation } from './eval/evaluate.js';
+export { evaluate } from './eval/evaluate.js';
+export type { Scores } from './eval/iou.js';
+export { scoresOf } from './eval/iou.js';
+export type { Model } from './eval/model.js';
+export { loadModel } from './eval/model.js';
+export type { PredictOptions } from './eval/predict.js';
+export { predictLabels } from './eval/predict.js';
+export type { CoarseLogits, PredictorOptions } from './eval/predictor.js';
+export { Predictor } from './eval/predictor.js';
+export type { PlanCost, StageCost } from './graph/cost.js';
+export { costOf } from './graph/cost.js';
+export type { Policy } from './graph/differentiate.js';
+export { policies } from './graph/differentiate.js';
+export type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './graph/planned.js';
+export { networkFromConfig, networkNames } from './nets/index.js';
+export { initialWeights } from './nets/initialize.js';
+export type { Network } from './nets/network.js';
+export type { VNetConfig, VNetOptions } from './nets/vnet.js';
+export { vnet } from './nets/vnet.js';
+export { renderChart } from './report/chart.js';
+export type { CompileOptions, RunOn } from './run.js';
+export { compile, predict } from './run.js';
+export type { ModelInfo } from './train/checkpoint.js';
+export type { TrainConfig } from './train/config.js';
+export type { TrainEvent, TrainResult } from './train/events.js';
+export { hyperOf } from './train/optimizer.js';
+export type { TrainOptions } from './train/train.js';
+export { train } from './train/train.js';
