@@ -30,11 +30,12 @@ export const crossEntropy: WasmKernel<'crossEntropy'> = {
     const args = [
       ...[...strided(logits), ...strided(labels), pointer(classWeights), ...strided(glogits), pointer(loss)],
       ...[classes, images, ignore, f32(labelSmoothing), bandRows, bands],
-      ...[at, belowBytes, at + partials, at + inverse, scaling.per, ...axes(logits, labels)],
+      ...[at, belowBytes, at + partials, at + inverse, scaling.per, f32(width / labels.shape[2])],
+      ...axes(logits, labels),
     ];
     return [
-      // Eight pixels' weights, logits and sums; logits and exponentials per class; four rows of coarse pixels.
-      { kernel: 'crossEntropy', chunks, args, localBytes: 128 + 64 * padded + 4 * rowBytes(logits) },
+      // Eight pixels' weights, logits and sums; their exponentials per class; four rows of coarse pixels.
+      { kernel: 'crossEntropy', chunks, args, localBytes: 192 + 32 * padded + 4 * rowBytes(logits) },
       { kernel: 'crossEntropyJoin', chunks: 1, args },
       { kernel: 'crossEntropyScale', chunks: scaling.chunks, args },
     ];

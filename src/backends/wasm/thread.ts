@@ -34,6 +34,8 @@ export class Thread {
     const { steps, local } = this.init;
     const { barrier, kernels } = this;
     try {
+      // Nobody starts before everybody is awake, so that times are of the work alone.
+      if (!barrier.meet()) return false;
       let before = performance.now();
       for (let i = 0; i < steps.length; i++) {
         const { phase, args, chunks } = steps[i];

@@ -1,5 +1,5 @@
 import { Axes, fractionAt, startAt } from './axes';
-import { madd } from './lanes';
+import { largestLane, madd } from './lanes';
 
 @unmanaged
 class ArgmaxArgs {
@@ -9,14 +9,6 @@ class ArgmaxArgs {
   pixels: i32;
   perChunk: i32;
   labels: usize;
-}
-
-// @ts-ignore: decorator
-@inline
-function largestLane(v: v128): f32 {
-  v = f32x4.pmax(v, i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  v = f32x4.pmax(v, i8x16.shuffle(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
-  return f32x4.extract_lane(v, 0);
 }
 
 /** The largest channel of every pixel, the first on ties, as u8. */

@@ -1,6 +1,6 @@
 import { Axes, fractionAt, startAt } from './axes';
 import { exp4, log4 } from './explog';
-import { madd } from './lanes';
+import { largestLane, madd } from './lanes';
 import { addTo64 } from './partials';
 import { addRow, lerpRow } from './rows';
 
@@ -30,6 +30,8 @@ class Args {
   inverse: usize;
   /** Coarse rows per chunk of the last stage. */
   scaleRows: i32;
+  /** Coarse pixels from one fine column to the next. */
+  step: f32;
 }
 
 /** Private memory: eight pixels at a time, then rows of coarse pixels with channels padded to whole vectors. */
@@ -39,6 +41,11 @@ class Local {
   weights1: v128;
   labelLogits0: v128;
   labelLogits1: v128;
+  /** Exponentials are of logits minus these, and their sums. */
+  offsets0: v128;
+  offsets1: v128;
+  sums0: v128;
+  sums1: v128;
   /** Eight float64: lanes of `Σ w·ce`, then of `Σ w`. */
   lossSum: v128;
   lossSumHigh: v128;
@@ -64,13 +71,150 @@ function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
   );
 }
 
+/** Exponentials of eight pixels, each minus its largest logit: `e` gets two vectors per class, lanes are pixels. */
+function exponentials(classes: usize, left: usize, right: usize, fractions: usize, local: Local, e: usize): void {
+  const t0 = v128.load(fractions);
+  const t1 = v128.load(fractions, 16);
+  const end = e + (classes << 5);
+  let max0 = f32x4.splat(-Infinity);
+  let max1 = max0;
+  for (let at = e; at < end; at += 32) {
+    const from = v128.load32_splat(left);
+    const slope = f32x4.sub(v128.load32_splat(right), from);
+    const z0 = madd(t0, slope, from);
+    const z1 = madd(t1, slope, from);
+    v128.store(at, z0);
+    v128.store(at, z1, 16);
+    max0 = f32x4.pmax(max0, z0);
+    max1 = f32x4.pmax(max1, z1);
+    left += 4;
+    right += 4;
+  }
+  let sum0 = f32x4.splat(0);
+  let sum1 = sum0;
+  for (let at = e; at < end; at += 32) {
+    const e0 = exp4(f32x4.sub(v128.load(at), max0));
+    const e1 = exp4(f32x4.sub(v128.load(at, 16), max1));
+    v128.store(at, e0);
+    v128.store(at, e1, 16);
+    sum0 = f32x4.add(sum0, e0);
+    sum1 = f32x4.add(sum1, e1);
+  }
+  local.offsets0 = max0;
+  local.offsets1 = max1;
+  local.sums0 = sum0;
+  local.sums1 = sum1;
+}
+
+/** Logits may differ by this much before products of their exponentials leave the range of float32. */
+const safeSpread: f32 = 80;
+
 /**
- * Up to eight neighbouring pixels between two coarse columns: loss, and gradient of both columns. Lanes are pixels.
- * `z`: two vectors per class, logits; `e` the same, exponentials.
+ * The same where the eight fractions are evenly spaced: logits are linear along the pixels, so exponentials are a
+ * geometric sequence, and two of them per class give all eight. False if the logits are too far apart for that.
+ */
+function geometricExponentials(
+  classes: usize,
+  left: usize,
+  right: usize,
+  fraction: f32,
+  step: f32,
+  local: Local,
+  e: usize,
+): bool {
+  const end = classes << 2;
+  let high4 = v128.load(left);
+  let low4 = high4;
+  for (let c: usize = 0; c < end; c += 16) {
+    const l = v128.load(left + c);
+    const r = v128.load(right + c);
+    high4 = f32x4.pmax(high4, f32x4.pmax(l, r));
+    low4 = f32x4.pmin(low4, f32x4.pmin(l, r));
+  }
+  const high = largestLane(high4);
+  if (!(high + largestLane(f32x4.neg(low4)) < safeSpread)) return false;
+  const offset = f32x4.splat(high);
+  const fraction4 = f32x4.splat(fraction);
+  const step4 = f32x4.splat(step);
+  let sum0 = f32x4.splat(0);
+  let sum1 = sum0;
+  for (let c: usize = 0; c < end; c += 16) {
+    const l = v128.load(left + c);
+    const slope = f32x4.sub(v128.load(right + c), l);
+    const ratio = exp4(f32x4.mul(step4, slope));
+    const p0 = exp4(madd(fraction4, slope, f32x4.sub(l, offset)));
+    const p1 = f32x4.mul(p0, ratio);
+    const p2 = f32x4.mul(p1, ratio);
+    const p3 = f32x4.mul(p2, ratio);
+    // From lanes that are classes to lanes that are pixels.
+    const p01 = i8x16.shuffle(p0, p1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const p23 = i8x16.shuffle(p2, p3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+    const q01 = i8x16.shuffle(p0, p1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+    const q23 = i8x16.shuffle(p2, p3, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+    const a0 = i8x16.shuffle(p01, p23, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    const b0 = i8x16.shuffle(p01, p23, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    const c0 = i8x16.shuffle(q01, q23, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+    const d0 = i8x16.shuffle(q01, q23, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    const square = f32x4.mul(ratio, ratio);
+    const fourth = f32x4.mul(square, square);
+    const a1 = f32x4.mul(a0, i8x16.shuffle(fourth, fourth, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3));
+    const b1 = f32x4.mul(b0, i8x16.shuffle(fourth, fourth, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
+    const c1 = f32x4.mul(c0, i8x16.shuffle(fourth, fourth, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11));
+    const d1 = f32x4.mul(
+      d0,
+      i8x16.shuffle(fourth, fourth, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15),
+    );
+    const to = e + (c << 3);
+    v128.store(to, a0);
+    v128.store(to, a1, 16);
+    sum0 = f32x4.add(sum0, a0);
+    sum1 = f32x4.add(sum1, a1);
+    v128.store(to, b0, 32);
+    v128.store(to, b1, 48);
+    v128.store(to, c0, 64);
+    v128.store(to, c1, 80);
+    v128.store(to, d0, 96);
+    v128.store(to, d1, 112);
+    if (c + 4 < end) {
+      sum0 = f32x4.add(sum0, b0);
+      sum1 = f32x4.add(sum1, b1);
+    }
+    if (c + 8 < end) {
+      sum0 = f32x4.add(sum0, c0);
+      sum1 = f32x4.add(sum1, c1);
+    }
+    if (c + 12 < end) {
+      sum0 = f32x4.add(sum0, d0);
+      sum1 = f32x4.add(sum1, d1);
+    }
+  }
+  local.offsets0 = offset;
+  local.offsets1 = offset;
+  local.sums0 = sum0;
+  local.sums1 = sum1;
+  return true;
+}
+
+/** The sum of a vector's lanes. */
+// @ts-ignore: decorator
+@inline
+function laneSum(v: v128): f32 {
+  return f32x4.extract_lane(laneSums(v, v, v, v), 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function addAt(at: usize, v: f32): void {
+  store<f32>(at, load<f32>(at) + v);
+}
+
+/**
+ * Weights of up to eight pixels (zero: no loss), their label's part `1 − ε` of the target's dot product with the
+ * logits, and the gradient of that. False if no pixel has a weight.
  */
 // @ts-ignore: decorator
 @inline
-function pixels(
+function hitLabels(
   a: Args,
   count: i32,
   labels: usize,
@@ -80,92 +224,105 @@ function pixels(
   gradLeft: usize,
   gradRight: usize,
   local: Local,
-  z: usize,
-  e: usize,
-): void {
+): bool {
   const classes = a.classes as usize;
+  const hit: f32 = (1 as f32) - a.smoothing;
+  if (count == 8 && a.labelsStride == 1) {
+    // Inside an object all eight labels are the same.
+    const eight = load<u64>(labels);
+    if (eight == rotr<u64>(eight, 8)) {
+      const label = (eight & 255) as usize;
+      if (label == (a.ignore as usize) || label >= classes) return false;
+      const c = label << 2;
+      const w: f32 = a.classWeights ? load<f32>(a.classWeights + c) : 1;
+      const w4 = f32x4.splat(w);
+      local.weights0 = w4;
+      local.weights1 = w4;
+      const t0 = v128.load(fractions);
+      const t1 = v128.load(fractions, 16);
+      const from = f32x4.splat(hit * load<f32>(left + c));
+      const slope = f32x4.sub(f32x4.splat(hit * load<f32>(right + c)), from);
+      local.labelLogits0 = madd(t0, slope, from);
+      local.labelLogits1 = madd(t1, slope, from);
+      const toRight = laneSum(f32x4.add(t0, t1));
+      addAt(gradLeft + c, -hit * w * (8 - toRight));
+      addAt(gradRight + c, -hit * w * toRight);
+      return true;
+    }
+  }
   let any = false;
   const weights = changetype<usize>(local) + offsetof<Local>('weights0');
-  v128.store(weights, i32x4.splat(0));
-  v128.store(weights, i32x4.splat(0), 16);
+  const labelLogits = changetype<usize>(local) + offsetof<Local>('labelLogits0');
+  memory.fill(weights, 0, 64);
   for (let j: usize = 0; j < (count as usize); j++) {
     const label = load<u8>(labels + j * a.labelsStride) as usize;
     if (label == (a.ignore as usize) || label >= classes) continue;
-    store<f32>(weights + (j << 2), a.classWeights ? load<f32>(a.classWeights + (label << 2)) : 1);
+    const c = label << 2;
+    const w: f32 = a.classWeights ? load<f32>(a.classWeights + c) : 1;
+    const t = load<f32>(fractions + (j << 2));
+    const from = load<f32>(left + c);
+    store<f32>(weights + (j << 2), w);
+    store<f32>(labelLogits + (j << 2), hit * (from + t * (load<f32>(right + c) - from)));
+    addAt(gradLeft + c, -hit * w * (1 - t));
+    addAt(gradRight + c, -hit * w * t);
     any = true;
   }
-  if (!any) return;
+  return any;
+}
 
+/**
+ * Up to eight neighbouring pixels between two coarse columns: loss, and gradient of both columns. Lanes are pixels.
+ * `even`: the eight fractions are evenly spaced.
+ */
+// @ts-ignore: decorator
+@inline
+function pixels(
+  a: Args,
+  count: i32,
+  even: bool,
+  labels: usize,
+  fractions: usize,
+  left: usize,
+  right: usize,
+  gradLeft: usize,
+  gradRight: usize,
+  local: Local,
+  e: usize,
+): void {
+  if (!hitLabels(a, count, labels, fractions, left, right, gradLeft, gradRight, local)) return;
+  const classes = a.classes as usize;
+  if (!even || !geometricExponentials(classes, left, right, load<f32>(fractions), a.step, local, e)) {
+    exponentials(classes, left, right, fractions, local, e);
+  }
   const t0 = v128.load(fractions);
   const t1 = v128.load(fractions, 16);
-  const zEnd = z + (classes << 5);
-  let max0 = f32x4.splat(-Infinity);
-  let max1 = max0;
-  let l = left;
-  let r = right;
-  for (let at = z; at < zEnd; at += 32) {
-    const from = v128.load32_splat(l);
-    const slope = f32x4.sub(v128.load32_splat(r), from);
-    const z0 = madd(t0, slope, from);
-    const z1 = madd(t1, slope, from);
-    v128.store(at, z0);
-    v128.store(at, z1, 16);
-    max0 = f32x4.pmax(max0, z0);
-    max1 = f32x4.pmax(max1, z1);
-    l += 4;
-    r += 4;
-  }
-  let sum0 = f32x4.splat(0);
-  let sum1 = sum0;
-  let to = e;
-  for (let at = z; at < zEnd; at += 32) {
-    const e0 = exp4(f32x4.sub(v128.load(at), max0));
-    const e1 = exp4(f32x4.sub(v128.load(at, 16), max1));
-    v128.store(to, e0);
-    v128.store(to, e1, 16);
-    sum0 = f32x4.add(sum0, e0);
-    sum1 = f32x4.add(sum1, e1);
-    to += 32;
-  }
-
-  // The target: (1 − ε)·onehot + ε/classes. Its dot product with the logits, and its part of the gradient.
-  const hit: f32 = (1 as f32) - a.smoothing;
-  const labelLogits = changetype<usize>(local) + offsetof<Local>('labelLogits0');
-  v128.store(labelLogits, i32x4.splat(0));
-  v128.store(labelLogits, i32x4.splat(0), 16);
-  for (let j: usize = 0; j < (count as usize); j++) {
-    const w = hit * load<f32>(weights + (j << 2));
-    const label = load<u8>(labels + j * a.labelsStride) as usize;
-    if (label == (a.ignore as usize) || label >= classes) continue;
-    store<f32>(labelLogits + (j << 2), hit * load<f32>(z + (label << 5) + (j << 2)));
-    const t = load<f32>(fractions + (j << 2));
-    const toLeft = gradLeft + (label << 2);
-    const toRight = gradRight + (label << 2);
-    store<f32>(toLeft, load<f32>(toLeft) - w * (1 - t));
-    store<f32>(toRight, load<f32>(toRight) - w * t);
-  }
-  const w0 = v128.load(weights);
-  const w1 = v128.load(weights, 16);
-  const one = f32x4.splat(1);
+  const w0 = local.weights0;
+  const w1 = local.weights1;
+  const sum0 = local.sums0;
+  const sum1 = local.sums1;
+  let target0 = local.labelLogits0;
+  let target1 = local.labelLogits1;
   let spreadLeft = f32x4.splat(0);
   let spreadRight = spreadLeft;
   if (a.smoothing > 0) {
-    const each = f32x4.splat(a.smoothing / (classes as f32));
-    let all0 = f32x4.splat(0);
-    let all1 = all0;
-    for (let at = z; at < zEnd; at += 32) {
-      all0 = f32x4.add(all0, v128.load(at));
-      all1 = f32x4.add(all1, v128.load(at, 16));
+    // The part of the target that all classes share: ε/classes.
+    const each = a.smoothing / (classes as f32);
+    let allLeft: f32 = 0;
+    let allRight: f32 = 0;
+    for (let c: usize = 0; c < classes << 2; c += 4) {
+      allLeft += load<f32>(left + c);
+      allRight += load<f32>(right + c);
     }
-    v128.store(labelLogits, madd(each, all0, v128.load(labelLogits)));
-    v128.store(labelLogits, madd(each, all1, v128.load(labelLogits, 16)), 16);
-    const toRight = f32x4.add(f32x4.mul(w0, t0), f32x4.mul(w1, t1));
-    const toLeft = f32x4.sub(f32x4.add(w0, w1), toRight);
-    spreadLeft = f32x4.mul(each, laneSums(toLeft, toLeft, toLeft, toLeft));
-    spreadRight = f32x4.mul(each, laneSums(toRight, toRight, toRight, toRight));
+    const from = f32x4.splat(each * allLeft);
+    const slope = f32x4.splat(each * (allRight - allLeft));
+    target0 = f32x4.add(target0, madd(t0, slope, from));
+    target1 = f32x4.add(target1, madd(t1, slope, from));
+    const toRight = laneSum(f32x4.add(f32x4.mul(w0, t0), f32x4.mul(w1, t1)));
+    spreadLeft = f32x4.splat(each * (laneSum(f32x4.add(w0, w1)) - toRight));
+    spreadRight = f32x4.splat(each * toRight);
   }
-  const loss0 = f32x4.sub(f32x4.add(max0, log4(sum0)), v128.load(labelLogits));
-  const loss1 = f32x4.sub(f32x4.add(max1, log4(sum1)), v128.load(labelLogits, 16));
+  const loss0 = f32x4.sub(f32x4.add(local.offsets0, log4(sum0)), target0);
+  const loss1 = f32x4.sub(f32x4.add(local.offsets1, log4(sum1)), target1);
   addTo64(
     changetype<usize>(local) + offsetof<Local>('lossSum'),
     f32x4.add(f32x4.mul(w0, loss0), f32x4.mul(w1, loss1)),
@@ -176,8 +333,8 @@ function pixels(
   const p1 = f32x4.div(w1, sum1);
   const right0 = f32x4.mul(p0, t0);
   const right1 = f32x4.mul(p1, t1);
-  const left0 = f32x4.mul(p0, f32x4.sub(one, t0));
-  const left1 = f32x4.mul(p1, f32x4.sub(one, t1));
+  const left0 = f32x4.sub(p0, right0);
+  const left1 = f32x4.sub(p1, right1);
   let at = e;
   for (let c: usize = 0, end = classes << 2; c < end; c += 16) {
     const a0 = v128.load(at);
@@ -206,6 +363,16 @@ function pixels(
   }
 }
 
+/** Fills channels up to whole vectors with the first one, which changes neither largest nor smallest. */
+// @ts-ignore: decorator
+@inline
+function padChannels(row: usize, width: i32, classes: usize, padded: usize): void {
+  for (let i = 0; i < width; i++) {
+    for (let c = classes; c < padded; c++) store<f32>(row + (c << 2), load<f32>(row));
+    row += padded << 2;
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function copyRow(from: usize, fromStride: usize, to: usize, toStride: usize, width: i32, bytes: usize): void {
@@ -229,13 +396,12 @@ export function crossEntropy(args: usize, chunk: i32, local: usize): void {
   const first = (chunk % a.bands) * a.bandRows;
   const last = min(first + a.bandRows, t.coarseHeight);
   const state = changetype<Local>(local);
-  const z = local + offsetof<Local>();
-  const e = z + (padded << 5);
+  const e = local + offsetof<Local>();
   const values = e + (padded << 5);
   const gradients = values + row;
   let upper = gradients + row;
   let lower = upper + row;
-  memory.fill(local, 0, offsetof<Local>() + (padded << 6));
+  memory.fill(local, 0, offsetof<Local>() + (padded << 5));
   memory.fill(upper, 0, row);
   for (let r = first; r < last; r++) {
     memory.fill(lower, 0, row);
@@ -245,6 +411,7 @@ export function crossEntropy(args: usize, chunk: i32, local: usize): void {
     for (let i = startAt(t.rowStarts, r), until = startAt(t.rowStarts, r + 1); i < until; i++) {
       const v = fractionAt(t.rowFractions, i);
       lerpRow(top, bottom, a.logitsStride, v, width, classes, values, pixel);
+      padChannels(values, width, classes, padded);
       memory.fill(gradients, 0, row);
       const labels = a.labels + (((image * t.fineHeight + i) * t.fineWidth) as usize) * a.labelsStride;
       for (let q = 0; q < width; q++) {
@@ -255,6 +422,8 @@ export function crossEntropy(args: usize, chunk: i32, local: usize): void {
           pixels(
             a,
             min(8, stop - x),
+            // Fractions left of the first coarse column are all zero.
+            stop - x >= 8 && q > 0,
             labels + (x as usize) * a.labelsStride,
             t.columnFractions + ((x as usize) << 2),
             values + left,
@@ -262,7 +431,6 @@ export function crossEntropy(args: usize, chunk: i32, local: usize): void {
             gradients + left,
             gradients + right,
             state,
-            z,
             e,
           );
         }

@@ -19,3 +19,11 @@ export function prelu4(v: v128, slope: v128): v128 {
 export function prelu1(v: f32, slope: f32): f32 {
   return v > 0 ? v : slope * v;
 }
+
+// @ts-ignore: decorator
+@inline
+export function largestLane(v: v128): f32 {
+  v = f32x4.pmax(v, i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  v = f32x4.pmax(v, i8x16.shuffle(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+  return f32x4.extract_lane(v, 0);
+}
