@@ -101,6 +101,20 @@ export const conv2dGradInput: OpDef<
   infer: ({ gy, weight }, { height, width, groups }) => ({
     gx: { shape: [gy.shape[0], height, width, weight.shape[2] * groups], dtype: 'f32' },
   }),
+  // Its own transpose is the convolution: this is what trains networks that upsample with it.
+  gradient(
+    { inputs: { gy, weight, acc }, attrs: { height: _h, width: _w, ...attrs } },
+    { gx },
+    { emit, needsGradient },
+  ) {
+    if (!gx) return {};
+    const { gweight } = emit('conv2dGradWeight', { x: gx, gy }, { ...attrs, kernel: kernelOf(weight.shape) });
+    return {
+      weight: gweight,
+      ...(acc ? { acc: gx } : {}),
+      ...(needsGradient(gy) ? { gy: emit('conv2d', { x: gx, weight }, attrs).y } : {}),
+    };
+  },
   flops: ({ inputs: { gy, weight } }) => 2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(weight.shape),
   inPlace: [['gx', 'acc']],
 };

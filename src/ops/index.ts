@@ -1,7 +1,13 @@
 import type { Phase } from '../graph/ir.js';
 import { prelu, preluGrad } from './activation.js';
+import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
+import { addBias, fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
+import { countStep, dropoutMask } from './dropout.js';
+import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
+import { maxGather, maxPool, maxUnpool } from './maxpool.js';
 import {
   affine,
   batchNorm,
@@ -14,6 +20,7 @@ import {
 import type { OpDef } from './op.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { relu, reluGrad } from './relu.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { add, concat, copy, scale, split } from './view.js';
 
@@ -45,6 +52,22 @@ export const ops = {
   add,
   scale,
   adam,
+  relu,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  multiply,
+  multiplySum,
+  maxPool,
+  maxUnpool,
+  maxGather,
+  adaptivePool,
+  adaptivePoolGrad,
+  countStep,
+  dropoutMask,
+  fill,
+  addBias,
+  normalizeImage,
 } as const;
 
 export type OpName = keyof typeof ops;
@@ -55,8 +78,8 @@ export type OutputsOf<K extends OpName> =
 export type AttrsOf<K extends OpName> =
   (typeof ops)[K] extends OpDef<infer _I, infer _O, infer A> ? A : never;
 
-/** Ops that exist in plans: views are resolved by the planner and `batchNorm` is lowered by `fuse`. */
-export type KernelName = Exclude<OpName, 'concat' | 'split' | 'batchNorm'>;
+/** Ops that exist in plans: views are resolved by the planner; `batchNorm`, `relu`, `addBias` are lowered by `fuse`. */
+export type KernelName = Exclude<OpName, 'concat' | 'split' | 'batchNorm' | 'relu' | 'addBias'>;
 
 /** Appends a node to the graph under construction and returns its outputs. */
 export type EmitOp = <K extends OpName>(

@@ -1,8 +1,10 @@
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/graph/ir.js';
+import { sizeOf } from '../../src/graph/ir.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
+import { windowShape } from '../../src/ops/maxpool.js';
 import { adamHyper } from '../../src/ops/optimizer.js';
 import type { Tensor, Tensors } from './harness.js';
 import { randomBytes, randomTensor, tensor } from './harness.js';
@@ -73,6 +75,33 @@ function stats(rng: Rng, channels: number, eps: number): Tensor {
     [1, 1, 3, channels],
     [...variance.map(() => rng.range(-1, 1)), ...variance, ...variance.map((v) => 1 / Math.sqrt(v + eps))],
   );
+}
+
+const gateOf = ([n, , , c]: Shape): Shape => [n, 1, 1, c];
+
+/** A result of an activation, from `low` to 1, and its gradient. */
+function onePoint(rng: Rng, low: number) {
+  const shape = image(rng);
+  return { inputs: { y: randomTensor(rng, shape, low, 1), gy: randomTensor(rng, shape) }, attrs: {} };
+}
+
+/** A max pooling with an index that points into the image. */
+function windows(rng: Rng) {
+  const kernel = between(rng, 1, 4);
+  const attrs = { kernel, stride: between(rng, 1, 3), padding: rng.int(Math.min(kernel, 3)) };
+  const x = image(rng);
+  const y = windowShape(x, attrs.stride);
+  const inside = (place: number, length: number) => place >= 0 && place < length;
+  const places = Array.from({ length: sizeOf(y) }, (_, i) => {
+    const pixel = Math.floor(i / y[3]);
+    const top = (Math.floor(pixel / y[2]) % y[1]) * attrs.stride - attrs.padding;
+    const left = (pixel % y[2]) * attrs.stride - attrs.padding;
+    const possible = Array.from({ length: kernel * kernel }, (_, k) => k).filter(
+      (k) => inside(top + Math.floor(k / kernel), x[1]) && inside(left + (k % kernel), x[2]),
+    );
+    return rng.pick(possible);
+  });
+  return { attrs, x, y, index: tensor(y, places, Uint8Array) };
 }
 
 /** A random call of every kernel, small enough for the reference; the compiler says which are missing. */
@@ -250,6 +279,57 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
       hyper: { shape: vector(8), data: hyper },
     };
     return { inputs, attrs: {} };
+  },
+  reluGrad: (rng) => onePoint(rng, -1),
+  sigmoid: (rng) => ({ inputs: { x: randomTensor(rng, image(rng), -9, 9) }, attrs: {} }),
+  sigmoidGrad: (rng) => onePoint(rng, 0),
+  multiply(rng) {
+    const shape = image(rng);
+    const b = rng.pick([shape, gateOf(shape)]);
+    return { inputs: { a: randomTensor(rng, shape), b: randomTensor(rng, b) }, attrs: {} };
+  },
+  multiplySum(rng) {
+    const shape = image(rng, between(rng, 1, 40));
+    return { inputs: { a: randomTensor(rng, shape), b: randomTensor(rng, shape) }, attrs: {} };
+  },
+  maxPool(rng) {
+    const { attrs, x } = windows(rng);
+    return { inputs: { x: randomTensor(rng, x) }, attrs };
+  },
+  maxUnpool(rng) {
+    const { attrs, x, y, index } = windows(rng);
+    return {
+      inputs: { x: randomTensor(rng, y), index },
+      attrs: { ...attrs, height: x[1], width: x[2] },
+    };
+  },
+  maxGather(rng) {
+    const { attrs, x, index } = windows(rng);
+    return { inputs: { gy: randomTensor(rng, x), index }, attrs };
+  },
+  adaptivePool(rng) {
+    const x = image(rng, between(rng, 1, 40));
+    const attrs = { height: between(rng, 1, x[1]), width: between(rng, 1, x[2]) };
+    return { inputs: { x: randomTensor(rng, x) }, attrs };
+  },
+  adaptivePoolGrad(rng) {
+    const gx = image(rng);
+    const gy: Shape = [gx[0], between(rng, 1, gx[1]), between(rng, 1, gx[2]), gx[3]];
+    return { inputs: { gy: randomTensor(rng, gy) }, attrs: { height: gx[1], width: gx[2] } };
+  },
+  countStep: (rng) => ({ inputs: { counter: tensor(vector(1), [rng.int(1000)]) }, attrs: {} }),
+  dropoutMask(rng) {
+    const attrs = {
+      rate: rng.range(0, 0.9),
+      seed: rng.int(2 ** 31),
+      shape: gateOf(image(rng, between(rng, 1, 100))),
+    };
+    return { inputs: { step: tensor(vector(1), [rng.int(2 ** 24)]) }, attrs };
+  },
+  fill: (rng) => ({ inputs: {}, attrs: { shape: image(rng), value: rng.range(-1, 1) } }),
+  normalizeImage(rng) {
+    const { x, normalize } = photo(rng, image(rng));
+    return { inputs: { x }, attrs: normalize! };
   },
 };
 

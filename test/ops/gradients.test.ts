@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/graph/ir.js';
+import { sizeOf } from '../../src/graph/ir.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
+import { convLength } from '../../src/ops/conv.js';
 import { ops } from '../../src/ops/index.js';
 import type { Tensor } from '../backends/harness.js';
 import { randomBytes, randomTensor, runOp, seededRandom, tensor, testSeed } from '../backends/harness.js';
@@ -206,6 +208,112 @@ gradientTest('add', 'of a value to itself', async (rng) => {
 gradientTest('scale', 'by a negative factor', async (rng) => {
   const leaves = { x: randomTensor(rng, [2, 2, 3, 2]) };
   await checkGradients({ rng, label, leaves, build: (emit, x) => [emit('scale', x, { factor: -1.7 }).y] });
+});
+
+for (const [title, , weightShape, attrs] of geometries) {
+  gradientTest('conv2dGradInput', `the transposed convolution, ${title}`, async (rng) => {
+    const size = { height: 6, width: 7 };
+    const length = (axis: 0 | 1) =>
+      convLength(
+        axis === 0 ? size.height : size.width,
+        weightShape[axis],
+        attrs.stride[axis],
+        attrs.padding[axis],
+        attrs.dilation[axis],
+      );
+    const leaves = {
+      gy: randomTensor(rng, [2, length(0), length(1), weightShape[3]]),
+      weight: randomTensor(rng, weightShape),
+      acc: randomTensor(rng, [2, size.height, size.width, weightShape[2] * attrs.groups]),
+    };
+    await checkGradients({
+      ...{ rng, label, leaves },
+      build: (emit, inputs) => [emit('conv2dGradInput', inputs, { ...attrs, ...size }).gx],
+    });
+  });
+}
+
+gradientTest('relu', 'away from its kink', async (rng) => {
+  const leaves = { x: awayFromZero(rng, [2, 3, 3, 4]) };
+  const constants = { zero: tensor(vector(4), [0, 0, 0, 0]) };
+  await checkGradients({
+    ...{ rng, label, leaves, constants },
+    build: (emit, { x }, { zero }) => [emit('relu', { x, zero }, {}).y],
+  });
+});
+
+gradientTest('sigmoid', 'every element', async (rng) => {
+  const leaves = { x: randomTensor(rng, [2, 3, 3, 4], -4, 4) };
+  await checkGradients({ rng, label, leaves, build: (emit, inputs) => [emit('sigmoid', inputs, {}).y] });
+});
+
+for (const b of [
+  [2, 3, 4, 5],
+  [2, 1, 1, 5],
+] as Shape[]) {
+  gradientTest('multiply', `by a factor of ${b.join('×')}`, async (rng) => {
+    const leaves = { a: randomTensor(rng, [2, 3, 4, 5]), b: randomTensor(rng, b) };
+    await checkGradients({ rng, label, leaves, build: (emit, inputs) => [emit('multiply', inputs, {}).y] });
+  });
+}
+
+/** Values no two of which are nearer than the step of the differences, so that no maximum changes its place. */
+function distinct(rng: Rng, shape: Shape): Tensor {
+  const order = Array.from({ length: sizeOf(shape) }, (_, i) => i);
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = rng.int(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return tensor(
+    shape,
+    order.map((value) => value / order.length - 0.5),
+    Float64Array,
+  );
+}
+
+for (const [kernel, stride, padding] of [
+  [2, 2, 0],
+  [3, 2, 1],
+  [3, 1, 1],
+]) {
+  const attrs = { kernel, stride, padding };
+  gradientTest('maxPool', `${kernel}×${kernel}, stride ${stride}, odd and even sizes`, async (rng) => {
+    const leaves = { x: distinct(rng, [2, 5, 6, 3]) };
+    await checkGradients({ rng, label, leaves, build: (emit, x) => [emit('maxPool', x, attrs).y] });
+  });
+  gradientTest('maxUnpool', `${kernel}×${kernel}, stride ${stride}`, async (rng) => {
+    const image = { x: distinct(rng, [2, 5, 6, 3]) };
+    const { index } = await runOp(referenceBackend, 'maxPool', image, attrs);
+    const leaves = { x: randomTensor(rng, index.shape) };
+    await checkGradients({
+      ...{ rng, label, leaves, constants: { index } },
+      build: (emit, { x }, { index: places }) => [
+        emit('maxUnpool', { x, index: places }, { ...attrs, height: 5, width: 6 }).y,
+      ],
+    });
+  });
+}
+
+for (const [height, width] of [
+  [1, 1],
+  [2, 3],
+  [5, 4],
+]) {
+  gradientTest('adaptivePool', `5×7 to ${height}×${width}`, async (rng) => {
+    const leaves = { x: randomTensor(rng, [2, 5, 7, 3]) };
+    await checkGradients({
+      ...{ rng, label, leaves },
+      build: (emit, x) => [emit('adaptivePool', x, { height, width }).y],
+    });
+  });
+}
+
+gradientTest('addBias', 'input and bias', async (rng) => {
+  const leaves = { x: randomTensor(rng, [2, 3, 3, 2]), bias: randomTensor(rng, vector(2)) };
+  await checkGradients({
+    ...{ rng, label, leaves, constants: { one: tensor(vector(2), [1, 1]) } },
+    build: (emit, inputs, { one }) => [emit('addBias', { ...inputs, one }, {}).y],
+  });
 });
 
 test('every op with a gradient rule has a test here', () => {

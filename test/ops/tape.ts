@@ -11,7 +11,7 @@ import { assertClose, runOp } from '../backends/harness.js';
 
 type Known = Map<number, Tensor>;
 
-/** Evaluates one node in float64; views and `batchNorm`, which no backend has, by their definition. */
+/** Evaluates one node in float64; views and what `fuse` lowers, which no backend has, by their definition. */
 async function evaluate(node: Node, known: Known): Promise<void> {
   const input = (value: Value): Tensor => known.get(value.id)!;
   if (node.op === 'concat') {
@@ -32,6 +32,13 @@ async function evaluate(node: Node, known: Known): Promise<void> {
       {},
     );
     const operands = { x: input(x), ...coefficients, slope: slope && input(slope) };
+    known.set(node.outputs.y.id, (await runOp(referenceBackend, 'affine', operands, { sign: 1 })).y);
+  } else if (node.op === 'relu') {
+    const operands = { x: input(node.inputs.x), slope: input(node.inputs.zero) };
+    known.set(node.outputs.y.id, (await runOp(referenceBackend, 'prelu', operands, {})).y);
+  } else if (node.op === 'addBias') {
+    const { x, bias, one } = node.inputs;
+    const operands = { x: input(x), shift: input(bias), scale: input(one) };
     known.set(node.outputs.y.id, (await runOp(referenceBackend, 'affine', operands, { sign: 1 })).y);
   } else {
     const inputs = Object.fromEntries(

@@ -2,10 +2,16 @@ import type { Call, Plan } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
 import type { Backend } from '../backend.js';
 import { prelu, preluGrad } from './activation.js';
+import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
 import type { Arena, ReferenceKernel } from './arena.js';
+import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
+import { countStep, dropoutMask } from './dropout.js';
 import { ReferenceExecutor } from './executor.js';
+import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
+import { maxGather, maxPool, maxUnpool } from './maxpool.js';
 import {
   affine,
   batchNormGrad,
@@ -16,6 +22,7 @@ import {
 } from './norm.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { reluGrad } from './relu.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { add, copy, scale } from './view.js';
 
@@ -43,6 +50,20 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   add,
   scale,
   adam,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  multiply,
+  multiplySum,
+  maxPool,
+  maxUnpool,
+  maxGather,
+  adaptivePool,
+  adaptivePoolGrad,
+  countStep,
+  dropoutMask,
+  fill,
+  normalizeImage,
 };
 
 const runCall = (call: Call, arena: Arena): void =>

@@ -1,0 +1,36 @@
+import type { ReferenceKernel } from './arena.js';
+import { View } from './arena.js';
+
+export const sigmoid: ReferenceKernel<'sigmoid'> = ({ inputs, outputs }, arena) => {
+  const x = new View(arena, inputs.x).dense();
+  new View(arena, outputs.y).assign(x.map((value) => 1 / (1 + Math.exp(-value))));
+};
+
+export const sigmoidGrad: ReferenceKernel<'sigmoidGrad'> = ({ inputs, outputs }, arena) => {
+  const y = new View(arena, inputs.y).dense();
+  const gy = new View(arena, inputs.gy).dense();
+  new View(arena, outputs.gx).assign(gy.map((g, i) => g * y[i] * (1 - y[i])));
+};
+
+export const multiply: ReferenceKernel<'multiply'> = ({ inputs, outputs }, arena) => {
+  const a = new View(arena, inputs.a);
+  const b = new View(arena, inputs.b);
+  const factors = b.dense();
+  const perImage = a.h * a.w * a.c;
+  const factor =
+    b.pixels === a.pixels
+      ? (i: number) => factors[i]
+      : (i: number) => factors[Math.floor(i / perImage) * a.c + (i % a.c)];
+  new View(arena, outputs.y).assign(a.dense().map((value, i) => value * factor(i)));
+};
+
+export const multiplySum: ReferenceKernel<'multiplySum'> = ({ inputs, outputs }, arena) => {
+  const a = new View(arena, inputs.a);
+  const b = new View(arena, inputs.b);
+  const sums = new Float64Array(a.n * a.c);
+  for (let p = 0; p < a.pixels; p++) {
+    const image = Math.floor(p / (a.h * a.w));
+    for (let c = 0; c < a.c; c++) sums[image * a.c + c] += a.data[a.pixel(p) + c] * b.data[b.pixel(p) + c];
+  }
+  new View(arena, outputs.sum).assign(sums);
+};

@@ -1,0 +1,105 @@
+@unmanaged
+class Args {
+  /** One pixel per bin. */
+  bins: usize;
+  binsStride: usize;
+  image: usize;
+  imageStride: usize;
+  channels: i32;
+  rows: i32;
+  columns: i32;
+  height: i32;
+  width: i32;
+  /** Blocks of 16 channels. */
+  blocks: i32;
+}
+
+/** Bin i of m over n pixels: `[⌊i·n/m⌋, ⌈(i + 1)·n/m⌉)`. */
+// @ts-ignore: decorator
+@inline
+function first(i: i32, n: i32, m: i32): i32 {
+  return (i * n) / m;
+}
+// @ts-ignore: decorator
+@inline
+function end(i: i32, n: i32, m: i32): i32 {
+  return ((i + 1) * n + m - 1) / m;
+}
+
+/** One chunk: 16 channels of one bin. Rows are summed first, which keeps the rounding small. */
+export function adaptivePool(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<Args>(args);
+  const bin = chunk / a.blocks;
+  const image = bin / (a.rows * a.columns);
+  const row = (bin / a.columns) % a.rows;
+  const column = bin % a.columns;
+  const top = first(row, a.height, a.rows);
+  const bottom = end(row, a.height, a.rows);
+  const left = first(column, a.width, a.columns);
+  const right = end(column, a.width, a.columns);
+  const weight: f32 = <f32>1 / (((bottom - top) * (right - left)) as f32);
+  const out = a.bins + (bin as usize) * a.binsStride;
+  const step = a.imageStride;
+  const from = (chunk % a.blocks) * 16;
+  const to = min(from + 16, a.channels);
+  let channel = from;
+  for (; channel + 4 <= to; channel += 4) {
+    const at = (channel as usize) << 2;
+    let total = f32x4.splat(0);
+    for (let y = top; y < bottom; y++) {
+      let p = a.image + (((image * a.height + y) * a.width + left) as usize) * step + at;
+      let sum = f32x4.splat(0);
+      for (let x = left; x < right; x++) {
+        sum = f32x4.add(sum, v128.load(p));
+        p += step;
+      }
+      total = f32x4.add(total, sum);
+    }
+    v128.store(out + at, f32x4.mul(total, f32x4.splat(weight)));
+  }
+  for (; channel < to; channel++) {
+    const at = (channel as usize) << 2;
+    let total: f32 = 0;
+    for (let y = top; y < bottom; y++) {
+      let p = a.image + (((image * a.height + y) * a.width + left) as usize) * step + at;
+      let sum: f32 = 0;
+      for (let x = left; x < right; x++) {
+        sum += load<f32>(p);
+        p += step;
+      }
+      total += sum;
+    }
+    store<f32>(out + at, total * weight);
+  }
+}
+
+/** One chunk: one row of the image; every pixel takes from the bins over it. */
+export function adaptivePoolGrad(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<Args>(args);
+  const image = chunk / a.height;
+  const y = chunk % a.height;
+  const bytes = (a.channels as usize) << 2;
+  let p = a.image + ((chunk * a.width) as usize) * a.imageStride;
+  for (let x = 0; x < a.width; x++) {
+    for (let at: usize = 0; at < bytes; at += 4) store<f32>(p + at, 0);
+    for (let row = 0; row < a.rows; row++) {
+      const top = first(row, a.height, a.rows);
+      const bottom = end(row, a.height, a.rows);
+      if (y < top || y >= bottom) continue;
+      for (let column = 0; column < a.columns; column++) {
+        const left = first(column, a.width, a.columns);
+        const right = end(column, a.width, a.columns);
+        if (x < left || x >= right) continue;
+        const weight: f32 = <f32>1 / (((bottom - top) * (right - left)) as f32);
+        const from = a.bins + (((image * a.rows + row) * a.columns + column) as usize) * a.binsStride;
+        let at: usize = 0;
+        for (; at + 16 <= bytes; at += 16) {
+          const g = f32x4.mul(v128.load(from + at), f32x4.splat(weight));
+          v128.store(p + at, f32x4.add(v128.load(p + at), g));
+        }
+        for (; at < bytes; at += 4) store<f32>(p + at, load<f32>(p + at) + weight * load<f32>(from + at));
+      }
+    }
+    p += a.imageStride;
+  }
+}

@@ -1,0 +1,21 @@
+@unmanaged
+class FillArgs {
+  y: usize;
+  yStride: usize;
+  channels: i32;
+  pixels: i32;
+  perChunk: i32;
+  value: f32;
+}
+
+export function fill(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<FillArgs>(args);
+  const first = chunk * a.perChunk;
+  const last = min(first + a.perChunk, a.pixels);
+  const bytes = (a.channels as usize) << 2;
+  let y = a.y + (first as usize) * a.yStride;
+  for (let pixel = first; pixel < last; pixel++) {
+    for (let c: usize = 0; c < bytes; c += 4) store<f32>(y + c, a.value);
+    y += a.yStride;
+  }
+}

@@ -1,0 +1,28 @@
+@unmanaged
+class ImageArgs {
+  x: usize;
+  xStride: usize;
+  y: usize;
+  yStride: usize;
+  channels: i32;
+  pixels: i32;
+  perChunk: i32;
+}
+
+/** Behind the arguments: for each channel `1/(255·std)` and `−mean/std`. */
+export function normalizeImage(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<ImageArgs>(args);
+  const coefficients = args + offsetof<ImageArgs>();
+  const first = chunk * a.perChunk;
+  const last = min(first + a.perChunk, a.pixels);
+  let x = a.x + (first as usize) * a.xStride;
+  let y = a.y + (first as usize) * a.yStride;
+  for (let pixel = first; pixel < last; pixel++) {
+    for (let c: usize = 0; c < (a.channels as usize); c++) {
+      const at = coefficients + (c << 3);
+      store<f32>(y + (c << 2), (load<u8>(x + c) as f32) * load<f32>(at) + load<f32>(at, 4));
+    }
+    x += a.xStride;
+    y += a.yStride;
+  }
+}

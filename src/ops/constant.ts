@@ -1,0 +1,32 @@
+import type { Shape, Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import { expectVectors } from './fit.js';
+import type { OpDef } from './op.js';
+
+/** Every element is `value`. */
+export const fill: OpDef<
+  Readonly<Record<never, Value>>,
+  { y: Value },
+  { readonly shape: Shape; readonly value: number }
+> = {
+  infer: (_, { shape }) => ({ y: { shape, dtype: 'f32' } }),
+  flops: () => 0,
+  keep: true,
+};
+
+/**
+ * `y = x + bias[c]`, where no convolution before it can add it. `one`: `1×1×1×C` ones; `fuse` lowers it to
+ * `affine` of that scale: no backend has it.
+ */
+export const addBias: OpDef<{ x: Value; bias: Value; one: Value }, { y: Value }, object> = {
+  infer({ x, bias, one }) {
+    expectVectors(x.shape[3], bias, one);
+    return { y: { shape: x.shape, dtype: 'f32' } };
+  },
+  gradient({ inputs: { x } }, { y: gy }, { emit, needsGradient }) {
+    if (!gy) return {};
+    return { bias: emit('sumPixels', { x: gy }, {}).sum, ...(needsGradient(x) ? { x: gy } : {}) };
+  },
+  flops: ({ outputs: { y } }) => sizeOf(y.shape),
+  inPlace: [['y', 'x']],
+};

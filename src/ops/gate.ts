@@ -1,0 +1,53 @@
+import type { Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import { expectShape } from './fit.js';
+import type { OpDef } from './op.js';
+
+/** `y = 1/(1 + e⁻ˣ)`. */
+export const sigmoid: OpDef<{ x: Value }, { y: Value }, object> = {
+  infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
+  gradient({ outputs: { y } }, { y: gy }, { emit }) {
+    return gy ? { x: emit('sigmoidGrad', { y, gy }, {}).gx } : {};
+  },
+  flops: ({ outputs: { y } }) => 10 * sizeOf(y.shape),
+  inPlace: [['y', 'x']],
+};
+
+/** `gx = gy·y·(1 − y)`. */
+export const sigmoidGrad: OpDef<{ y: Value; gy: Value }, { gx: Value }, object> = {
+  infer: ({ gy }) => ({ gx: { shape: gy.shape, dtype: 'f32' } }),
+  flops: ({ outputs: { gx } }) => 3 * sizeOf(gx.shape),
+  inPlace: [
+    ['gx', 'gy'],
+    ['gx', 'y'],
+  ],
+};
+
+const sameShape = (a: Value, b: Value): boolean => a.shape.every((length, axis) => length === b.shape[axis]);
+
+/** `y = a·b`, where `b` has the shape of `a` or is `N×1×1×C`: one factor per image and channel. */
+export const multiply: OpDef<{ a: Value; b: Value }, { y: Value }, object> = {
+  infer({ a, b }) {
+    if (!sameShape(a, b)) expectShape('multiply', b, [a.shape[0], 1, 1, a.shape[3]]);
+    return { y: { shape: a.shape, dtype: 'f32' } };
+  },
+  gradient({ inputs: { a, b } }, { y: gy }, { emit, needsGradient }) {
+    if (!gy) return {};
+    const gradientOfB = () =>
+      sameShape(a, b)
+        ? emit('multiply', { a: gy, b: a }, {}).y
+        : emit('multiplySum', { a: gy, b: a }, {}).sum;
+    return {
+      ...(needsGradient(a) ? { a: emit('multiply', { a: gy, b }, {}).y } : {}),
+      ...(needsGradient(b) ? { b: gradientOfB() } : {}),
+    };
+  },
+  flops: ({ outputs: { y } }) => sizeOf(y.shape),
+  inPlace: [['y', 'a']],
+};
+
+/** `sum[n, c] = Σ a·b` over the pixels of each image: the gradient of a gate. `a`, `b`: `N×H×W×C`, `sum`: `N×1×1×C`. */
+export const multiplySum: OpDef<{ a: Value; b: Value }, { sum: Value }, object> = {
+  infer: ({ a }) => ({ sum: { shape: [a.shape[0], 1, 1, a.shape[3]], dtype: 'f32' } }),
+  flops: ({ inputs: { a } }) => 2 * sizeOf(a.shape),
+};

@@ -1,0 +1,15 @@
+import type { Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import type { OpDef } from './op.js';
+
+/** Of RGB bytes: `(x/255 − mean[c])/std[c]`. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** `y = (x/255 − mean[c])/std[c]`: bytes as numbers, for networks that do more with the image than one convolution. */
+export const normalizeImage: OpDef<{ x: Value }, { y: Value }, Normalization> = {
+  infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
+  flops: ({ outputs: { y } }) => 2 * sizeOf(y.shape),
+};
