@@ -37,10 +37,12 @@ const recipeShape = {
         .optional(),
     })
     .default({ flip: true }),
-  optimizer: z.enum(['adam', 'adamw']).default('adam'),
+  optimizer: z.enum(['adam', 'adamw', 'sgd']).default('adam'),
   /** The highest learning rate of the schedule. */
   learningRate: z.number().positive().default(5e-4),
-  /** Default 1e-4 for adam, 1e-2 for adamw. */
+  /** Of sgd; default 0.9. */
+  momentum: z.number().min(0).lt(1).optional(),
+  /** Default 1e-4, for adamw 1e-2. */
   weightDecay: z.number().min(0).optional(),
   schedule: z.enum(['poly', 'cosine', 'constant']).default('poly'),
   /** Optimiser steps of linear warm-up. */

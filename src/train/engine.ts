@@ -2,6 +2,8 @@ import type { Executor } from '../backends/backend.js';
 import { modelSlots } from '../eval/model.js';
 import type { Slot } from '../graph/planned.js';
 import type { Tensors } from './checkpoint.js';
+import type { Optimizer, OptimizerOptions } from './optimizer.js';
+import { createOptimizer } from './optimizer.js';
 
 /** What one optimiser step reports. */
 export interface StepResult {
@@ -37,10 +39,14 @@ export class TrainingEngine {
   private readonly model: ReadonlyMap<string, Slot>;
   /** Parameters with their first element in the flat region. */
   private readonly params: readonly { name: string; slot: Slot; start: number; length: number }[];
-  private readonly moments: readonly string[];
+  private readonly optimizer: Optimizer;
 
-  constructor(readonly executor: Executor) {
+  constructor(
+    readonly executor: Executor,
+    optimizer: OptimizerOptions,
+  ) {
     const { plan } = executor;
+    this.optimizer = createOptimizer(executor, optimizer);
     this.model = modelSlots(plan);
     this.params = [...this.model]
       .filter(([, slot]) => slot.role === 'param')
@@ -50,28 +56,29 @@ export class TrainingEngine {
         start: (slot.offset - plan.flatParams.offset) / 4,
         length: slot.shape.reduce((product, n) => product * n, 1),
       }));
-    this.moments = Object.keys(plan.slots).filter((name) => name.startsWith('adam.'));
   }
 
   /**
    * One optimiser step over one or more batches (gradient accumulation). Gradients and losses of the batches are
    * averaged by their weight of labelled pixels, so the result is that of one large batch, except that batch
    * normalisation sees each batch alone.
+   * @param t this update, counted from 1.
    * @throws NonFiniteError before the update; weights are as before then, running statistics may not be.
    */
-  async step(batches: readonly TrainingBatch[], hyper: Float32Array): Promise<StepResult> {
+  async step(batches: readonly TrainingBatch[], learningRate: number, t: number): Promise<StepResult> {
     const { executor } = this;
     const sum = new Float64Array(executor.plan.flatParams.length);
     let lossSum = 0;
     let weightSum = 0;
     let norm = 0;
+    let grads = new Float32Array() as Float32Array;
     for (const [i, { images, labels }] of batches.entries()) {
       executor.write('images', images);
       executor.write('labels', labels);
       await executor.run('forward', 'backward');
       const [loss, weight] = await executor.read('loss');
       if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, i);
-      const grads = (await executor.read('grads')) as Float32Array;
+      grads = (await executor.read('grads')) as Float32Array;
       norm = Math.sqrt(grads.reduce((total, g) => total + g * g, 0));
       if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, i);
       lossSum += loss * weight;
@@ -79,12 +86,11 @@ export class TrainingEngine {
       if (batches.length > 1) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
     }
     if (batches.length > 1) {
-      const mean = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
-      norm = Math.sqrt(mean.reduce((total, g) => total + g * g, 0));
-      executor.write('grads', mean);
+      grads = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
+      norm = Math.sqrt(grads.reduce((total, g) => total + g * g, 0));
+      executor.write('grads', grads);
     }
-    executor.write('hyper', hyper);
-    await executor.run('update');
+    await this.optimizer.update(grads, learningRate, t);
     return { loss: weightSum > 0 ? lossSum / weightSum : 0, gradientNorm: norm };
   }
 
@@ -99,12 +105,13 @@ export class TrainingEngine {
 
   /** Copies of the optimiser's moments, one tensor per moment and parameter: `adam.m/stem.conv1.weight`. */
   async readOptimizer(): Promise<Tensors> {
-    const flats = await Promise.all(this.moments.map((moment) => this.executor.read(moment)));
+    const { moments } = this.optimizer;
+    const flats = await Promise.all(moments.map((moment) => this.optimizer.read(moment)));
     return new Map(
-      this.moments.flatMap((moment, i) =>
+      moments.flatMap((moment, i) =>
         this.params.map(({ name, slot, start, length }) => [
           `${moment}/${name}`,
-          { shape: slot.shape, data: (flats[i] as Float32Array).slice(start, start + length) },
+          { shape: slot.shape, data: flats[i].slice(start, start + length) },
         ]),
       ),
     );
@@ -118,13 +125,13 @@ export class TrainingEngine {
 
   /** Writes the moments; what is absent becomes zero. */
   writeOptimizer(tensors: Tensors): void {
-    for (const moment of this.moments) {
+    for (const moment of this.optimizer.moments) {
       const flat = new Float32Array(this.executor.plan.flatParams.length);
       for (const { name, start } of this.params) {
         const stored = tensors.get(`${moment}/${name}`);
         if (stored) flat.set(stored.data, start);
       }
-      this.executor.write(moment, flat);
+      this.optimizer.write(moment, flat);
     }
   }
 

@@ -4,11 +4,14 @@ import { UserError } from '../errors.js';
 /** What Node, the code, and images in flight take besides the plan. */
 const processBytes = 250 * 2 ** 20;
 
-/** Bytes this process may use: the machine's memory, or less where a container limits it. */
+/** 32-bit addresses of WebAssembly reach this far. */
+export const wasmBytes = 2 ** 32;
+
+/** Bytes this process may still take: what is free or can be freed, container limits included. */
 export function usableMemory(): number {
-  const limit = process.constrainedMemory();
-  // Without a limit the value is 0 or larger than any machine.
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  // Elsewhere "available" leaves out memory that the system would free at once.
+  if (process.platform === 'linux' && process.availableMemory) return process.availableMemory();
+  return totalmem();
 }
 
 /**
@@ -31,6 +34,6 @@ export function checkMemory(
       ? `--batch ${fits} fits${fits > 1 ? '' : ' (with --accumulate for a larger step)'}`
       : 'choose a smaller --size, as no batch fits';
   throw new UserError(
-    `batch ${batch} needs ${mebibytes(needed)} of memory but this machine has ${mebibytes(usable)}: ${way}`,
+    `batch ${batch} needs ${mebibytes(needed)} of memory but ${mebibytes(usable)} are available: ${way}`,
   );
 }

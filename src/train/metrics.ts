@@ -44,14 +44,9 @@ export class MetricsFile {
   static async open(file: string, bytes: number): Promise<MetricsFile> {
     try {
       const handle = await fs.open(file, 'a+');
-      const { size } = await handle.stat();
-      const keep = Math.min(size, bytes);
+      // A file shorter than the checkpoint knew may end in half a line, which goes too.
+      const keep = (await handle.readFile()).subarray(0, bytes).lastIndexOf('\n') + 1;
       await handle.truncate(keep);
-      // A file shorter than the checkpoint knew has lost lines; half of one must not join the next.
-      if (keep > 0 && (await handle.read({ buffer: Buffer.alloc(1), position: keep - 1 })).buffer[0] !== 10) {
-        await handle.appendFile('\n');
-        return new MetricsFile(handle, keep + 1);
-      }
       return new MetricsFile(handle, keep);
     } catch (error) {
       throw new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`);

@@ -13,7 +13,7 @@ import { parseTrainConfig, recipeOf } from './config.js';
 import { removeTemporaries } from './durable.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
-import { checkMemory } from './memory.js';
+import { checkMemory, usableMemory, wasmBytes } from './memory.js';
 import { checkSameRecipe, findStart, storedWeights, takeFrom } from './start.js';
 import { Trainer } from './trainer.js';
 import { checkedSource, classWeightsOf, imageSize, trainingLoader } from './training-data.js';
@@ -70,9 +70,17 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         classWeights: recipe.weights !== undefined,
       });
     const plan = planFor(config.batch);
-    if (backend.name !== 'webgpu') checkMemory(config.batch, (batch) => planFor(batch).arenaBytes);
+    if (backend.name !== 'webgpu') {
+      const addressable = backend.name === 'wasm' ? wasmBytes : Number.POSITIVE_INFINITY;
+      const usable = Math.min(usableMemory(), addressable);
+      checkMemory(config.batch, (batch) => planFor(batch).arenaBytes, usable);
+    }
     validation = await Validation.open(dataset, network, config, { backend, signal, onEvent });
-    engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }));
+    engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }), {
+      kind: config.optimizer,
+      momentum: config.momentum,
+      weightDecay: config.weightDecay,
+    });
     if (recipe.weights) engine.executor.write('classWeights', Float32Array.from(recipe.weights));
     if (resumed) {
       const misfit = engine.misfit(resumed.state.weights);
@@ -103,7 +111,6 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         epochs: config.epochs,
         batch: config.batch,
         accumulate: config.accumulate,
-        optimizer: { kind: config.optimizer, weightDecay: config.weightDecay },
         schedule: { kind: config.schedule, learningRate: config.learningRate, warmup: config.warmup },
         average: config.average,
         validateEvery: config.validateEvery,

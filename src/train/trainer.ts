@@ -8,8 +8,6 @@ import type { TrainingBatch, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import { MetricsFile } from './metrics.js';
-import type { OptimizerOptions } from './optimizer.js';
-import { hyperOf } from './optimizer.js';
 import type { Schedule } from './schedule.js';
 import { learningRateAt } from './schedule.js';
 import { StepClock } from './step-clock.js';
@@ -40,7 +38,6 @@ export interface TrainerOptions {
   readonly batch: number;
   /** Batches an optimiser step. */
   readonly accumulate: number;
-  readonly optimizer: OptimizerOptions;
   readonly schedule: Omit<Schedule, 'steps'>;
   /** Decay of the weight average; absent: none is kept. */
   readonly average?: number;
@@ -152,12 +149,12 @@ export class Trainer {
   }
 
   private async step(batches: readonly NamedBatch[]): Promise<void> {
-    const { optimizer, schedule, epochs, logEvery } = this.options;
+    const { schedule, epochs, logEvery } = this.options;
     const { epoch, step } = this.progress;
     const steps = epochs * this.stepsPerEpoch;
     const learningRate = learningRateAt({ ...schedule, steps }, step);
     const result = await this.engine
-      .step(batches, hyperOf(optimizer, learningRate, step + 1))
+      .step(batches, learningRate, step + 1)
       .catch((error: unknown) => this.explain(error, batches));
     if (this.average) {
       const weights = await this.engine.readWeights();

@@ -21,7 +21,7 @@ export const tinyNetwork = {
 };
 
 /**
- * The reference backend with weights and state rounded to float32 after every update, as the others hold them: a
+ * The reference backend with weights and state rounded to float32 after every run, as the others hold them: a
  * checkpoint then keeps all there is.
  */
 export const roundingBackend: Backend = {
@@ -38,8 +38,7 @@ export const roundingBackend: Backend = {
       dispose: () => executor.dispose(),
       async run(...phases) {
         await executor.run(...phases);
-        if (phases.includes('update'))
-          for (const [name] of kept) executor.write(name, await executor.read(name));
+        for (const [name] of kept) executor.write(name, await executor.read(name));
       },
     };
     return wrapped;

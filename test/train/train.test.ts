@@ -9,6 +9,7 @@ import { loadModel } from '../../src/eval/model.js';
 import { readTraining, runFiles } from '../../src/train/checkpoint.js';
 import type { TrainEvent } from '../../src/train/events.js';
 import { readMetrics } from '../../src/train/metrics.js';
+import type { TrainOptions } from '../../src/train/train.js';
 import { train } from '../../src/train/train.js';
 import { shortRun, writeDataset } from './support.js';
 
@@ -105,6 +106,29 @@ test('so it does on the CPU backend, even with another number of threads', async
   await train({ ...options, out, signal: abort.signal, onEvent });
   await train({ ...options, out, threads: 2, resume: true });
   assert.deepEqual(await stateOf(out), await stateOf(at('cpu')));
+});
+
+test('and so it does with SGD, accumulated batches, a crop, and no average', async () => {
+  const options: TrainOptions = {
+    ...shortRun(data, at('sgd')),
+    average: undefined,
+    optimizer: 'sgd',
+    batch: 1,
+    accumulate: 2,
+    size: { crop: [32, 32] },
+    classWeights: { enet: 1.1 },
+    augment: { scale: [0.8, 1.5], jitter: 0.3 },
+  };
+  await train(options);
+  const out = at('sgd-stopped');
+  const abort = new AbortController();
+  const onEvent = (event: TrainEvent) => event.type === 'step' && event.step === 4 && abort.abort();
+  await train({ ...options, out, signal: abort.signal, onEvent });
+  await train({ ...options, out, resume: true });
+  const state = await stateOf(out);
+  assert.deepEqual(state, await stateOf(at('sgd')));
+  assert.equal(state.progress.step, 9);
+  assert.ok([...state.optimizer.keys()].every((name) => name.startsWith('sgd.velocity/')));
 });
 
 test('resuming a finished run changes nothing', async () => {

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { referenceBackend } from '../../src/backends/reference/index.js';
+import { compileTraining } from '../../src/compile.js';
+import { Rng } from '../../src/data/rng.js';
+import { UserError } from '../../src/errors.js';
+import { initialWeights } from '../../src/nets/initialize.js';
+import { vnet } from '../../src/nets/vnet.js';
+import { NonFiniteError, TrainingEngine } from '../../src/train/engine.js';
+import { checkMemory } from '../../src/train/memory.js';
+import type { OptimizerOptions } from '../../src/train/optimizer.js';
+import { sgdStep } from '../../src/train/optimizer.js';
+
+const network = vnet({ classes: 3, alpha: 1, beta: 0, stem: 4, widths: [8, 12], pyramid: [3] });
+
+async function makeEngine(optimizer: OptimizerOptions) {
+  const plan = compileTraining(network, { batch: 1, height: 32, width: 32, scratchBytes: () => 0 });
+  const executor = await referenceBackend.prepare(plan);
+  const engine = new TrainingEngine(executor, optimizer);
+  engine.writeWeights(initialWeights(plan, 1));
+  return { engine, executor, plan };
+}
+
+/** @param labelled share of the pixels that have a label. */
+function randomBatch(seed: number, labelled = 1) {
+  const rng = Rng.of(seed);
+  const images = Uint8Array.from({ length: 32 * 32 * 3 }, () => rng.int(256));
+  const labels = Uint8Array.from({ length: 32 * 32 }, () => (rng.chance(labelled) ? rng.int(3) : 255));
+  return { images, labels };
+}
+
+const largestGap = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a).reduce((gap, value, i) => Math.max(gap, Math.abs(value - b[i])), 0);
+
+test('accumulated gradients are the mean over all labelled pixels of the batches', async () => {
+  const batches = [randomBatch(1), randomBatch(2, 0.1), randomBatch(3, 0)];
+  const { engine, executor } = await makeEngine({ kind: 'sgd', momentum: 0, weightDecay: 0 });
+  const losses: number[] = [];
+  const counts: number[] = [];
+  const grads: Float32Array[] = [];
+  for (const { images, labels } of batches) {
+    executor.write('images', images);
+    executor.write('labels', labels);
+    await executor.run('forward', 'backward');
+    losses.push((await executor.read('loss'))[0]);
+    grads.push((await executor.read('grads')) as Float32Array);
+    counts.push(labels.filter((label) => label !== 255).length);
+  }
+  assert.equal(counts[2], 0);
+  const before = (await executor.read('params')) as Float32Array;
+  const { loss, gradientNorm } = await engine.step(batches, 0.5, 1);
+  const total = counts[0] + counts[1];
+  const mean = grads[0].map((g, i) => (g * counts[0] + grads[1][i] * counts[1]) / total);
+  const after = (await executor.read('params')) as Float32Array;
+  const expected = before.map((p, i) => p - 0.5 * mean[i]);
+  assert.ok(largestGap(after, expected) < 1e-6);
+  assert.ok(Math.abs(loss - (losses[0] * counts[0] + losses[1] * counts[1]) / total) < 1e-6);
+  assert.ok(Math.abs(gradientNorm - Math.hypot(...mean)) < 1e-5 * gradientNorm);
+});
+
+test('Adam after accumulation uses the mean too', async () => {
+  const batch = randomBatch(4);
+  const one = await makeEngine({ kind: 'adam' });
+  const two = await makeEngine({ kind: 'adam' });
+  await one.engine.step([batch], 0.01, 1);
+  await two.engine.step([batch, batch], 0.01, 1);
+  const first = (await one.executor.read('params')) as Float32Array;
+  assert.ok(largestGap(first, await two.executor.read('params')) < 1e-6);
+  assert.ok(largestGap(first, initialFlat(one.plan)) > 0.005);
+});
+
+function initialFlat(plan: Awaited<ReturnType<typeof makeEngine>>['plan']): Float32Array {
+  const flat = new Float32Array(plan.flatParams.length);
+  for (const [name, data] of initialWeights(plan, 1)) {
+    const slot = plan.slots[name];
+    if (slot.role === 'param') flat.set(data, (slot.offset - plan.flatParams.offset) / 4);
+  }
+  return flat;
+}
+
+test('SGD with momentum and weight decay, two steps worked out by hand', () => {
+  const params = Float32Array.of(1, -2);
+  const velocity = new Float32Array(2);
+  const options = { learningRate: 0.1, momentum: 0.5, weightDecay: 0.25 };
+  sgdStep(params, Float32Array.of(0.75, 0.5), velocity, options);
+  // v = 0.75 + 0.25·1 = 1 and 0.5 − 0.5 = 0.
+  assert.deepEqual([...velocity], [1, 0]);
+  assert.ok(largestGap(params, [0.9, -2]) < 1e-7);
+  sgdStep(params, Float32Array.of(0, 1.5), velocity, options);
+  // v = 0.5 + 0.225 and 1.5 − 0.5.
+  assert.ok(largestGap(velocity, [0.725, 1]) < 1e-7);
+  assert.ok(largestGap(params, [0.8275, -2.1]) < 1e-6);
+});
+
+test('weights and moments read are those that were written', async () => {
+  for (const kind of ['adam', 'sgd'] as const) {
+    const a = await makeEngine({ kind });
+    const b = await makeEngine({ kind });
+    for (let t = 1; t <= 2; t++) await a.engine.step([randomBatch(t)], 0.01, t);
+    const weights = await a.engine.readWeights();
+    b.engine.writeWeights(new Map([...weights].map(([name, { data }]) => [name, data])));
+    b.engine.writeOptimizer(await a.engine.readOptimizer());
+    assert.deepEqual(await b.engine.readWeights(), weights);
+    const moments = await b.engine.readOptimizer();
+    assert.deepEqual(moments, await a.engine.readOptimizer());
+    assert.ok([...moments.values()].some(({ data }) => data.some((value) => value !== 0)));
+    assert.equal(b.engine.misfit(weights), undefined);
+    const less = new Map([...weights].filter(([name]) => name !== 'head.bias'));
+    assert.match(b.engine.misfit(less) ?? '', /^it has no head.bias, the network head.bias as 1×1×1×3$/);
+  }
+});
+
+test('a gradient that is not finite is reported before anything is updated', async () => {
+  const { engine, executor, plan } = await makeEngine({ kind: 'adam' });
+  const weights = initialWeights(plan, 1);
+  weights.get('head.weight')![0] = Number.NaN;
+  engine.writeWeights(weights);
+  const before = await executor.read('params');
+  await assert.rejects(engine.step([randomBatch(1)], 0.01, 1), NonFiniteError);
+  assert.deepEqual(await executor.read('params'), before);
+});
+
+test('a batch that does not fit the memory: how much it needs, and which fits', () => {
+  const planBytes = (batch: number) => batch * 100 * 2 ** 20;
+  checkMemory(4, planBytes, 650 * 2 ** 20);
+  assert.throws(
+    () => checkMemory(8, planBytes, 700 * 2 ** 20),
+    (error) =>
+      error instanceof UserError &&
+      error.message === 'batch 8 needs 1050 MiB of memory but 700 MiB are available: --batch 4 fits',
+  );
+  assert.throws(() => checkMemory(2, planBytes, 300 * 2 ** 20), /choose a smaller --size, as no batch fits/);
+});
