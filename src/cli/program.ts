@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
-import { compareCommand } from './compare.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
@@ -40,7 +39,6 @@ export function createProgram(): Command {
     evalCommand(),
     predictCommand(),
     planCommand(),
-    compareCommand(),
     infoCommand(),
     synthCommand(),
     dataCommand(),

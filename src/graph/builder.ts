@@ -58,6 +58,8 @@ export interface ConvOptions {
   readonly groups?: number;
   readonly bias?: boolean;
   readonly normalize?: ConvAttrs['normalize'];
+  /** Standard deviation of the initial weights. Default: He's. */
+  readonly deviation?: number;
 }
 
 const pair = (value: number | readonly [number, number]): readonly [number, number] =>
@@ -132,9 +134,10 @@ export class Builder {
     const [kh, kw] = pair(options.kernel);
     const { out, stride = 1, dilation = 1, groups = 1, normalize } = options;
     return this.scope(name, () => {
+      const fanOut = (kh * kw * out) / groups;
       const weight = this.param('weight', [kh, kw, x.shape[3] / groups, out], {
-        kind: 'he',
-        fanOut: (kh * kw * out) / groups,
+        kind: 'normal',
+        deviation: options.deviation ?? Math.sqrt(2 / fanOut),
       });
       const bias = options.bias
         ? this.param('bias', [1, 1, 1, out], { kind: 'constant', value: 0 })

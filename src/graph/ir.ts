@@ -59,10 +59,10 @@ export type Region =
       readonly g: { readonly nodes: readonly Node[]; readonly out: Value };
     };
 
-/** Initial content of a param or state. `he`: normal with standard deviation `√(2 / fanOut)` (He et al. 2015). */
+/** Initial content of a param or state: one value, or draws from a normal distribution around zero. */
 export type Initial =
   | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'he'; readonly fanOut: number };
+  | { readonly kind: 'normal'; readonly deviation: number };
 
 /** A list of nodes in execution order (order is the schedule) with the regions a backward pass may recompute. */
 export interface Graph {

@@ -3,8 +3,8 @@ import { sizeOf } from '../graph/ir.js';
 import type { Plan } from '../graph/planned.js';
 
 /**
- * Initial content of every param and state slot of a plan, by slot name: He-normal convolutions (fan-out), constant
- * vectors. Each tensor has its own random stream made from the seed and its name, so adding a layer changes no other.
+ * Initial content of every param and state slot of a plan, by slot name: normal convolutions (He et al. 2015, by
+ * fan-out, unless the network says otherwise), constant vectors. Each tensor has its own random stream made from the seed and its name, so adding a layer changes no other.
  */
 export function initialWeights(plan: Plan, seed: number): Map<string, Float32Array> {
   const weights = new Map<string, Float32Array>();
@@ -13,7 +13,7 @@ export function initialWeights(plan: Plan, seed: number): Map<string, Float32Arr
     const data = new Float32Array(sizeOf(slot.shape));
     if (slot.initial.kind === 'constant') data.fill(slot.initial.value);
     else {
-      const deviation = Math.sqrt(2 / slot.initial.fanOut);
+      const { deviation } = slot.initial;
       const rng = Rng.of(seed, hashString(name));
       for (let i = 0; i < data.length; i++) data[i] = deviation * rng.normal();
     }

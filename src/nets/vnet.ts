@@ -49,7 +49,8 @@ export function vnet(options: VNetOptions): Network {
       x = vModules(b, 'stage2', x, config.alpha, config.dilations2);
       x = b.checkpoint(() => cpp('stage3', x, widths[1]));
       x = vModules(b, 'stage3', x, config.beta, config.dilations3);
-      return b.conv('head', x, { out: config.classes, kernel: 1, bias: true });
+      // Small logits at first: the loss starts at ln(classes) instead of twice that.
+      return b.conv('head', x, { out: config.classes, kernel: 1, bias: true, deviation: 0.01 });
     },
   };
 }
