@@ -54,12 +54,16 @@ export function trainingGraph(net: Network, options: TrainingOptions): Graph {
     ? b.input('classWeights', [1, 1, 1, net.classes], 'f32')
     : undefined;
   const logits = net.build(b, images);
-  const { loss } = b.emit(
-    'crossEntropy',
-    { logits, labels, classWeights },
-    { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0 },
-    { label: 'loss' },
-  );
+  const lossAttrs = { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0 };
+  const { loss } = b.emit('crossEntropy', { logits, labels, classWeights }, lossAttrs, { label: 'loss' });
+  for (const { name, logits: side, weight } of b.auxiliaryLosses) {
+    b.emit(
+      'crossEntropy',
+      { logits: side, labels, classWeights },
+      { ...lossAttrs, weight },
+      { label: `${name}.loss` },
+    );
+  }
   return withAdam(fuse(differentiate(b.finish({ loss }), policy)));
 }
 

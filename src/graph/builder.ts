@@ -1,7 +1,10 @@
 import { UserError } from '../errors.js';
 import type { ConvAttrs } from '../ops/conv.js';
+import { convLength } from '../ops/conv.js';
+import type { Normalization } from '../ops/image.js';
 import type { AttrsOf, EmitOp, InputsOf, OpName, OutputsOf } from '../ops/index.js';
 import { ops } from '../ops/index.js';
+import type { WindowAttrs } from '../ops/maxpool.js';
 import type { OpDef } from '../ops/op.js';
 import type { PyramidAttrs } from '../ops/pool.js';
 import type { DType, Graph, Initial, Node, Phase, Region, Role, Shape, Value } from './ir.js';
@@ -52,14 +55,41 @@ export function cloneNode(
 export interface ConvOptions {
   readonly out: number;
   readonly kernel: number | readonly [number, number];
+  /** Default 1. The result has `⌈n/stride⌉` pixels along each axis; see `sameSizePadding`. */
   readonly stride?: number;
-  /** Default 1. Padding keeps the size at stride 1: `d·(k − 1)/2`. */
+  /** Default 1; of an asymmetric kernel, along its long side. */
   readonly dilation?: number;
   readonly groups?: number;
   readonly bias?: boolean;
   readonly normalize?: ConvAttrs['normalize'];
   /** Standard deviation of the initial weights. Default: He's. */
   readonly deviation?: number;
+}
+
+/** Options of `Builder.convTranspose`; `height` and `width` are of the result, `stride` times the input or one less. */
+export interface ConvTransposeOptions {
+  readonly out: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly height: number;
+  readonly width: number;
+  readonly bias?: boolean;
+}
+
+/** What a batch norm may be followed by. */
+export type Activation = 'prelu' | 'relu';
+
+/** Logits of a side branch whose loss is added in training, `weight` times. */
+export interface AuxiliaryLoss {
+  readonly name: string;
+  readonly logits: Value;
+  readonly weight: number;
+}
+
+/** The smallest padding that gives `⌈n/s⌉` outputs: `d·(k − 1)/2`, one more for even windows on odd lengths. */
+function sameSizePadding(n: number, k: number, s: number, d: number): number {
+  const padding = (d * (k - 1)) >> 1;
+  return convLength(n, k, s, padding, d) < Math.ceil(n / s) ? padding + 1 : padding;
 }
 
 const pair = (value: number | readonly [number, number]): readonly [number, number] =>
@@ -78,6 +108,11 @@ export class Builder {
   private readonly params: Value[] = [];
   private readonly states: Value[] = [];
   private readonly initial = new Map<number, Initial>();
+  /** Vectors of equal numbers, by number and length: run before everything else. */
+  private readonly constants = new Map<string, { node: Node; y: Value }>();
+  private readonly sideBranches: AuxiliaryLoss[] = [];
+  private dropouts = 0;
+  private step: Value | undefined;
   private readonly names = new Set<string>();
   private path: string[] = [];
 
@@ -145,12 +180,58 @@ export class Builder {
       const attrs: ConvAttrs = {
         stride: [stride, stride],
         dilation: [kh > 1 ? dilation : 1, kw > 1 ? dilation : 1],
-        padding: [(dilation * (kh - 1)) >> 1, (dilation * (kw - 1)) >> 1],
+        padding: [
+          sameSizePadding(x.shape[1], kh, stride, dilation),
+          sameSizePadding(x.shape[2], kw, stride, dilation),
+        ],
         groups,
         ...(normalize ? { normalize } : {}),
       };
       return this.emit('conv2d', { x, weight, bias }, attrs).y;
     });
+  }
+
+  /** Transposed convolution: each pixel of `x` is spread over a window of the larger result. */
+  convTranspose(name: string, x: Value, options: ConvTransposeOptions): Value {
+    const { out, kernel, stride, height, width } = options;
+    const inputs = x.shape[3];
+    const vector: Shape = [1, 1, 1, out];
+    return this.scope(name, () => {
+      const weight = this.param('weight', [kernel, kernel, out, inputs], {
+        kind: 'normal',
+        // He's, with what one pixel of the result is the sum of.
+        deviation: Math.sqrt(2 / (Math.max(1, kernel / stride) ** 2 * inputs)),
+      });
+      const attrs = {
+        stride: [stride, stride] as const,
+        dilation: [1, 1] as const,
+        padding: [
+          sameSizePadding(height, kernel, stride, 1),
+          sameSizePadding(width, kernel, stride, 1),
+        ] as const,
+        groups: 1,
+        height,
+        width,
+      };
+      const { gx } = this.emit('conv2dGradInput', { gy: x, weight }, attrs, { label: 'convTranspose' });
+      if (!options.bias) return gx;
+      const bias = this.param('bias', vector, { kind: 'constant', value: 0 });
+      return this.emit('addBias', { x: gx, bias, one: this.constant(out, 1) }, {}).y;
+    });
+  }
+
+  /** A vector of equal numbers, the same one each time. */
+  private constant(channels: number, value: number): Value {
+    const key = `${value}×${channels}`;
+    let known = this.constants.get(key);
+    if (!known) {
+      const shape: Shape = [1, 1, 1, channels];
+      const phase = this.mode === 'infer' ? 'prepare' : 'forward';
+      const { node, outputs } = makeNode('fill', {}, { shape, value }, `constant.${key}`, phase);
+      known = { node, y: outputs.y };
+      this.constants.set(key, known);
+    }
+    return known.y;
   }
 
   private slope(channels: number): Value {
@@ -161,15 +242,32 @@ export class Builder {
     return this.scope(name, () => this.emit('prelu', { x, slope: this.slope(x.shape[3]) }, {}).y);
   }
 
-  /** Batch normalisation (eps 1e-5, momentum 0.1), followed by a PReLU if `act` says so. */
-  batchNorm(name: string, x: Value, options: { readonly act?: 'prelu' } = {}): Value {
+  relu(x: Value): Value {
+    return this.emit('relu', { x, zero: this.constant(x.shape[3], 0) }, {}).y;
+  }
+
+  sigmoid(x: Value): Value {
+    return this.emit('sigmoid', { x }, {}).y;
+  }
+
+  /** Batch normalisation (momentum 0.1, `eps` 1e-5 by default), followed by an activation if `act` says so. */
+  batchNorm(
+    name: string,
+    x: Value,
+    options: { readonly act?: Activation; readonly eps?: number } = {},
+  ): Value {
     const channels = x.shape[3];
-    const eps = 1e-5;
+    const { eps = 1e-5 } = options;
     return this.scope(name, () => {
       const vector: Shape = [1, 1, 1, channels];
       const gamma = this.param('gamma', vector, { kind: 'constant', value: 1 });
       const beta = this.param('beta', vector, { kind: 'constant', value: 0 });
-      const slope = options.act === 'prelu' ? this.slope(channels) : undefined;
+      const slope =
+        options.act === 'prelu'
+          ? this.slope(channels)
+          : options.act === 'relu'
+            ? this.constant(channels, 0)
+            : undefined;
       const mean = this.state('mean', vector, 0);
       const variance = this.state('variance', vector, 1);
       if (this.mode === 'infer') {
@@ -181,7 +279,8 @@ export class Builder {
         );
         return this.emit('affine', { x, scale: folded.scale, shift: folded.shift, slope }, { sign: 1 }).y;
       }
-      const count = x.shape[0] * x.shape[1] * x.shape[2];
+      // One value has variance zero, which its unbiased estimate (times count/(count − 1)) must leave.
+      const count = Math.max(2, x.shape[0] * x.shape[1] * x.shape[2]);
       const { stats } = this.emit('batchStats', { x }, { eps });
       this.emit('runningStats', { stats, mean, variance }, { momentum: 0.1, count });
       return this.emit('batchNorm', { x, stats, gamma, beta, slope }, {}).y;
@@ -190,6 +289,66 @@ export class Builder {
 
   pyramidPool(name: string, x: Value, attrs: PyramidAttrs): Value {
     return this.emit('pyramidPool', { x }, attrs, { label: name }).y;
+  }
+
+  /** Largest value of each window, and where it was, for `maxUnpool`. Sizes as of a strided `conv`. */
+  maxPool(x: Value, attrs: WindowAttrs): { readonly y: Value; readonly index: Value } {
+    return this.emit('maxPool', { x }, attrs);
+  }
+
+  /** Puts values back where a `maxPool` of those `attrs` took them from an image of `height×width`. */
+  maxUnpool(
+    x: Value,
+    index: Value,
+    attrs: WindowAttrs & { readonly height: number; readonly width: number },
+  ): Value {
+    return this.emit('maxUnpool', { x, index }, attrs).y;
+  }
+
+  adaptivePool(x: Value, height: number, width: number): Value {
+    return this.emit('adaptivePool', { x }, { height, width }).y;
+  }
+
+  /** Bilinear resampling to `height×width`; `x` itself where it has that size. */
+  resize(x: Value, height: number, width: number): Value {
+    if (x.shape[1] === height && x.shape[2] === width) return x;
+    return this.emit('resizeBilinear', { x }, { height, width }).y;
+  }
+
+  /** `a·b`; `b` may be one pixel per image. */
+  multiply(a: Value, b: Value): Value {
+    return this.emit('multiply', { a, b }, {}).y;
+  }
+
+  /** The image as normalised numbers, for networks that do more with it than one convolution. */
+  normalizeImage(images: Value, normalization: Normalization): Value {
+    return this.emit('normalizeImage', { x: images }, normalization).y;
+  }
+
+  /** Whole channels set to zero with probability `rate`, the others scaled up (Tompson et al. 2015). Training only. */
+  dropout(x: Value, rate: number): Value {
+    if (this.mode === 'infer' || rate === 0) return x;
+    const [n, , , c] = x.shape;
+    if (!this.step) {
+      const counter = this.register(this.states, 'dropout.step', [1, 1, 1, 1], 'f32', 'state');
+      this.initial.set(counter.id, { kind: 'constant', value: 0 });
+      this.step = this.emit('countStep', { counter }, {}).next;
+    }
+    const seed = this.dropouts++;
+    const { mask } = this.emit('dropoutMask', { step: this.step }, { rate, seed, shape: [n, 1, 1, c] });
+    return this.multiply(x, mask);
+  }
+
+  /** Adds `weight` times the loss of a side branch; `body` builds its logits and runs in training only. */
+  auxiliary(name: string, weight: number, body: () => Value): void {
+    if (this.mode === 'infer') return;
+    const logits = this.scope(name, body);
+    this.sideBranches.push({ name, logits, weight });
+  }
+
+  /** The side branches built so far. */
+  get auxiliaryLosses(): readonly AuxiliaryLoss[] {
+    return this.sideBranches;
   }
 
   concat(...parts: readonly Value[]): Value {
@@ -249,7 +408,7 @@ export class Builder {
   /** The finished graph; `outputs` is what the caller reads after a run. */
   finish(outputs: Readonly<Record<string, Value>>): Graph {
     return {
-      nodes: this.nodes,
+      nodes: [...[...this.constants.values()].map(({ node }) => node), ...this.nodes],
       regions: this.regions,
       inputs: this.inputs,
       params: this.params,

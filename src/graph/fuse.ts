@@ -13,7 +13,9 @@ import { valuesOf } from './ir.js';
 export function fuse(graph: Graph): Graph {
   const work = new Workspace(dropUnused(graph), graph);
   lowerBatchNorm(work);
+  lowerRelu(work);
   foldIntoProducer(work);
+  lowerBias(work);
   moveIntoReaders(work);
   mergeAdditions(work);
   return { ...graph, nodes: dropUnused({ ...graph, nodes: work.nodes }) };
@@ -121,6 +123,30 @@ function lowerBatchNorm(work: Workspace): void {
   work.replace(changes);
 }
 
+/** `relu` → `prelu` of slope zero, which merges into whatever a PReLU merges into. */
+function lowerRelu(work: Workspace): void {
+  const changes = new Map<Node, Node[]>();
+  for (const node of work.nodes) {
+    if (node.op !== 'relu') continue;
+    const { x, zero } = node.inputs;
+    const made = makeNode('prelu', { x, slope: zero }, {}, node.label, node.phase);
+    changes.set(node, [withOutput(made.node, node.outputs as Record<string, Value>)]);
+  }
+  work.replace(changes);
+}
+
+/** `addBias` that no batch norm took up → `affine` of scale one. */
+function lowerBias(work: Workspace): void {
+  const changes = new Map<Node, Node[]>();
+  for (const node of work.nodes) {
+    if (node.op !== 'addBias') continue;
+    const { x, bias, one } = node.inputs;
+    const made = makeNode('affine', { x, scale: one, shift: bias }, { sign: 1 }, node.label, node.phase);
+    changes.set(node, [withOutput(made.node, node.outputs as Record<string, Value>)]);
+  }
+  work.replace(changes);
+}
+
 /**
  * Epilogues: an affine map with constant coefficients is folded into the weights of the convolution (or the
  * epilogue of the pooling) that makes its input, through a concat too; a PReLU follows its convolution.
@@ -158,12 +184,7 @@ function foldAffine(work: Workspace, node: NodeFor<'affine'>): void {
   const { x, scale, shift, slope } = node.inputs;
   const producer = work.producerOf(x);
   if (!producer || !work.onlyReader(x, node)) return;
-  if (
-    producer.op === 'conv2d' &&
-    !producer.inputs.bias &&
-    !producer.inputs.slope &&
-    !producer.inputs.residual
-  ) {
+  if (producer.op === 'conv2d' && !producer.inputs.slope && !producer.inputs.residual) {
     const scaled = makeNode(
       'scaleWeight',
       { weight: producer.inputs.weight, scale },
@@ -171,13 +192,21 @@ function foldAffine(work: Workspace, node: NodeFor<'affine'>): void {
       producer.label,
       'prepare',
     );
-    const merged = withOutput(withInputs(producer, { weight: scaled.outputs.y, bias: shift, slope }), {
-      y: node.outputs.y,
-    });
+    const moved = producer.inputs.bias && scaledBias(producer.inputs.bias, node);
+    const inputs = { weight: scaled.outputs.y, bias: moved?.outputs.y ?? shift, slope };
+    const merged = withOutput(withInputs(producer, inputs), { y: node.outputs.y });
     work.replace(
       new Map<Node, readonly Node[]>([
         [producer, []],
-        [node, [scaled.node, merged]],
+        [node, [scaled.node, ...(moved ? [moved.node] : []), merged]],
+      ]),
+    );
+  } else if (producer.op === 'addBias') {
+    const moved = scaledBias(producer.inputs.bias, node);
+    work.replace(
+      new Map<Node, readonly Node[]>([
+        [producer, []],
+        [node, [moved.node, withInputs(node, { x: producer.inputs.x, shift: moved.outputs.y })]],
       ]),
     );
   } else if (producer.op === 'pyramidPool' && !producer.inputs.scale) {
@@ -190,6 +219,10 @@ function foldAffine(work: Workspace, node: NodeFor<'affine'>): void {
     );
   }
 }
+
+/** `scale·(x + bias) + shift = scale·x + (scale·bias + shift)`: the last term, computed once. */
+const scaledBias = (bias: Value, { inputs: { scale, shift }, label }: NodeFor<'affine'>) =>
+  makeNode('affine', { x: bias, scale, shift }, { sign: 1 }, `${label}.bias`, 'prepare');
 
 /** `affine(concat(a, b))` → `concat(affine(a), affine(b))`, so that each part can be folded into what made it. */
 function distributeOverConcat(work: Workspace, node: NodeFor<'affine'>): void {

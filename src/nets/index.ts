@@ -1,5 +1,8 @@
 import { z } from 'zod';
 import { UserError } from '../errors.js';
+import { enet, enetConfig } from './enet.js';
+import { erfnet, erfnetConfig } from './erfnet.js';
+import { espnet, espnetConfig } from './espnet.js';
 import type { Network } from './network.js';
 import { vnet, vnetConfig } from './vnet.js';
 
@@ -7,8 +10,10 @@ export type { Network } from './network.js';
 
 const networks: Readonly<Record<string, (config: unknown) => Network>> = {
   vnet: (config) => vnet(vnetConfig.parse(config)),
+  enet: (config) => enet(enetConfig.parse(config)),
+  espnet: (config) => espnet(espnetConfig.parse(config)),
+  erfnet: (config) => erfnet(erfnetConfig.parse(config)),
 };
-
 /** Names that `networkFromConfig` knows. */
 export const networkNames: readonly string[] = Object.keys(networks);
 

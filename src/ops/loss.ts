@@ -8,6 +8,8 @@ export interface CrossEntropyAttrs {
   readonly ignore: number;
   /** ε: the target is `(1 − ε)·onehot + ε/classes`. */
   readonly labelSmoothing: number;
+  /** Share of this loss in what is minimised; default 1. Scales the gradient, not the loss that is reported. */
+  readonly weight?: number;
 }
 
 /**
@@ -34,6 +36,8 @@ export const crossEntropy: OpDef<
     };
   },
   // The loss is where differentiation starts, so the incoming gradient is one.
-  gradient: ({ outputs: { glogits } }) => ({ logits: glogits }),
+  gradient: ({ outputs: { glogits }, attrs: { weight = 1 } }, _, { emit }) => ({
+    logits: weight === 1 ? glogits : emit('scale', { x: glogits }, { factor: weight }).y,
+  }),
   flops: ({ inputs: { logits, labels } }) => 30 * sizeOf(labels.shape) * logits.shape[3],
 };
