@@ -30,7 +30,7 @@ export function laneMask(rest: i32): v128 {
 @inline
 function pack(
   src: usize, step: usize, dst: usize, end: usize, bytes: bool,
-  nScale: v128, nShift: v128, scale: v128, shift: v128, slope: v128, mask: v128,
+  nScale: v128, nShift: v128, prologue: bool, scale: v128, shift: v128, slope: v128, mask: v128,
 ): void {
   while (dst < end) {
     let v: v128;
@@ -42,8 +42,9 @@ function pack(
     } else {
       v = v128.load(src);
     }
+    if (prologue) v = prelu4(madd(v, scale, shift), slope);
     // Lanes past the last channel may hold anything, NaN too: cleared bit by bit.
-    v128.store(dst, v128.and(prelu4(madd(v, scale, shift), slope), mask));
+    v128.store(dst, v128.and(v, mask));
     src += step;
     dst += 16;
   }
@@ -57,33 +58,45 @@ export function packPixels(
   args: usize, input: Input, first: i32, src: usize, step: usize, count: i32, dst: usize, plane: usize,
 ): void {
   const bytes = input.normalize != 0;
-  const simple = !bytes && !input.scale && !input.slope;
-  for (let c = 0; c < input.channels; c += 4) {
-    const end = dst + ((count as usize) << 4);
-    const rest = input.channels - c;
-    if (simple && rest >= 4) {
-      let s = src;
-      for (let d = dst; d < end; d += 16) {
-        v128.store(d, v128.load(s));
-        s += step;
+  const prologue = input.scale != 0 || input.slope != 0;
+  const simple = !bytes && !prologue;
+  let c = 0;
+  if (simple) {
+    // Pixel by pixel: memory is read in its order.
+    const body = ((input.channels & ~3) << 2) as usize;
+    let pixel = src;
+    for (let i = 0; i < count; i++) {
+      let to = dst + ((i as usize) << 4);
+      for (let at: usize = 0; at < body; at += 16) {
+        v128.store(to, v128.load(pixel + at));
+        to += plane;
       }
-    } else {
-      const at = ((first + c) as usize) << 2;
-      const one = f32x4.splat(1);
-      const zero = f32x4.splat(0);
-      const scale = input.scale ? v128.load(input.scale + at) : one;
-      const shift = input.scale ? v128.load(input.shift + at) : zero;
-      const slope = input.slope ? v128.load(input.slope + at) : one;
-      const mask = laneMask(rest);
-      if (bytes) {
-        const table = args + input.normalize + at;
-        const nShift = v128.load(table + ((input.normalized as usize) << 2));
-        pack(src, step, dst, end, true, v128.load(table), nShift, scale, shift, slope, mask);
-      } else {
-        pack(src, step, dst, end, false, one, zero, scale, shift, slope, mask);
-      }
+      pixel += step;
     }
-    src += bytes ? 4 : 16;
+    c = input.channels & ~3;
+    src += body;
+    dst += plane * ((c >> 2) as usize);
+  }
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  for (; c < input.channels; c += 4) {
+    const end = dst + ((count as usize) << 4);
+    const at = ((first + c) as usize) << 2;
+    const mask = laneMask(input.channels - c);
+    const scale = input.scale ? v128.load(input.scale + at) : one;
+    const shift = input.scale ? v128.load(input.shift + at) : zero;
+    const slope = input.slope ? v128.load(input.slope + at) : one;
+    if (bytes) {
+      const table = args + input.normalize + at;
+      const nScale = v128.load(table);
+      const nShift = v128.load(table + ((input.normalized as usize) << 2));
+      if (prologue) pack(src, step, dst, end, true, nScale, nShift, true, scale, shift, slope, mask);
+      else pack(src, step, dst, end, true, nScale, nShift, false, scale, shift, slope, mask);
+      src += 4;
+    } else {
+      pack(src, step, dst, end, false, one, zero, true, scale, shift, slope, mask);
+      src += 16;
+    }
     dst += plane;
   }
 }
