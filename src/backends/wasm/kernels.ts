@@ -29,7 +29,7 @@ import { sumPixels } from './sums.js';
 import { add, copy, scale } from './view.js';
 
 /** Every kernel of the backend by the name of its op. */
-const kernels: { readonly [K in KernelName]?: WasmKernel<K> } = {
+const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
   conv2d,
   conv2dGradInput,
   conv2dGradWeight,

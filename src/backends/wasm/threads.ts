@@ -19,7 +19,8 @@ export class Pool {
     const { steps, localsBase, localBytes } = program;
     this.workers = Array.from({ length: threads }, (_, i) => {
       const workerData: ThreadInit = { module, memory, steps, local: localsBase + i * localBytes, threads };
-      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData });
+      // Not the process's own arguments: some, such as --input-type, are refused by workers.
+      const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, execArgv: [] });
       worker.on('message', (reply: RunReply) => this.finished(worker, reply));
       worker.on('error', (error: Error) => this.lost(worker, error));
       worker.on('exit', () => this.lost(worker, new Error('a worker thread ended')));

@@ -59,7 +59,13 @@ function fillTile(
   count: usize,
   padded: usize,
   to: usize,
+  hasScale: bool,
+  hasSlope: bool,
 ): void {
+  const preScale = a.preScale + (c0 << 2);
+  const preShift = a.preShift + (c0 << 2);
+  const preSlope = a.preSlope + (c0 << 2);
+  const xStride = a.xStride;
   const pixelBytes = padded << 2;
   const end = count << 2;
   const body = end & ~15;
@@ -80,20 +86,20 @@ function fillTile(
     for (let i = from; i < until; i++) {
       for (let c: usize = 0; c < body; c += 16) {
         let v = v128.load(x + c);
-        if (a.preScale) v = madd(v, v128.load(a.preScale + (c0 << 2) + c), v128.load(a.preShift + (c0 << 2) + c));
-        if (a.preSlope) v = prelu4(v, v128.load(a.preSlope + (c0 << 2) + c));
+        if (hasScale) v = madd(v, v128.load(preScale + c), v128.load(preShift + c));
+        if (hasSlope) v = prelu4(v, v128.load(preSlope + c));
         v128.store(out + c, v);
       }
       if (body < end) {
         v128.store(out + body, f32x4.splat(0));
         for (let c: usize = body; c < end; c += 4) {
           let v = load<f32>(x + c);
-          if (a.preScale) v = v * load<f32>(a.preScale + (c0 << 2) + c) + load<f32>(a.preShift + (c0 << 2) + c);
-          if (a.preSlope) v = prelu1(v, load<f32>(a.preSlope + (c0 << 2) + c));
+          if (hasScale) v = v * load<f32>(preScale + c) + load<f32>(preShift + c);
+          if (hasSlope) v = prelu1(v, load<f32>(preSlope + c));
           store<f32>(out + c, v);
         }
       }
-      x += a.xStride;
+      x += xStride;
       out += pixelBytes;
     }
   }
@@ -252,7 +258,15 @@ export function pyramidPool(args: usize, chunk: i32, local: usize): void {
       const bytes = (tileWidth as usize) * pixel;
       const tile = local;
       const sums = local + (rows as usize) * bytes;
-      fillTile(a, image, top, rows, x0 * stride - radius, tileWidth, c0, part, pixel >> 2, tile);
+      const left = x0 * stride - radius;
+      const padded = pixel >> 2;
+      if (a.preScale) {
+        if (a.preSlope) fillTile(a, image, top, rows, left, tileWidth, c0, part, padded, tile, true, true);
+        else fillTile(a, image, top, rows, left, tileWidth, c0, part, padded, tile, true, false);
+      } else {
+        if (a.preSlope) fillTile(a, image, top, rows, left, tileWidth, c0, part, padded, tile, false, true);
+        else fillTile(a, image, top, rows, left, tileWidth, c0, part, padded, tile, false, false);
+      }
       for (let row = firstRow; row < lastRow; row++) {
         const center = tile + (((row - firstRow) * stride + radius) as usize) * bytes;
         columnsOf(
@@ -334,7 +348,7 @@ export function pyramidPoolGrad(args: usize, chunk: i32, local: usize): void {
       const zeros = tile + (rows as usize) * bytes;
       const sums = zeros + bytes;
       listTerms(terms, radius, stride, bytes, pixel);
-      fillTile(a, image, top, rows, left, tileWidth, c0, part, pixel >> 2, tile);
+      fillTile(a, image, top, rows, left, tileWidth, c0, part, pixel >> 2, tile, false, false);
       memory.fill(zeros, 0, bytes);
       for (let row = firstRow; row < lastRow; row++) {
         columnsOf(
