@@ -1,0 +1,99 @@
+import { UserError } from '../errors.js';
+import { modelSlots, smallestPlan } from '../eval/model.js';
+import { sizeOf } from '../graph/ir.js';
+import type { Network } from '../nets/network.js';
+import { imageChannels, swapImageChannels } from './channels.js';
+
+/** A tensor of a foreign file: row-major, shape as its program has it. */
+export interface ForeignTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Weights in this program's names and layouts, and what did not fit. */
+export interface ImportedWeights {
+  readonly weights: Map<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  /** Tensors of the file that the network has no use for. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Names of a network's tensors in a PyTorch `state_dict`. Convolutions have the same names; batch norm is `weight`,
+ * `bias`, `running_mean`, `running_var`; where a batch norm and a PReLU share a block here, they are `bn` and `act`
+ * there.
+ */
+export function pytorchNames(names: Iterable<string>): Map<string, string> {
+  const all = new Set(names);
+  const norm = { gamma: 'weight', beta: 'bias', mean: 'running_mean', variance: 'running_var' };
+  const translate = (name: string): string => {
+    const dot = name.lastIndexOf('.');
+    const [block, last] = [name.slice(0, dot), name.slice(dot + 1)];
+    const joint = all.has(`${block}.gamma`) && all.has(`${block}.slope`);
+    if (last === 'slope') return `${block}${joint ? '.act' : ''}.weight`;
+    if (last in norm) return `${block}${joint ? '.bn' : ''}.${norm[last as keyof typeof norm]}`;
+    return name;
+  };
+  return new Map([...all].map((name) => [name, translate(name)]));
+}
+
+/** Values of `[out, in, height, width]` (transposed convolutions: `[in, out, …]`) as `[height, width, in, out]`. */
+export function convolutionLayout({ shape, data }: ForeignTensor): Float32Array {
+  const [outer, inner, height, width] = shape;
+  const result = new Float32Array(data.length);
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      for (let k = 0; k < height * width; k++) {
+        result[(k * inner + i) * outer + o] = data[(o * inner + i) * height * width + k];
+      }
+    }
+  }
+  return result;
+}
+
+/**
+ * Maps a `state_dict` onto a network: by name, with layouts changed and, where `order` is `bgr`, the image's channels
+ * swapped in every tensor that sees them.
+ * @param file is what messages name.
+ * @throws UserError naming the tensors that are missing or have another shape.
+ */
+export function fromPytorch(
+  network: Network,
+  tensors: ReadonlyMap<string, ForeignTensor>,
+  order: 'rgb' | 'bgr',
+  file: string,
+): ImportedWeights {
+  // Written by DataParallel, which wraps the network in `module`.
+  const left = new Map([...tensors].map(([name, tensor]) => [name.replace(/^module\./, ''), tensor]));
+  const slots = modelSlots(smallestPlan(network));
+  const names = pytorchNames(slots.keys());
+  const missing = [...names.values()].filter((name) => !left.has(name));
+  if (missing.length > 0) {
+    throw new UserError(
+      `${file}: lacks ${missing.length} of the ${names.size} tensors of ${network.name} (${some(missing)}); has ${some([...left.keys()])}: is it a checkpoint of this network, with this --classes?`,
+    );
+  }
+  const image = order === 'bgr' ? imageChannels(network) : new Map();
+  const weights: ImportedWeights['weights'] = new Map();
+  for (const [name, slot] of slots) {
+    const foreign = names.get(name)!;
+    const tensor = left.get(foreign)!;
+    left.delete(foreign);
+    const [kh, kw, inner, outer] = slot.shape;
+    const isKernel = tensor.shape.length === 4;
+    const wanted = isKernel ? [outer, inner, kh, kw] : [sizeOf(slot.shape)];
+    if (tensor.shape.join('×') !== wanted.join('×')) {
+      throw new UserError(
+        `${file}: ${foreign} is ${tensor.shape.join('×')}, but ${network.name} needs ${wanted.join('×')}; is it a checkpoint of this network, with these --classes?`,
+      );
+    }
+    const data = isKernel ? convolutionLayout(tensor) : tensor.data.slice();
+    const channels = image.get(name);
+    if (channels) swapImageChannels(data, slot.shape, channels);
+    weights.set(name, { shape: slot.shape, data });
+  }
+  const unused = [...left.keys()].filter((name) => !name.endsWith('.num_batches_tracked'));
+  return { weights, unused };
+}
+
+const some = (names: readonly string[]): string =>
+  names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')}, …`;
