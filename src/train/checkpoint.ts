@@ -191,7 +191,7 @@ function metadataOf(kind: 'model' | 'training', info: ModelInfo): Record<string,
     kind,
     network: JSON.stringify(info.network),
     classes: JSON.stringify(info.classes),
-    normalization: JSON.stringify(imageNorm),
+    normalization: JSON.stringify(normalizationOf(info.network)),
     trained: JSON.stringify(info.trained),
   };
 }
@@ -213,15 +213,20 @@ async function read(file: string) {
   return decoded;
 }
 
+/** What the network normalises its images with: its own configuration says so, or it is ImageNet's. */
+const normalizationOf = ({ config }: ModelInfo['network']): unknown => config.normalization ?? imageNorm;
+
 function infoOf(metadata: Readonly<Record<string, string>>, file: string): ModelInfo {
   const normalization = field(metadata, 'normalization', normalizationSchema, file);
-  if (JSON.stringify(normalization) !== JSON.stringify(imageNorm)) {
+  const network = field(metadata, 'network', networkSchema, file);
+  const wanted = JSON.stringify(normalizationOf(network));
+  if (JSON.stringify(normalization) !== wanted) {
     throw new UserError(
-      `${file}: was trained with another image normalisation; only ${JSON.stringify(imageNorm)} is supported`,
+      `${file}: was trained with another image normalisation than its network has (${wanted}); use another copy`,
     );
   }
   return {
-    network: field(metadata, 'network', networkSchema, file),
+    network,
     classes: field(metadata, 'classes', classesSchema, file),
     trained: field(metadata, 'trained', trainedSchema, file),
   };
