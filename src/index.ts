@@ -52,7 +52,6 @@ export { initialWeights } from './nets/initialize.js';
 export type { Network } from './nets/network.js';
 export type { VNetConfig, VNetOptions } from './nets/vnet.js';
 export { vnet } from './nets/vnet.js';
-export { renderChart } from './report/chart.js';
 export type { CompileOptions, RunOn } from './run.js';
 export { compile, predict } from './run.js';
 export type { ModelInfo } from './train/checkpoint.js';

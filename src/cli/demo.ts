@@ -12,7 +12,6 @@ import { loadModel } from '../eval/model.js';
 import { Predictor } from '../eval/predictor.js';
 import { vnet } from '../nets/vnet.js';
 import { formatDuration, formatScore } from '../report/format.js';
-import { RunReporter } from '../report/reporter.js';
 import { compile } from '../run.js';
 import { hyperOf } from '../train/optimizer.js';
 import { train } from '../train/train.js';
@@ -63,6 +62,7 @@ async function run(options: DemoOptions): Promise<void> {
   await drawScenes(data, size, seed);
   tell(2, `training VNet for ${epochs} epochs${speed}`);
   const folder = freeFolder(path.join(out, 'run'));
+  const { RunReporter } = await import('../report/reporter.js');
   const reporter = new RunReporter(folder, {
     backend: defaultBackend,
     threads,

@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
+import { compareCommand } from './compare.js';
 import { dataCommand } from './data.js';
 import { demoCommand } from './demo.js';
 import { evalCommand } from './eval.js';
+import { importCommand } from './import.js';
 import { infoCommand } from './info.js';
 import { planCommand } from './plan.js';
 import { predictCommand } from './predict.js';
@@ -39,7 +41,9 @@ export function createProgram(): Command {
     evalCommand(),
     predictCommand(),
     planCommand(),
+    compareCommand(),
     infoCommand(),
+    importCommand(),
     synthCommand(),
     dataCommand(),
   ];

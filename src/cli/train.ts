@@ -6,7 +6,6 @@ import { isFile, readBytes, reason } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { policies } from '../graph/differentiate.js';
 import { formatScore } from '../report/format.js';
-import { RunReporter } from '../report/reporter.js';
 import { runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
@@ -169,6 +168,8 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
   const config = await resolveConfig(flags, command);
   const parsed = parseTrainConfig(config);
   if (flags.classes !== undefined) await checkClasses(parsed.data, flags.classes);
+  // Charts take half a second to load, which other commands and --help need not wait for.
+  const { RunReporter } = await import('../report/reporter.js');
   const { signal, release } = interruptSignal();
   const display = new TrainingDisplay();
   const reporter = flags.report

@@ -37,6 +37,7 @@ export class TrainingDisplay {
       }
       case 'validation': {
         const { epoch, scores, best } = event;
+        this.progress?.update(this.step, `epoch ${epoch + 1}/${this.epochs}`);
         const mark = best ? pc.green(' best') : '';
         this.progress?.log(
           `epoch ${epoch + 1}/${this.epochs}: mIoU ${pc.bold(`${formatScore(scores.miou)} %`)}${mark}, ` +

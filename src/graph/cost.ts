@@ -1,4 +1,4 @@
-import type { Phase, Shape } from './ir.js';
+import type { Shape } from './ir.js';
 import { bytesOf, sizeOf } from './ir.js';
 import type { Call, Plan, TensorRef } from './planned.js';
 
@@ -98,60 +98,80 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 const refsOf = (record: object): TensorRef[] =>
   Object.values(record).filter((ref): ref is TensorRef => ref !== undefined);
 
-/** Memory that a call wrote: channels `[from, to)` of pixels that are `stride` bytes apart. */
-interface Written {
-  readonly stage: string;
-  readonly phase: Phase;
-  readonly bytes: number;
+/** Bytes `[start, start + width)`, repeated `rows` times every `stride` bytes: a range of channels of a tensor. */
+interface Region {
   readonly start: number;
-  readonly end: number;
+  readonly width: number;
   readonly stride: number;
-  read: boolean;
+  readonly rows: number;
+}
+
+/** What is left of a forward result: columns `[from, to)` of its region that nothing has overwritten. */
+interface Remains {
+  readonly stage: string;
+  readonly region: Region;
+  parts: { readonly from: number; readonly to: number; readonly read: boolean }[];
+}
+
+function regionOf({ shape: [n, h, w, c], offset, pixelStride, dtype }: TensorRef): Region {
+  const element = dtype === 'f32' ? 4 : 1;
+  return { start: offset, width: c * element, stride: pixelStride * element, rows: n * h * w };
+}
+
+/** Columns of `a` that `b` covers, possibly none or all. */
+function coveredColumns(a: Region, b: Region): { from: number; to: number } {
+  const end = ({ start, width, stride, rows }: Region) => start + (rows - 1) * stride + width;
+  const shift = b.start - a.start;
+  if (a.stride === b.stride && a.rows === b.rows && Math.abs(shift) < a.stride) {
+    return { from: Math.max(0, shift), to: Math.min(a.width, shift + b.width) };
+  }
+  // Another tensor over the same memory: the planner puts it there only where nothing reads `a` again.
+  return a.start < end(b) && b.start < end(a) ? { from: 0, to: a.width } : { from: 0, to: 0 };
 }
 
 /** Bytes written by forward calls and read by backward calls, by the stage that wrote them. */
 function keptBytes(plan: Plan): Map<string, number> {
-  const extent = (ref: TensorRef) => {
-    const element = ref.dtype === 'f32' ? 4 : 1;
-    const [n, h, w, c] = ref.shape;
-    const stride = ref.pixelStride * element;
-    return { start: ref.offset, end: ref.offset + (n * h * w - 1) * stride + c * element, stride };
-  };
-  const overlap = (a: Omit<Written, 'stage' | 'phase' | 'bytes' | 'read'>, b: typeof a): boolean => {
-    if (a.start >= b.end || b.start >= a.end) return false;
-    if (a.stride !== b.stride) return true;
-    // Two ranges of channels of one wider tensor interleave without touching.
-    const shift = (((b.start - a.start) % a.stride) + a.stride) % a.stride;
-    const width = (range: typeof a) => (range.end - range.start - 1) % range.stride;
-    return shift <= width(a) || shift + width(b) >= a.stride;
-  };
-  let live: Written[] = [];
-  const all: Written[] = [];
+  const kept = new Map<string, number>();
+  let live: Remains[] = [];
   for (const call of plan.calls) {
-    if (call.phase === 'backward') {
-      for (const ref of refsOf(call.inputs)) {
-        const range = extent(ref);
-        for (const written of live) if (overlap(written, range)) written.read = true;
+    for (const ref of call.phase === 'backward' ? refsOf(call.inputs) : []) {
+      const region = regionOf(ref);
+      for (const remains of live) {
+        const { from, to } = coveredColumns(remains.region, region);
+        remains.parts = remains.parts.flatMap((part) => {
+          const [low, high] = [Math.max(part.from, from), Math.min(part.to, to)];
+          if (part.read || low >= high) return [part];
+          const bytes = (high - low) * remains.region.rows;
+          kept.set(remains.stage, (kept.get(remains.stage) ?? 0) + bytes);
+          return [
+            { from: part.from, to: low, read: false },
+            { from: low, to: high, read: true },
+            { from: high, to: part.to, read: false },
+          ];
+        });
       }
     }
     for (const ref of refsOf(call.outputs)) {
-      const range = extent(ref);
-      // The planner reuses memory only where nothing reads it again, so what is overlapped is dead.
-      live = live.filter((written) => !overlap(written, range));
-      const written = {
-        ...range,
-        stage: stageOf(call.label),
-        phase: call.phase,
-        bytes: bytesOf(ref),
-        read: false,
-      };
-      live.push(written);
-      all.push(written);
+      const region = regionOf(ref);
+      for (const remains of live) {
+        const { from, to } = coveredColumns(remains.region, region);
+        if (from >= to) continue;
+        remains.parts = remains.parts
+          .flatMap((part) => [
+            { ...part, to: Math.min(part.to, from) },
+            { ...part, from: Math.max(part.from, to) },
+          ])
+          .filter((part) => part.from < part.to);
+      }
+      live = live.filter(({ parts }) => parts.length > 0);
+      if (call.phase === 'forward') {
+        live.push({
+          stage: stageOf(call.label),
+          region,
+          parts: [{ from: 0, to: region.width, read: false }],
+        });
+      }
     }
-  }
-  const kept = new Map<string, number>();
-  for (const { stage, phase, bytes, read } of all) {
-    if (phase === 'forward' && read) kept.set(stage, (kept.get(stage) ?? 0) + bytes);
   }
   return kept;
 }

@@ -78,7 +78,7 @@ function vModules(
 ): Value {
   if (count === 0) return x;
   const half = x.shape[3] / 2;
-  let [x1, x2] = b.split(x, [half, half]);
+  let [x1, x2] = b.scope(name, () => b.split(x, [half, half]));
   for (let i = 0; i < count; i++) {
     const [f, g] = dilations[i % dilations.length];
     [x1, x2] = b.reversible(
@@ -88,7 +88,7 @@ function vModules(
       (part) => asymmetric(b, part, g),
     );
   }
-  return b.concat(x1, x2);
+  return b.scope(name, () => b.concat(x1, x2));
 }
 
 /** CPP: `concat(1×1 stride 2 conv, Σₖ avgpool k×k stride 2)`, BN, PReLU; halves the resolution without 3×3 weights. */

@@ -70,6 +70,30 @@ export function scoreChart(points: readonly ScorePoint[]): string {
   });
 }
 
+/** Validation mIoU of several runs over epochs, each curve named at its end. */
+export function runsChart(
+  runs: readonly { readonly name: string; readonly scores: readonly ScorePoint[] }[],
+): string {
+  const colours = ['var(--accent)', 'var(--accent-2)', 'var(--accent-3)', 'var(--soft)'];
+  const points = runs.flatMap(({ name, scores }, i) =>
+    scores.map(({ epoch, miou }) => ({ name, epoch, miou: 100 * miou, colour: colours[i % colours.length] })),
+  );
+  const ends = runs.flatMap(({ name }) => points.filter((point) => point.name === name).slice(-1));
+  return renderChart({
+    ariaLabel: 'Validation mIoU of the runs over epochs',
+    marginRight: 90,
+    x: { label: 'epoch', ...ticksOfEpochs(points) },
+    y: { label: 'mIoU, %', grid: true, zero: true, ticks: 5 },
+    color: { type: 'identity' },
+    marks: [
+      Plot.ruleY([0], { strokeOpacity: 0.4 }),
+      Plot.lineY(points, { x: 'epoch', y: 'miou', z: 'name', stroke: 'colour', strokeWidth: 2.2 }),
+      Plot.dot(ends, { x: 'epoch', y: 'miou', fill: 'colour', r: 3 }),
+      Plot.text(ends, { x: 'epoch', y: 'miou', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' }),
+    ],
+  });
+}
+
 /**
  * IoU per class in percent as bars, in the order of the class table, with the colours of the label images.
  * @param room space for this many bars, so that charts side by side are of equal height.
@@ -167,7 +191,7 @@ export function memoryChart(timeline: readonly MemoryPoint[], arenaBytes: number
 
 /** Whole epochs only, at most about six marks. */
 function ticksOfEpochs(points: readonly { readonly epoch: number }[]) {
-  const last = Math.max(1, Math.ceil(points[points.length - 1]?.epoch ?? 1));
+  const last = Math.ceil(points.reduce((most, { epoch }) => Math.max(most, epoch), 1));
   const steps = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000];
   const step = steps.find((size) => last / size <= 7) ?? Math.ceil(last / 7);
   const ticks = Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => i * step);

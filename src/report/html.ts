@@ -1,6 +1,7 @@
 import { classChart, lossChart, memoryChart, scoreChart } from './charts.js';
 import type { Fact, ReportData, SampleImages } from './data.js';
-import { reportStyle } from './style.js';
+import { formatScore } from './format.js';
+import { card, escapeHtml, grid, legend, page, pictureRow } from './page.js';
 
 /** Seconds after which the page of a run that goes on loads itself again. */
 const reloadSeconds = 15;
@@ -9,36 +10,19 @@ const worstNote = '<p class="dim">The validation images with the lowest mIoU of 
 
 /** The report as one self-contained HTML page: styles, charts and images are inside, nothing is loaded. */
 export function renderReport(data: ReportData): string {
-  const live = data.running ? '<span class="live">training</span>' : '';
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-${data.running ? `<meta http-equiv="refresh" content="${reloadSeconds}">\n` : ''}<title>${escapeHtml(data.title)}</title>
-<style>${reportStyle}</style>
-</head>
-<body>
-<main>
-<header>
-<h1>${escapeHtml(data.title)}${live}</h1>
-<p class="dim">${escapeHtml(data.subtitle)}</p>
-</header>
-${headline(data.headline)}
-${curves(data)}
-${samples('Input, prediction, truth', legend(data.classes), data.samples)}
-${resources(data)}
-${samples('Worst images', worstNote, data.worst)}
-${settings(data.settings)}
-<footer>Made by vnet-segmentation. Everything on this page is inside this one file.</footer>
-</main>
-</body>
-</html>
-`;
+  const { title, subtitle, running } = data;
+  return page(
+    { title, subtitle, ...(running ? { badge: 'training', reloadSeconds } : {}) },
+    [
+      headline(data.headline),
+      curves(data),
+      samples('Input, prediction, truth', legend(data.classes), data.samples),
+      resources(data),
+      samples('Worst images', worstNote, data.worst),
+      settings(data.settings),
+    ].join('\n'),
+  );
 }
-
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-const escapeHtml = (text: string): string => text.replace(/[&<>"]/g, (char) => entities[char]);
 
 const headline = (facts: readonly Fact[]): string =>
   `<div class="headline">${facts
@@ -47,12 +31,6 @@ const headline = (facts: readonly Fact[]): string =>
         `<div class="card"><span>${escapeHtml(label)}</span><b>${escapeHtml(value)}</b>${note ? `<span>${escapeHtml(note)}</span>` : ''}</div>`,
     )
     .join('')}</div>`;
-
-const card = (title: string, content: string): string =>
-  `<div class="card"><h2>${title}</h2>${content}</div>`;
-
-const grid = (title: string, cards: readonly string[]): string =>
-  cards.length > 0 ? `<section><h2>${title}</h2><div class="grid">${cards.join('\n')}</div></section>` : '';
 
 function curves({ loss, scores, classes }: ReportData): string {
   const cards: string[] = [];
@@ -72,8 +50,9 @@ function classSection(classes: ReportData['classes']): string {
 
 function resources({ memory, time }: ReportData): string {
   const cards: string[] = [];
-  if (memory)
+  if (memory) {
     cards.push(card('Arena over one training step', memoryChart(memory.timeline, memory.arenaBytes)));
+  }
   const tables = [
     memory ? card('Memory', table(memory.facts)) : '',
     time.length > 0 ? card('Time', table(time)) : '',
@@ -88,32 +67,21 @@ const settings = (facts: readonly Fact[]): string =>
     : '';
 
 const table = (facts: readonly Fact[]): string =>
-  `<table>${facts
+  `<table class="facts">${facts
     .map(
       ({ label, value, note }) =>
         `<tr><td>${escapeHtml(label)}${note ? `<small>${escapeHtml(note)}</small>` : ''}</td><td class="value">${escapeHtml(value)}</td></tr>`,
     )
     .join('')}</table>`;
 
-const legend = (classes: ReportData['classes']): string =>
-  `<ul class="legend">${classes
-    .map(
-      ({ name, colour }) => `<li><i style="background:rgb(${colour.join(',')})"></i>${escapeHtml(name)}</li>`,
-    )
-    .join('')}</ul>`;
-
 function samples(title: string, about: string, list: readonly SampleImages[]): string {
   if (list.length === 0) return '';
-  const figures = list.map(({ name, miou, image, prediction, truth }) => {
-    const picture = (label: string, source: string) =>
-      `<div><img src="${source}" alt="${label} of ${escapeHtml(name)}"><span>${label}</span></div>`;
-    const score = miou === undefined ? '' : `<b>${(100 * miou).toFixed(1)} % mIoU</b>`;
-    const parts = [picture('input', image), picture('prediction', prediction)];
-    if (truth) parts.push(picture('truth', truth));
-    return (
-      `<figure class="card"><figcaption><span>${escapeHtml(name)}</span>${score}</figcaption>` +
-      `<div class="triple${truth ? '' : ' pair'}">${parts.join('')}</div></figure>`
-    );
-  });
-  return `<section><h2>${title}</h2>${about}<div class="samples">${figures.join('\n')}</div></section>`;
+  const rows = list.map(({ name, miou, image, prediction, truth }) =>
+    pictureRow(name, miou === undefined ? '' : `${formatScore(miou)} % mIoU`, [
+      { label: 'input', source: image },
+      { label: 'prediction', source: prediction },
+      ...(truth ? [{ label: 'truth', source: truth }] : []),
+    ]),
+  );
+  return `<section><h2>${title}</h2>${about}<div class="samples">${rows.join('\n')}</div></section>`;
 }

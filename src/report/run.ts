@@ -130,7 +130,7 @@ function timeFacts(run: RunRecord, plan: Plan): Fact[] {
     {
       label: 'One step',
       value: formatDuration(times.medianStepSeconds),
-      note: `median; ${(flops / 1e9).toFixed(1)} GFLOP, ${(flops / 1e9 / times.medianStepSeconds).toFixed(0)} GFLOP/s with everything around it`,
+      note: `median, ${(flops / 1e9).toFixed(1)} GFLOP`,
     },
     { label: 'Speed', value: formatRate(times.imagesPerSecond) },
     {

@@ -30,26 +30,30 @@ font-size:.78rem;font-weight:600;vertical-align:middle;letter-spacing:0}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem;align-items:start}
 .card svg{display:block;width:100%;height:auto;overflow:visible}
 table{border-collapse:collapse;width:100%;font-size:.93rem}
-td{padding:.34rem 0;border-top:1px solid var(--line);vertical-align:top}
-tr:first-child td{border-top:0}
-td:first-child{color:var(--dim);padding-right:1rem}
+td,th{padding:.34rem 0;border-top:1px solid var(--line);vertical-align:top}
+.facts tr:first-child td{border-top:0}
+.facts td:first-child{color:var(--dim);padding-right:1rem}
 td.value{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 details td.value{white-space:normal;overflow-wrap:anywhere}
+.scroll{overflow-x:auto}
+.runs th{border-top:0;font-weight:600;text-align:right;padding-left:1.2rem;white-space:nowrap}
+.runs th:first-child,.runs td:first-child{text-align:left;padding-left:0}
+.runs td{padding-left:1.2rem}
+.runs .best{font-weight:700}
 summary{cursor:pointer;font-weight:600}
 details[open] summary{margin-bottom:.6rem}
 td small{display:block;color:var(--dim)}
 .samples{display:grid;gap:1rem;min-width:0}
 figure{margin:0}
-.triple{display:grid;grid-template-columns:repeat(3,1fr);gap:.4rem}
-.triple.pair{grid-template-columns:repeat(2,1fr)}
-.triple div{min-width:0}
-.triple img{display:block;width:100%;height:auto;border-radius:6px}
-.triple span{font-size:.8rem;color:var(--dim)}
+.row{display:grid;grid-template-columns:repeat(var(--columns),1fr);gap:.4rem}
+.row div{min-width:0}
+.row img{display:block;width:100%;height:auto;border-radius:6px}
+.row span{font-size:.8rem;color:var(--dim)}
 figcaption{display:flex;justify-content:space-between;gap:1rem;margin-bottom:.5rem;font-size:.93rem}
 figcaption span:first-child{overflow-wrap:anywhere}
 figcaption b{white-space:nowrap;font-variant-numeric:tabular-nums}
-@media (max-width:40rem){.triple:not(.pair){grid-template-columns:1fr 1fr}
-.triple:not(.pair) div:first-child{grid-column:1/-1}.card{padding:.75rem}}
+@media (max-width:40rem){.row{grid-template-columns:1fr 1fr}.row div:first-child:nth-last-child(odd){grid-column:1/-1}
+.card{padding:.75rem}}
 .legend{display:flex;flex-wrap:wrap;gap:.3rem .9rem;margin:0 0 1rem;padding:0;list-style:none;font-size:.86rem;color:var(--dim)}
 .legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em;
 box-shadow:0 0 0 1px color-mix(in srgb,currentColor 35%,transparent)}

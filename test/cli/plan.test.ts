@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { compileInference, compileTraining } from '../../src/compile.js';
+import { policies } from '../../src/graph/differentiate.js';
+import { vnet as network } from '../../src/nets/vnet.js';
+import { vnet } from './vnet.js';
+
+const { scratchBytes } = wasmBackend;
+
+test('plan --json gives the numbers of the plan, for every policy', async () => {
+  const { code, stdout } = await vnet(
+    'plan --size 64x96 --batch 3 --classes 7 --policy checkpoint --json'.split(' '),
+  );
+  assert.equal(code, 0);
+  const result = JSON.parse(stdout);
+  const options = { batch: 3, height: 64, width: 96, scratchBytes };
+  for (const policy of policies) {
+    const plan = compileTraining(network({ classes: 7 }), { ...options, policy });
+    assert.equal(result.policies[policy].arenaBytes, plan.arenaBytes);
+    if (policy !== 'checkpoint') continue;
+    assert.equal(result.arenaBytes, plan.arenaBytes);
+    assert.equal(result.persistentBytes, plan.persistentBytes);
+    assert.equal(result.parameters, plan.parameters);
+    assert.equal(result.calls, plan.calls.length);
+    assert.deepEqual(result.peak, plan.peak);
+    assert.deepEqual(result.timeline, plan.timeline);
+  }
+});
+
+test('plan --mode infer', async () => {
+  const { stdout } = await vnet('plan --size 64x96 --mode infer --json'.split(' '));
+  const plan = compileInference(network({ classes: 19 }), { batch: 1, height: 64, width: 96, scratchBytes });
+  const result = JSON.parse(stdout);
+  assert.equal(result.arenaBytes, plan.arenaBytes);
+  assert.deepEqual(result.policies, {});
+});
+
+test('plan prints parameters, the paper step within its promises, and deep networks at constant memory', async () => {
+  const [normal, deep] = await Promise.all([
+    vnet(['plan']),
+    vnet('plan --alpha 4 --beta 12 --json'.split(' ')),
+  ]);
+  assert.match(normal.stdout, /163 K parameters \(163 091\)/);
+  assert.match(normal.stdout, /4 × 1024×2048/);
+  for (const stage of ['stem', 'stage2', 'stage3', 'head', 'loss', 'optimiser', 'total']) {
+    assert.match(normal.stdout, new RegExp(`^${stage} `, 'm'));
+  }
+  const arena = (policy: string) => {
+    const [, value, unit] = new RegExp(`^${policy}[ ←]+([\\d.]+) (MiB|GiB)`, 'm').exec(normal.stdout)!;
+    return Number(value) * (unit === 'GiB' ? 1024 : 1);
+  };
+  assert.ok(arena('reversible') <= 600);
+  assert.ok(arena('save') >= 2 * arena('reversible'));
+  const { arenaBytes } = JSON.parse(deep.stdout);
+  assert.ok(arenaBytes / 2 ** 20 < 1.05 * arena('reversible'), 'depth costs less than 5 %');
+});
