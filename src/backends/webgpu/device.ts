@@ -9,6 +9,8 @@ const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'sub
 /** A GPU in use: its device, and the first error that no caller was there to receive. */
 export class Gpu {
   private failure: UserError | undefined;
+  /** Compiled shaders by text. */
+  readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   private readonly bindLayouts = new Map<number, GPUBindGroupLayout>();
 
   private constructor(
@@ -58,15 +60,15 @@ export class Gpu {
     if (this.failure) throw this.failure;
   }
 
-  /** The layout of `bindings` storage buffers, all of them writable. */
+  /** The layout of `bindings` storage buffers, all of them writable, and one uniform after them. */
   bindLayout(bindings: number): GPUBindGroupLayout {
     let layout = this.bindLayouts.get(bindings);
     if (!layout) {
       layout = this.device.createBindGroupLayout({
-        entries: Array.from({ length: bindings }, (_, binding) => ({
+        entries: Array.from({ length: bindings + 1 }, (_, binding) => ({
           binding,
           visibility: GPU_SHADER_STAGE_COMPUTE,
-          buffer: { type: 'storage' as const },
+          buffer: { type: binding < bindings ? 'storage' : 'uniform' },
         })),
       });
       this.bindLayouts.set(bindings, layout);
@@ -85,6 +87,7 @@ export const bufferUsage = {
   mapRead: 0x1,
   copySource: 0x4,
   copyDestination: 0x8,
+  uniform: 0x40,
   storage: 0x80,
   queryResolve: 0x200,
 } as const;

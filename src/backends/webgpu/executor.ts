@@ -6,7 +6,7 @@ import type { Plan, Slot } from '../../graph/planned.js';
 import type { Executor } from '../backend.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
-import type { CallSteps } from './program.js';
+import type { CallSteps, Program } from './program.js';
 import { compileProgram } from './program.js';
 import type { MemoryLimits } from './windows.js';
 import { spanOf } from './windows.js';
@@ -30,7 +30,7 @@ export class WebGpuExecutor implements Executor {
     private readonly gpu: Gpu,
     private readonly limits: MemoryLimits,
     private readonly buffers: readonly GPUBuffer[],
-    private readonly program: readonly CallSteps[],
+    private readonly program: Program,
   ) {}
 
   static async prepare(plan: Plan, gpu: Gpu, limits: MemoryLimits = gpu.memory): Promise<WebGpuExecutor> {
@@ -46,7 +46,9 @@ export class WebGpuExecutor implements Executor {
   }
 
   get allocatedBytes(): number {
-    return this.stagingBytes + this.buffers.reduce((sum, { size }) => sum + size, 0);
+    return (
+      this.stagingBytes + this.program.starts.size + this.buffers.reduce((sum, { size }) => sum + size, 0)
+    );
   }
 
   write(name: string, data: Float32Array | Uint8Array, at = 0): void {
@@ -113,7 +115,7 @@ export class WebGpuExecutor implements Executor {
     this.gpu.check();
     const encoder = this.gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { call, steps } of this.program) {
+    for (const { call, steps } of this.program.calls) {
       if (phases.includes(call.phase)) encode(pass, steps);
     }
     pass.end();
@@ -129,7 +131,7 @@ export class WebGpuExecutor implements Executor {
     if (!device.features.has('timestamp-query')) {
       throw new UserError(`webgpu: ${this.gpu.name} has no timestamp queries: kernels cannot be timed`);
     }
-    const chosen = this.program.filter(({ call }) => phases.includes(call.phase));
+    const chosen = this.program.calls.filter(({ call }) => phases.includes(call.phase));
     const milliseconds: number[] = [];
     // A query set holds 4096 timestamps.
     for (let first = 0; first < chosen.length; first += 2048) {
@@ -173,7 +175,7 @@ export class WebGpuExecutor implements Executor {
   }
 
   async dispose(): Promise<void> {
-    for (const buffer of [...this.buffers, ...this.staging]) buffer.destroy();
+    for (const buffer of [...this.buffers, ...this.staging, this.program.starts]) buffer.destroy();
   }
 
   private slot(name: string): Slot {

@@ -3,10 +3,10 @@ import { UserError } from '../../errors.js';
 import { formatShape } from '../../graph/ir.js';
 import type { Call, Plan, TensorRef } from '../../graph/planned.js';
 import type { Gpu } from './device.js';
-import { firstLine } from './device.js';
+import { bufferUsage, firstLine } from './device.js';
 import { lower } from './kernels/index.js';
-import type { Dispatch } from './shader.js';
-import { gridOf, shaderText, usesOf } from './shader.js';
+import type { Dispatch, Shader } from './shader.js';
+import { gridOf, shaderOf, usesOf } from './shader.js';
 import type { MemoryLimits, Piece } from './windows.js';
 import { windowsOf } from './windows.js';
 
@@ -23,24 +23,30 @@ export interface CallSteps {
   readonly steps: readonly Step[];
 }
 
+/** A plan's calls, ready to be encoded. */
+export interface Program {
+  readonly calls: readonly CallSteps[];
+  /** Where each step's tensors start in their bindings. */
+  readonly starts: GPUBuffer;
+}
+
 /** `conv2d stage2.v1.F.conv1 (4×256×512×32)`, as errors name a call. */
 function describeCall(call: Call): string {
   const [first] = Object.values(call.outputs as Readonly<Record<string, TensorRef>>);
   return `${call.op} ${call.label} (${formatShape(first.shape)})`;
 }
 
-interface Shader {
-  readonly text: string;
+interface Bound extends Shader {
   readonly pieces: readonly Piece[];
   readonly dispatch: Dispatch;
 }
 
-function shaderOf(call: Call, dispatch: Dispatch, limits: MemoryLimits, arenaBytes: number): Shader {
+function bind(call: Call, dispatch: Dispatch, limits: MemoryLimits, arenaBytes: number): Bound {
   const uses = usesOf(dispatch);
   try {
     const windows = windowsOf(Object.values(uses), limits, arenaBytes);
     return {
-      text: shaderText(dispatch, uses, windows),
+      ...shaderOf(dispatch, uses, windows),
       pieces: windows.flatMap(({ pieces }) => pieces),
       dispatch,
     };
@@ -50,6 +56,33 @@ function shaderOf(call: Call, dispatch: Dispatch, limits: MemoryLimits, arenaByt
       `webgpu: ${describeCall(call)} ${error.message}; use a smaller image or --device wasm`,
     );
   }
+}
+
+/** Where a step's starts begin in the buffer of all: uniform bindings start at multiples of this, in bytes. */
+const UNIFORM_ALIGN = 256;
+
+/** The pipeline of a shader; the GPU keeps it for every plan that needs the same text. */
+function pipelineOf(gpu: Gpu, call: Call, { text, pieces }: Bound): Promise<GPUComputePipeline> {
+  const { device, pipelines } = gpu;
+  let pipeline = pipelines.get(text);
+  if (!pipeline) {
+    const module = device.createShaderModule({ code: text, label: call.op });
+    pipeline = device
+      .createComputePipelineAsync({
+        label: `${call.op} ${call.label}`,
+        layout: device.createPipelineLayout({ bindGroupLayouts: [gpu.bindLayout(pieces.length)] }),
+        compute: { module, entryPoint: 'main' },
+      })
+      .catch(async (error: Error) => {
+        const [message] = (await module.getCompilationInfo()).messages;
+        const reason = message
+          ? `${message.message} (line ${message.lineNum}: ${text.split('\n')[message.lineNum - 1]?.trim()})`
+          : error.message;
+        throw new UserError(`webgpu: ${gpu.name} refuses ${describeCall(call)}: ${firstLine(reason)}`);
+      });
+    pipelines.set(text, pipeline);
+  }
+  return pipeline;
 }
 
 /**
@@ -62,46 +95,36 @@ export async function compileProgram(
   buffers: readonly GPUBuffer[],
   limits: MemoryLimits,
   arenaBytes: number,
-): Promise<CallSteps[]> {
-  const pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  const pipelineOf = (call: Call, { text, pieces }: Shader): Promise<GPUComputePipeline> => {
-    let pipeline = pipelines.get(text);
-    if (!pipeline) {
-      const module = gpu.device.createShaderModule({ code: text, label: call.op });
-      pipeline = gpu.device
-        .createComputePipelineAsync({
-          label: `${call.op} ${call.label}`,
-          layout: gpu.device.createPipelineLayout({ bindGroupLayouts: [gpu.bindLayout(pieces.length)] }),
-          compute: { module, entryPoint: 'main' },
-        })
-        .catch(async (error: Error) => {
-          const [message] = (await module.getCompilationInfo()).messages;
-          const reason = message
-            ? `${message.message} (line ${message.lineNum}: ${text.split('\n')[message.lineNum - 1]?.trim()})`
-            : error.message;
-          throw new UserError(`webgpu: ${gpu.name} refuses ${describeCall(call)}: ${firstLine(reason)}`);
-        });
-      pipelines.set(text, pipeline);
-    }
-    return pipeline;
+): Promise<Program> {
+  const bound = plan.calls.map((call) => ({
+    call,
+    parts: lower(call).map((dispatch) => bind(call, dispatch, limits, arenaBytes)),
+  }));
+  const parts = bound.flatMap((entry) => entry.parts);
+  const starts = gpu.device.createBuffer({
+    size: Math.max(1, parts.length) * UNIFORM_ALIGN,
+    usage: bufferUsage.uniform | bufferUsage.copyDestination,
+  });
+  const slotOf = new Map(parts.map((part, i) => [part, i * UNIFORM_ALIGN]));
+  for (const [part, offset] of slotOf) gpu.device.queue.writeBuffer(starts, offset, part.starts);
+
+  const stepOf = async (call: Call, part: Bound): Promise<Step> => {
+    const pipeline = await pipelineOf(gpu, call, part);
+    const resources = [
+      ...part.pieces.map(({ buffer, offset, size }) => ({ buffer: buffers[buffer], offset, size })),
+      { buffer: starts, offset: slotOf.get(part), size: part.starts.byteLength },
+    ];
+    const bindings = gpu.device.createBindGroup({
+      layout: gpu.bindLayout(part.pieces.length),
+      entries: resources.map((resource, binding) => ({ binding, resource })),
+    });
+    return { pipeline, bindings, grid: gridOf(part.dispatch) };
   };
-  return Promise.all(
-    plan.calls.map(async (call) => ({
-      call,
-      steps: await Promise.all(
-        lower(call).map(async (dispatch) => {
-          const shader = shaderOf(call, dispatch, limits, arenaBytes);
-          const pipeline = await pipelineOf(call, shader);
-          const bindings = gpu.device.createBindGroup({
-            layout: gpu.bindLayout(shader.pieces.length),
-            entries: shader.pieces.map(({ buffer, offset, size }, binding) => ({
-              binding,
-              resource: { buffer: buffers[buffer], offset, size },
-            })),
-          });
-          return { pipeline, bindings, grid: gridOf(dispatch) };
-        }),
-      ),
+  const calls = await Promise.all(
+    bound.map(async (entry) => ({
+      call: entry.call,
+      steps: await Promise.all(entry.parts.map((part) => stepOf(entry.call, part))),
     })),
   );
+  return { calls, starts };
 }

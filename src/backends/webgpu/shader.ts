@@ -53,46 +53,58 @@ function select(window: Window, first: number, unit: number, statement: (array: 
   return out;
 }
 
-function accessors(name: string, ref: TensorRef, window: Window, first: number, code: string): string {
+/** Where a tensor starts in its window: in array elements of the window, and bytes beyond that. */
+function startOf(ref: TensorRef, { begin, type }: Window): [elements: number, bytes: number] {
+  const bytes = ref.offset - begin;
+  const unit = type === 'vec4f' ? 16 : 4;
+  return [Math.floor(bytes / unit), bytes % unit];
+}
+
+/** `start`: WGSL of the tensor's first array element, which is data so that calls of one shape share a shader. */
+function accessors(
+  name: string,
+  ref: TensorRef,
+  window: Window,
+  first: number,
+  start: string,
+  code: string,
+): string {
   const { type } = window;
-  const bytes = ref.offset - window.begin;
   const wants = (accessor: string) => calls(code, name, accessor);
   const lines: string[] = [];
   if (ref.dtype === 'u8') {
     const load = (index: string) =>
       `let j = ${index};${select(window, first, 4, (array) => `return ${array};`)}`;
-    const words = Math.floor(bytes / 4);
+    const [, odd] = startOf(ref, window);
     lines.push(
-      `fn ${name}_word(i: u32) -> u32 { ${load(`i + ${words}u`)} }`,
-      `fn ${name}_ld(i: u32) -> u32 { let k = i + ${bytes % 4}u; return (${name}_word(k >> 2u) >> ((k & 3u) * 8u)) & 255u; }`,
+      `fn ${name}_word(i: u32) -> u32 { ${load(`i + ${start}`)} }`,
+      `fn ${name}_ld(i: u32) -> u32 { let k = i + ${odd}u; return (${name}_word(k >> 2u) >> ((k & 3u) * 8u)) & 255u; }`,
     );
     if (wants('sword')) {
       const store = select(window, first, 4, (array) => `${array} = w; return;`);
-      lines.push(`fn ${name}_sword(i: u32, w: u32) { let j = i + ${words}u;${store} }`);
+      lines.push(`fn ${name}_sword(i: u32, w: u32) { let j = i + ${start};${store} }`);
     }
     return lines.join('\n');
   }
-  const at = (k: number) => `i + ${bytes / 4 + k}u`;
   const unit = type === 'vec4f' ? 16 : 4;
-  const quadIndex = `(i + ${bytes / 4}u) >> 2u`;
   const cast = (array: string) => (type === 'u32' ? `bitcast<f32>(${array})` : array);
   const value = type === 'u32' ? 'bitcast<u32>(v)' : 'v';
   if (type === 'vec4f') {
     lines.push(
-      `fn ${name}_ld4(i: u32) -> vec4f { let j = ${quadIndex};${select(window, first, unit, (a) => `return ${a};`)} }`,
-      `fn ${name}_ld(i: u32) -> f32 { return ${name}_ld4(i)[(i + ${bytes / 4}u) & 3u]; }`,
-      `fn ${name}_st4(i: u32, v: vec4f) { let j = ${quadIndex};${select(window, first, unit, (a) => `${a} = v; return;`)} }`,
+      `fn ${name}_ld4(i: u32) -> vec4f { let j = (i >> 2u) + ${start};${select(window, first, unit, (a) => `return ${a};`)} }`,
+      `fn ${name}_ld(i: u32) -> f32 { return ${name}_ld4(i)[i & 3u]; }`,
+      `fn ${name}_st4(i: u32, v: vec4f) { let j = (i >> 2u) + ${start};${select(window, first, unit, (a) => `${a} = v; return;`)} }`,
     );
   } else {
     const l = (k: number) => `${name}_ld(i + ${k}u)`;
     lines.push(
-      `fn ${name}_ld(i: u32) -> f32 { let j = ${at(0)};${select(window, first, unit, (a) => `return ${cast(a)};`)} }`,
+      `fn ${name}_ld(i: u32) -> f32 { let j = i + ${start};${select(window, first, unit, (a) => `return ${cast(a)};`)} }`,
       `fn ${name}_ld4(i: u32) -> vec4f { return vec4f(${name}_ld(i), ${l(1)}, ${l(2)}, ${l(3)}); }`,
     );
     if (wants('st') || wants('st4') || wants('sq')) {
       const s = (k: number) => `${name}_st(i + ${k}u, v[${k}]);`;
       lines.push(
-        `fn ${name}_st(i: u32, v: f32) { let j = ${at(0)};${select(window, first, unit, (a) => `${a} = ${value}; return;`)} }`,
+        `fn ${name}_st(i: u32, v: f32) { let j = i + ${start};${select(window, first, unit, (a) => `${a} = ${value}; return;`)} }`,
         `fn ${name}_st4(i: u32, v: vec4f) { ${s(0)} ${s(1)} ${s(2)} ${s(3)} }`,
       );
     }
@@ -130,12 +142,19 @@ function quads(name: string, ref: TensorRef, wants: (accessor: string) => boolea
   return lines;
 }
 
+/** A dispatch as text, and the data that goes with it. */
+export interface Shader {
+  readonly text: string;
+  /** First array element of each tensor in its window, for the uniform after the storage bindings. */
+  readonly starts: Uint32Array<ArrayBuffer>;
+}
+
 /** The shader of a dispatch: bindings, accessors, the kernel's code and the entry point. */
-export function shaderText(
+export function shaderOf(
   dispatch: Dispatch,
   uses: Readonly<Record<string, Use>>,
   windows: readonly Window[],
-): string {
+): Shader {
   const firstBinding: number[] = [];
   const lines: string[] = [];
   let binding = 0;
@@ -146,10 +165,15 @@ export function shaderText(
       lines.push(`@group(0) @binding(${k}) var<storage, read_write> b${k}: array<${window.type}>;`);
     }
   }
-  for (const [name, { ref }] of Object.entries(uses)) {
+  const entries = Object.entries(uses);
+  const starts = new Uint32Array(Math.ceil(entries.length / 4) * 4);
+  lines.push(`@group(0) @binding(${binding}) var<uniform> starts: array<vec4u, ${starts.length / 4}>;`);
+  entries.forEach(([name, { ref }], i) => {
     const k = windows.findIndex(({ begin, end }) => ref.offset >= begin && ref.offset < end);
-    lines.push(accessors(name, ref, windows[k], firstBinding[k], dispatch.code));
-  }
+    [starts[i]] = startOf(ref, windows[k]);
+    const start = `starts[${i >> 2}][${i & 3}]`;
+    lines.push(accessors(name, ref, windows[k], firstBinding[k], start, dispatch.code));
+  });
   const { workgroups, workgroupSize } = dispatch;
   lines.push(
     dispatch.code,
@@ -160,7 +184,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane:
   body(group, lane);
 }`,
   );
-  return lines.join('\n');
+  return { text: lines.join('\n'), starts };
 }
 
 /** Size of the dispatch in workgroups. */

@@ -104,5 +104,9 @@ export function windowsOf(uses: readonly Use[], limits: MemoryLimits, arenaBytes
     const [a, b] = ranges.splice(best, 2);
     ranges.splice(best, 0, { begin: a.begin, end: b.end, type: join(a.type, b.type) });
   }
+  // In the order of the tensors, not of their addresses: calls of one shape then share a shader.
+  const firstUse = ({ begin, end }: Range) =>
+    uses.findIndex(({ ref }) => ref.offset >= begin && ref.offset < end);
+  ranges.sort((a, b) => firstUse(a) - firstUse(b));
   return ranges.map((range) => ({ ...range, pieces: piecesOf(range) }));
 }
