@@ -1,4 +1,3 @@
-import { UserError } from '../errors.js';
 import { ops } from '../ops/index.js';
 import type { OpDef } from '../ops/op.js';
 import { packIntervals } from './arena.js';
@@ -36,12 +35,10 @@ interface Place {
 
 /**
  * Gives every value a place in one arena: order is kept, liveness over that order decides who may share memory,
- * views and in-place updates share storages. Throws `UserError` if an input is used where no rule allows it.
+ * views and in-place updates share storages. `scratchBytes` is the backend's need of private memory per call.
  */
-export function plan(graph: Graph, scratchBytes: ScratchRule): Plan {
-  const planner = new Planner(graph);
-  return planner.finish(scratchBytes);
-}
+export const plan = (graph: Graph, scratchBytes: ScratchRule): Plan =>
+  new Planner(graph).finish(scratchBytes);
 
 class Planner {
   private readonly places = new Map<number, Place>();
@@ -204,7 +201,7 @@ class Planner {
       return;
     }
     const storage = this.newStorage(whole, node.phase === 'prepare');
-    if (storage.persistent) throw new UserError(`${whole.name}: constants are not concatenated`);
+    if (storage.persistent) throw new Error(`${whole.name}: constants are not concatenated`);
     const seen = new Set<Storage>();
     let channel = 0;
     for (const part of parts) {
