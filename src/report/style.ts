@@ -28,7 +28,7 @@ font-size:.78rem;font-weight:600;vertical-align:middle;letter-spacing:0}
 .headline b{display:block;font-size:1.55rem;line-height:1.2;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
 .headline span{font-size:.86rem;color:var(--dim);display:block}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem;align-items:start}
-.card svg{display:block;width:100%;height:auto;overflow:visible}
+.card svg{display:block;width:100%;max-width:36rem;margin:0 auto;height:auto;overflow:visible}
 table{border-collapse:collapse;width:100%;font-size:.93rem}
 td,th{padding:.34rem 0;border-top:1px solid var(--line);vertical-align:top}
 .facts tr:first-child td{border-top:0}
