@@ -2,16 +2,22 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
-import { compareCommand } from './compare.js';
-import { dataCommand } from './data.js';
-import { demoCommand } from './demo.js';
-import { evalCommand } from './eval.js';
-import { importCommand } from './import.js';
-import { infoCommand } from './info.js';
-import { planCommand } from './plan.js';
-import { predictCommand } from './predict.js';
-import { synthCommand } from './synth.js';
-import { trainCommand } from './train.js';
+
+/** Each command's own module, loaded only when it is asked for: `predict` does not wait for what reports need. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./demo.js')).demoCommand(),
+  train: async () => (await import('./train.js')).trainCommand(),
+  eval: async () => (await import('./eval.js')).evalCommand(),
+  predict: async () => (await import('./predict.js')).predictCommand(),
+  plan: async () => (await import('./plan.js')).planCommand(),
+  bench: async () => (await import('./bench.js')).benchCommand(),
+  compare: async () => (await import('./compare.js')).compareCommand(),
+  info: async () => (await import('./info.js')).infoCommand(),
+  import: async () => (await import('./import.js')).importCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
+  synth: async () => (await import('./synth.js')).synthCommand(),
+  data: async () => (await import('./data.js')).dataCommand(),
+};
 
 /** Version from the package file, which lies above both `src/cli` and `build/src/cli`. */
 function version(): string {
@@ -19,8 +25,11 @@ function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** The whole command line as a commander program; `runCli` runs it. */
-export function createProgram(): Command {
+/**
+ * The command line as a commander program; `runCli` runs it.
+ * @param args where their first word is a command, only that one is in the program.
+ */
+export async function createProgram(args: readonly string[] = []): Promise<Command> {
   const program = new Command('vnet')
     .description(
       'Train and run VNet, real-time semantic segmentation at full resolution, on CPU cores or a GPU.',
@@ -35,19 +44,9 @@ export function createProgram(): Command {
         '  vnet predict photo.jpg --model runs/first     segment a picture\n\n' +
         'Exit codes: 0 done, 1 the run failed, 2 wrong usage.',
     );
-  const commands = [
-    demoCommand(),
-    trainCommand(),
-    evalCommand(),
-    predictCommand(),
-    planCommand(),
-    compareCommand(),
-    infoCommand(),
-    importCommand(),
-    synthCommand(),
-    dataCommand(),
-  ];
-  for (const command of commands) program.addCommand(command);
+  const asked = args.find((arg) => !arg.startsWith('-')) ?? '';
+  const loaders = Object.hasOwn(commands, asked) ? [commands[asked]] : Object.values(commands);
+  for (const load of loaders) program.addCommand(await load());
   for (const command of withSubcommands(program)) prepare(command);
   return program;
 }
@@ -72,8 +71,8 @@ function prepare(command: Command): void {
  * @returns the exit code: 0 done, 1 the run failed, 2 wrong usage. Errors are one line on stderr.
  */
 export async function runCli(args: readonly string[]): Promise<number> {
-  const program = createProgram();
   try {
+    const program = await createProgram(args);
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {

@@ -3,6 +3,7 @@ import { modelSlots, smallestPlan } from '../eval/model.js';
 import { sizeOf } from '../graph/ir.js';
 import type { Network } from '../nets/network.js';
 import { imageChannels, swapImageChannels } from './channels.js';
+import { convolutionAxes } from './geometry.js';
 
 /** A tensor of a foreign file: row-major, shape as its program has it. */
 export interface ForeignTensor {
@@ -97,3 +98,23 @@ export function fromPytorch(
 
 const some = (names: readonly string[]): string =>
   names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')}, …`;
+
+/** The reverse of {@link fromPytorch} for RGB: names and layouts of a `state_dict`. */
+export function toPytorch(
+  network: Network,
+  weights: ReadonlyMap<string, Float32Array>,
+): Map<string, ForeignTensor> {
+  const slots = modelSlots(smallestPlan(network));
+  const names = pytorchNames(slots.keys());
+  return new Map(
+    [...slots].map(([name, { shape }]) => {
+      const data = weights.get(name)!;
+      const [kh, kw, inner, outer] = shape;
+      const isKernel = name.endsWith('.weight');
+      const tensor = isKernel
+        ? { shape: [outer, inner, kh, kw], data: convolutionAxes(data, shape) }
+        : { shape: [data.length], data };
+      return [names.get(name)!, tensor];
+    }),
+  );
+}

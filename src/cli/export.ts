@@ -1,0 +1,69 @@
+import { Command, Option } from 'commander';
+import { writeAtomic } from '../data/files.js';
+import { UserError } from '../errors.js';
+import { exportOnnx } from '../interop/onnx.js';
+import { toPytorch } from '../interop/pytorch.js';
+import { formatBytes } from '../report/format.js';
+import { encodeSafetensors } from '../train/safetensors.js';
+import { openModel } from './model.js';
+import type { PixelSize } from './options.js';
+import { formatSize, pixelSize } from './options.js';
+
+interface ExportOptions {
+  readonly onnx?: string;
+  readonly safetensors?: string;
+  readonly size?: PixelSize;
+  readonly output: 'labels' | 'logits';
+}
+
+/** What a dynamic model is written down at; a multiple of every network's smallest step. */
+const anySize: PixelSize = { height: 256, width: 512 };
+
+export const exportCommand = (): Command =>
+  new Command('export')
+    .summary('a model for other programs: ONNX, or a state_dict of PyTorch')
+    .description(
+      'Writes a model as ONNX (operators of version 18; input images: uint8 N×H×W×3 RGB, normalised inside) or as ' +
+        'safetensors with the names and layouts of PyTorch.',
+    )
+    .argument('<model>', 'model file (.safetensors) or run folder')
+    .option('--onnx <file>', 'write an ONNX model')
+    .option('--safetensors <file>', 'write a state_dict of PyTorch')
+    .addOption(
+      new Option('--size <HxW>', 'one image of this size (default: any batch and size)').argParser(pixelSize),
+    )
+    .addOption(
+      new Option('--output <what>', 'labels: uint8 N×H×W; logits: float N×classes×h×w of the head')
+        .choices(['labels', 'logits'])
+        .default('labels'),
+    )
+    .addHelpText(
+      'after',
+      '\nNames in the state_dict: convolutions keep theirs; batch norm is weight, bias, running_mean, running_var;\n' +
+        'a block with batch norm and PReLU has them as bn and act.\n' +
+        '\nExample:\n  vnet export runs/first --onnx vnet.onnx --size 1024x2048',
+    )
+    .action(run);
+
+async function run(given: string, options: ExportOptions): Promise<void> {
+  const { onnx, safetensors, size, output } = options;
+  if (!onnx && !safetensors)
+    throw new UserError('nothing to write: give --onnx FILE or --safetensors FILE', 2);
+  const { model } = await openModel(given);
+  const { network, weights } = model;
+  if (onnx) {
+    const bytes = exportOnnx(network, weights, { ...(size ?? anySize), dynamic: !size, output });
+    await writeAtomic(onnx, bytes);
+    const shown = size ? formatSize(size) : 'any size';
+    process.stdout.write(`${onnx}: ${network.name}, ${shown}, ${output}, ${formatBytes(bytes.length)}\n`);
+  }
+  if (safetensors) {
+    const tensors = toPytorch(network, weights);
+    const bytes = encodeSafetensors(tensors, {
+      network: network.name,
+      config: JSON.stringify(network.config),
+    });
+    await writeAtomic(safetensors, bytes);
+    process.stdout.write(`${safetensors}: ${tensors.size} tensors, ${formatBytes(bytes.length)}\n`);
+  }
+}
