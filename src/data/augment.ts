@@ -61,13 +61,31 @@ export function sampleRng(seed: number, epoch: number, index: number): Rng {
   return Rng.of(0x617567, seed, epoch, index);
 }
 
+/** The size that {@link prepare} gives an image. */
+export function preparedSize(
+  image: { height: number; width: number },
+  size: SizePolicy,
+): { height: number; width: number } {
+  if (size === 'full') return { height: image.height, width: image.width };
+  const [height, width] = 'crop' in size ? size.crop : size.resize;
+  return { height, width };
+}
+
 /**
  * Applies the size policy and, with `augment`, random flip, zoom, placement and colour. Without `augment` the
  * result is fixed: crops are taken from the middle. Never changes its input, but may return it.
+ * @param into where to write the result, of the prepared size; default: memory of its own.
  */
-export function prepare(pair: Pair, size: SizePolicy, augment: Augmentation | undefined, rng: Rng): Pair {
+export function prepare(
+  pair: Pair,
+  size: SizePolicy,
+  augment: Augmentation | undefined,
+  rng: Rng,
+  into?: Pair,
+): Pair {
   const { width, height } = pair.image;
-  const target = size === 'full' ? [height, width] : 'crop' in size ? size.crop : size.resize;
+  const prepared = preparedSize(pair.image, size);
+  const target = [prepared.height, prepared.width];
   const base = size !== 'full' && 'resize' in size ? [target[0] / height, target[1] / width] : [1, 1];
   // All numbers are drawn first and always, so that switching one change off leaves the others as they were.
   const [uFlip, uScale, uX, uY] = [rng.next(), rng.next(), rng.next(), rng.next()];
@@ -85,7 +103,7 @@ export function prepare(pair: Pair, size: SizePolicy, augment: Augmentation | un
     offsetX: offset(width * base[1] * zoom, target[1], augment ? uX : 0.5),
     flip,
   };
-  const out = resample(pair, view, augment?.mean ?? imagenetMean);
+  const out = resample(pair, view, augment?.mean ?? imagenetMean, into);
   const amounts = jitterOf(augment?.jitter);
   if (amounts.brightness + amounts.contrast + amounts.saturation === 0) return out;
   const [brightness, contrast, saturation] = [amounts.brightness, amounts.contrast, amounts.saturation].map(
@@ -114,20 +132,36 @@ export interface View {
   flip: boolean;
 }
 
-/** Bilinear for the image, nearest for the labels; outside: `mean` and 255. */
-export function resample(pair: Pair, view: View, mean: Rgb = imagenetMean): Pair {
+/**
+ * Bilinear for the image, nearest for the labels; outside: `mean` and 255.
+ * @param into where to write the result, of the view's size; default: memory of its own, or the input as it is.
+ */
+export function resample(pair: Pair, view: View, mean: Rgb = imagenetMean, into?: Pair): Pair {
   const { image, labels } = pair;
   const same = view.scaleX === 1 && view.scaleY === 1;
   const whole = view.width === image.width && view.height === image.height;
-  if (same && whole && view.offsetX === 0 && view.offsetY === 0) return view.flip ? flipPair(pair) : pair;
+  if (same && whole && view.offsetX === 0 && view.offsetY === 0) {
+    if (view.flip) return flipPair(pair, into);
+    if (!into) return pair;
+    into.image.data.set(image.data);
+    into.labels.data.set(labels.data);
+    return into;
+  }
   // Halve (thirds, …) by averaging first where bilinear sampling alone would skip pixels.
   const [by, bx] = [boxFactor(view.scaleY), boxFactor(view.scaleX)];
   const source = by > 1 || bx > 1 ? boxShrink(image, by, bx) : image;
   const ys = axis(view.height, view.offsetY, view.scaleY, labels.height, source.height, false);
   const xs = axis(view.width, view.offsetX, view.scaleX, labels.width, source.width, view.flip);
+  const out = into ?? blankPair(view);
+  sampleImage(source, ys, xs, mean, out.image.data);
+  sampleLabels(labels, ys, xs, out.labels.data);
+  return out;
+}
+
+function blankPair({ width, height }: { width: number; height: number }): Pair {
   return {
-    image: { width: view.width, height: view.height, data: sampleImage(source, ys, xs, mean) },
-    labels: { width: view.width, height: view.height, data: sampleLabels(labels, ys, xs) },
+    image: { width, height, data: new Uint8Array(height * width * 3) },
+    labels: { width, height, data: new Uint8Array(height * width) },
   };
 }
 
@@ -170,9 +204,9 @@ function axis(
   return result;
 }
 
-function sampleLabels(labels: LabelImage, ys: Axis, xs: Axis): Uint8Array {
+function sampleLabels(labels: LabelImage, ys: Axis, xs: Axis, out: Uint8Array): void {
   const [h, w] = [ys.nearest.length, xs.nearest.length];
-  const out = new Uint8Array(h * w).fill(ignoreId);
+  out.fill(ignoreId);
   for (let y = 0; y < h; y++) {
     if (ys.nearest[y] < 0) continue;
     const row = ys.nearest[y] * labels.width;
@@ -180,12 +214,10 @@ function sampleLabels(labels: LabelImage, ys: Axis, xs: Axis): Uint8Array {
       if (xs.nearest[x] >= 0) out[o] = labels.data[row + xs.nearest[x]];
     }
   }
-  return out;
 }
 
-function sampleImage(image: RgbImage, ys: Axis, xs: Axis, mean: Rgb): Uint8Array {
+function sampleImage(image: RgbImage, ys: Axis, xs: Axis, mean: Rgb, out: Uint8Array): void {
   const [h, w] = [ys.nearest.length, xs.nearest.length];
-  const out = new Uint8Array(h * w * 3);
   const { data, width } = image;
   for (let y = 0; y < h; y++) {
     const inside = ys.nearest[y] >= 0;
@@ -213,7 +245,6 @@ function sampleImage(image: RgbImage, ys: Axis, xs: Axis, mean: Rgb): Uint8Array
       out[o + 2] = (data[a + 2] * wa + data[b + 2] * wb + data[c + 2] * wc + data[d + 2] * wd + 32768) >>> 16;
     }
   }
-  return out;
 }
 
 function boxFactor(scale: number): number {
@@ -247,11 +278,11 @@ function boxShrink(image: RgbImage, by: number, bx: number): RgbImage {
   return { width: w, height: h, data };
 }
 
-/** Mirrors left and right. */
-export function flipPair({ image, labels }: Pair): Pair {
+/** Mirrors left and right. @param into where to write the result; default: memory of its own. */
+export function flipPair({ image, labels }: Pair, into = blankPair(image)): Pair {
   const { width, height } = image;
-  const data = new Uint8Array(image.data.length);
-  const ids = new Uint8Array(labels.data.length);
+  const { data } = into.image;
+  const { data: ids } = into.labels;
   for (let y = 0; y < height; y++) {
     for (let x = 0, p = y * width, q = p + width - 1; x < width; x++, p++, q--) {
       ids[q] = labels.data[p];
@@ -260,7 +291,7 @@ export function flipPair({ image, labels }: Pair): Pair {
       data[3 * q + 2] = image.data[3 * p + 2];
     }
   }
-  return { image: { width, height, data }, labels: { width, height, data: ids } };
+  return into;
 }
 
 /** Bilinear image and nearest labels at a new size. */

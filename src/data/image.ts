@@ -43,6 +43,20 @@ export async function readImage(file: string): Promise<RgbImage> {
 }
 
 /**
+ * The size of a picture by its header, EXIF orientation applied.
+ * @throws UserError naming the file where it is missing, empty or no picture.
+ */
+export async function readImageSize(file: string): Promise<{ height: number; width: number }> {
+  const bytes = await readBytes(file);
+  try {
+    const { autoOrient } = await sharp(bytes, { limitInputPixels: maxPixels }).metadata();
+    return { height: autoOrient.height, width: autoOrient.width };
+  } catch (error) {
+    throw undecodable(file, 'an image', error);
+  }
+}
+
+/**
  * Decodes a label PNG to its raw values: 8-bit (or smaller) grey, or the palette INDICES of an indexed PNG
  * (never its colours). A colour image is read only where every colour is in `colours`, and then gives the
  * position of the colour in that list; `colourCoded` says so.

@@ -1,9 +1,10 @@
 import { UserError } from '../errors.js';
 import { type Augmentation, checkAugmentation, type SizePolicy } from './augment.js';
+import { SampleCache } from './cache.js';
 import type { Dataset, Sample } from './dataset.js';
 import { Pool } from './pool.js';
 import { Rng } from './rng.js';
-import type { Decoded, Loaded } from './tasks.js';
+import { type Loaded, type Place, placeBytes, viewsOf } from './tasks.js';
 
 /** What a {@link Loader} reads and how. */
 export interface LoaderOptions {
@@ -26,8 +27,25 @@ export interface LoaderOptions {
   workers?: number;
   /** Batches prepared ahead. Default 2. */
   ahead?: number;
-  /** Memory for decoded samples, in bytes, kept between epochs. Default 0. */
-  cacheBytes?: number;
+  /**
+   * Bytes of batches that may exist at once, prepared or in the consumer's hands; one always may. Default 48 MiB:
+   * a single batch of four full Cityscapes images, which is filled again as soon as it is recycled.
+   */
+  aheadBytes?: number;
+  /** Where decoded samples are kept between epochs. Default: nowhere. */
+  cache?: SampleCache;
+  /**
+   * Epochs that will be read one after the other: after the last batches of one, the first ones of the next are
+   * prepared. Default 0: each call of {@link Loader.batches} stands alone.
+   */
+  epochs?: number;
+}
+
+/** A batch being prepared. */
+interface Pending {
+  epoch: number;
+  step: number;
+  batch: Promise<Batch>;
 }
 
 /** A batch, images as N × H × W × 3 and labels as N × H × W train ids (255 = ignore). */
@@ -41,14 +59,12 @@ export interface Batch {
 
 /**
  * Reads a labelled split in batches. The order and every random change depend only on (seed, epoch, sample),
- * so a run that starts again at any step gets the same batches, with any number of workers. Threads and cache
- * live until {@link close}.
+ * so a run that starts again at any step gets the same batches, with any number of workers. One reader at a time;
+ * threads live until {@link close}.
  */
 export class Loader {
   /** Milliseconds the consumer has waited for batches so far. */
   waitMs = 0;
-  /** Bytes of decoded samples held now. */
-  cachedBytes = 0;
   readonly samples: readonly Sample[];
   /** Batches an epoch. */
   readonly steps: number;
@@ -56,7 +72,16 @@ export class Loader {
   private readonly options: Required<Omit<LoaderOptions, 'augment' | 'workers'>> &
     Pick<LoaderOptions, 'augment'>;
   private readonly pool: Pool;
-  private readonly cache = new Map<number, Decoded>();
+  private readonly queue: Pending[] = [];
+  /** The batch to prepare after those in the queue. */
+  private next = { epoch: 0, step: 0 };
+  /** The last batch that was handed out, until it is recycled or the next one is asked for. */
+  private given: Batch | undefined;
+  /** Memory of recycled batches. */
+  private readonly spare: SharedArrayBuffer[] = [];
+  /** Size that images are expected to have: memory is ready for it before they are decoded. */
+  private expected: Promise<{ height: number; width: number }> | undefined;
+  private closed = false;
 
   /** @throws UserError for a split without labels, options out of range, or fewer images than a batch. */
   constructor(
@@ -73,7 +98,9 @@ export class Loader {
       augment: options.augment,
       dropLast: options.dropLast ?? shuffle,
       ahead: options.ahead ?? 2,
-      cacheBytes: options.cacheBytes ?? 0,
+      aheadBytes: options.aheadBytes ?? 48 * 2 ** 20,
+      cache: options.cache ?? new SampleCache(),
+      epochs: options.epochs ?? 0,
     };
     const { batch, dropLast, size } = this.options;
     if (!Number.isInteger(batch) || batch < 1)
@@ -110,70 +137,116 @@ export class Loader {
   }
 
   /**
+   * The size of the first image after the size policy, from its header alone; with a crop or resize size, of all.
+   * @throws UserError for a file that is no image.
+   */
+  imageSize(): Promise<{ height: number; width: number }> {
+    const { size } = this.options;
+    if (size !== 'full') {
+      const [height, width] = 'crop' in size ? size.crop : size.resize;
+      return Promise.resolve({ height, width });
+    }
+    return this.pool.run({ kind: 'size', file: this.samples[0].image });
+  }
+
+  /**
    * The batches of an epoch from `startStep` on.
    * @throws UserError for a file that cannot be used, or images of different sizes in a batch.
    */
   async *batches(epoch: number, startStep = 0): AsyncGenerator<Batch, void, void> {
-    const { batch, ahead } = this.options;
-    const order = this.order(epoch);
-    const queue: { indices: number[]; parts: Promise<Loaded[]> }[] = [];
-    let step = startStep;
-    const refill = () => {
-      while (step < this.steps && queue.length <= ahead) {
-        const indices = order.slice(step * batch, (step + 1) * batch);
-        const parts = Promise.all(indices.map((index) => this.load(index, epoch)));
-        // A failure is reported when its batch is due; until then it must not count as unhandled.
-        parts.catch(() => undefined);
-        queue.push({ indices, parts });
-        step++;
-      }
-    };
-    refill();
-    for (let next = queue.shift(); next; next = queue.shift()) {
+    if (startStep >= this.steps) return;
+    this.seek(epoch, startStep);
+    for (let step = startStep; step < this.steps; step++) {
       const start = performance.now();
-      const parts = await next.parts;
+      this.given = undefined;
+      await this.fill();
+      const batch = await this.take();
       this.waitMs += performance.now() - start;
-      refill();
-      yield this.assemble(next.indices, parts);
+      this.given = batch;
+      await this.fill();
+      yield batch;
     }
   }
 
-  /** Ends the threads and frees the cache. */
+  /**
+   * Gives a batch back: its memory is used for a later one, so its arrays must not be touched any more. A batch that
+   * is never given back keeps its memory until it is garbage.
+   */
+  recycle(batch: Batch): void {
+    if (this.given === batch) this.given = undefined;
+    const { buffer } = batch.images;
+    if (buffer instanceof SharedArrayBuffer && !this.spare.includes(buffer)) this.spare.push(buffer);
+    // A failure is reported when its batch is due.
+    this.fill().catch(() => undefined);
+  }
+
+  /** Ends the threads. */
   async close(): Promise<void> {
-    this.cache.clear();
-    this.cachedBytes = 0;
+    this.closed = true;
+    this.queue.length = 0;
+    this.spare.length = 0;
     await this.pool.close();
   }
 
-  private async load(index: number, epoch: number): Promise<Loaded> {
-    const { seed, size, augment, cacheBytes } = this.options;
-    const cached = this.cache.get(index);
-    const loaded = await this.pool.run({
-      kind: 'load',
-      sample: this.samples[index],
-      classes: this.dataset.classes,
-      index,
-      seed,
-      epoch,
-      size,
-      augment,
-      cached,
-      keep: !cached && this.cachedBytes < cacheBytes,
-    });
-    const { decoded } = loaded;
-    if (decoded && !this.cache.has(index)) {
-      const bytes = decoded.image.byteLength + decoded.labels.byteLength;
-      // First come, first kept: with a random order, evicting would only swap equals.
-      if (this.cachedBytes + bytes <= cacheBytes) {
-        this.cache.set(index, decoded);
-        this.cachedBytes += bytes;
-      }
-    }
-    return loaded;
+  /** Keeps what is in the queue from this batch on, which is where the next epoch's first batches wait. */
+  private seek(epoch: number, step: number): void {
+    const at = this.queue.findIndex((entry) => entry.epoch === epoch && entry.step === step);
+    this.queue.splice(0, at < 0 ? this.queue.length : at);
+    if (at < 0) this.next = { epoch, step };
   }
 
-  private assemble(indices: number[], parts: Loaded[]): Batch {
-    const [{ width, height }] = parts;
+  private async take(): Promise<Batch> {
+    try {
+      return await this.queue[0].batch;
+    } catch (error) {
+      this.queue.length = 0;
+      throw error;
+    } finally {
+      this.queue.shift();
+    }
+  }
+
+  /** Starts as many batches as there may be. */
+  private async fill(): Promise<void> {
+    this.expected ??= this.imageSize().catch((error: unknown) => {
+      this.expected = undefined;
+      throw error;
+    });
+    const expected = await this.expected;
+    const { batch, ahead, aheadBytes, epochs } = this.options;
+    const fits = Math.floor(aheadBytes / placeBytes({ ...expected, count: batch }));
+    const most = Math.max(1, Math.min(1 + ahead, fits));
+    while (!this.closed && this.queue.length + (this.given ? 1 : 0) < most) {
+      const { epoch, step } = this.next;
+      if (step === this.steps) {
+        if (epoch + 1 >= epochs) return;
+        this.next = { epoch: epoch + 1, step: 0 };
+        continue;
+      }
+      const indices = this.order(epoch).slice(step * batch, (step + 1) * batch);
+      const pending = this.prepare(indices, epoch, expected);
+      // A failure is reported when its batch is due; until then it must not count as unhandled.
+      pending.catch(() => undefined);
+      this.queue.push({ epoch, step, batch: pending });
+      this.next = { epoch, step: step + 1 };
+    }
+    this.spare.length = Math.min(this.spare.length, most);
+  }
+
+  /** Workers write samples of the expected size straight into the batch; others are put together here. */
+  private async prepare(
+    indices: number[],
+    epoch: number,
+    expected: { height: number; width: number },
+  ): Promise<Batch> {
+    const batch = { ...expected, count: indices.length };
+    const bytes = placeBytes(batch);
+    const fitting = this.spare.findIndex(({ byteLength }) => byteLength === bytes);
+    const buffer = fitting < 0 ? new SharedArrayBuffer(bytes) : this.spare.splice(fitting, 1)[0];
+    const parts = await Promise.all(
+      indices.map((index, position) => this.load(index, epoch, { ...batch, buffer, position })),
+    );
+    const [{ height, width }] = parts;
     const odd = parts.findIndex((part) => part.width !== width || part.height !== height);
     if (odd >= 0) {
       throw new UserError(
@@ -182,13 +255,33 @@ export class Loader {
       );
     }
     const ids = indices.map((index) => this.samples[index].id);
-    if (parts.length === 1) return { images: parts[0].image, labels: parts[0].labels, ids, height, width };
-    const images = new Uint8Array(parts.length * height * width * 3);
-    const labels = new Uint8Array(parts.length * height * width);
-    parts.forEach((part, i) => {
-      images.set(part.image, i * height * width * 3);
-      labels.set(part.labels, i * height * width);
-    });
-    return { images, labels, ids, height, width };
+    if (parts[0].own) {
+      this.expected = Promise.resolve({ height, width });
+      return { ...assemble(parts, height * width), ids, height, width };
+    }
+    return { ...viewsOf({ ...batch, buffer }), ids, height, width };
   }
+
+  private async load(index: number, epoch: number, place: Place): Promise<Loaded> {
+    const { seed, size, augment, cache } = this.options;
+    const sample = this.samples[index];
+    const cached = cache.get(sample.image);
+    const keep = !cached && cache.open;
+    const { classes } = this.dataset;
+    const task = { kind: 'load', sample, classes, index, seed, epoch, size, augment, cached, keep } as const;
+    const { decoded, ...loaded } = await this.pool.run({ ...task, place });
+    if (decoded) cache.add(sample.image, decoded);
+    return loaded;
+  }
+}
+
+/** One batch of samples that came in memory of their own; `pixels`: of each. */
+function assemble(parts: readonly Loaded[], pixels: number): Pick<Batch, 'images' | 'labels'> {
+  const images = new Uint8Array(parts.length * pixels * 3);
+  const labels = new Uint8Array(parts.length * pixels);
+  for (const [i, { own }] of parts.entries()) {
+    images.set(own!.image, i * pixels * 3);
+    labels.set(own!.labels, i * pixels);
+  }
+  return { images, labels };
 }

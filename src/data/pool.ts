@@ -62,7 +62,10 @@ export class Pool {
   private start(): void {
     while (this.workers.length < this.size) {
       const index = this.workers.length;
-      const worker = new Worker(new URL('./worker.js', import.meta.url));
+      // Pictures live outside the heap: a small young generation keeps the garbage beside them small too.
+      const worker = new Worker(new URL('./worker.js', import.meta.url), {
+        resourceLimits: { maxYoungGenerationSizeMb: 4 },
+      });
       worker.on('message', (answer: Answer) => this.settle(answer));
       worker.on('error', (error) => this.fail(index, error as Error));
       worker.on('exit', (code) => this.fail(index, new Error(`a data worker ended early (code ${code})`)));

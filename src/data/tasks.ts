@@ -1,9 +1,17 @@
 import type { TransferListItem } from 'node:worker_threads';
-import { type Augmentation, type Pair, prepare, type SizePolicy, sampleRng } from './augment.js';
+import {
+  type Augmentation,
+  type Pair,
+  prepare,
+  preparedSize,
+  type SizePolicy,
+  sampleRng,
+} from './augment.js';
 import { type CheckTask, checkSample, type SampleFacts } from './check-sample.js';
 import type { ClassTable } from './classes.js';
 import type { Sample } from './dataset.js';
 import { readSample } from './datasets.js';
+import { readImageSize } from './image.js';
 import { type SceneTask, writeScene } from './scene-files.js';
 
 /** Decoded pixels in shared memory: what the cache holds. */
@@ -12,6 +20,28 @@ export interface Decoded {
   height: number;
   image: SharedArrayBuffer;
   labels: SharedArrayBuffer;
+}
+
+/** A sample's place in a batch: one buffer with the images, count × H × W × 3, then the labels, count × H × W. */
+export interface Place {
+  buffer: SharedArrayBuffer;
+  position: number;
+  count: number;
+  height: number;
+  width: number;
+}
+
+/** Bytes of a batch. */
+export const placeBytes = ({ count, height, width }: Omit<Place, 'buffer' | 'position'>): number =>
+  count * height * width * 4;
+
+/** The parts of a batch's buffer. */
+export function viewsOf({ buffer, count, height, width }: Omit<Place, 'position'>) {
+  const pixels = count * height * width;
+  return {
+    images: new Uint8Array(buffer, 0, 3 * pixels),
+    labels: new Uint8Array(buffer, 3 * pixels, pixels),
+  };
 }
 
 /** Decode (or take from the cache) and augment one sample. */
@@ -28,24 +58,34 @@ export interface LoadTask {
   cached?: Decoded;
   /** Return the decoded pixels for the cache. */
   keep: boolean;
+  /** Where the sample goes if it has that size. */
+  place: Place;
+}
+
+/** Read the size of an image, as stored. */
+export interface SizeTask {
+  kind: 'size';
+  file: string;
 }
 
 /** A sample ready for a batch. */
 export interface Loaded {
   width: number;
   height: number;
-  image: Uint8Array;
-  labels: Uint8Array;
+  /** Its pixels where it is not in its place, having another size. */
+  own?: { image: Uint8Array; labels: Uint8Array };
   decoded?: Decoded;
 }
 
-export type Task = LoadTask | CheckTask | SceneTask;
+export type Task = LoadTask | SizeTask | CheckTask | SceneTask;
 /** What each task gives. */
 export type ResultOf<T extends Task> = T extends LoadTask
   ? Loaded
-  : T extends CheckTask
-    ? SampleFacts
-    : Record<string, never>;
+  : T extends SizeTask
+    ? { height: number; width: number }
+    : T extends CheckTask
+      ? SampleFacts
+      : Record<string, never>;
 
 /** Runs a task on this thread. */
 export async function runTask<T extends Task>(task: T): Promise<ResultOf<T>> {
@@ -54,14 +94,17 @@ export async function runTask<T extends Task>(task: T): Promise<ResultOf<T>> {
 
 function run(task: Task): Promise<ResultOf<Task>> {
   if (task.kind === 'load') return load(task);
+  if (task.kind === 'size') return readImageSize(task.file);
   return task.kind === 'check' ? checkSample(task) : writeScene(task);
 }
 
 /** The buffers of a result that can move to another thread instead of being copied. */
 export function transferable(result: ResultOf<Task>): TransferListItem[] {
-  if (!('image' in result) || !(result.image instanceof Uint8Array)) return [];
-  const buffers = [result.image.buffer, (result as Loaded).labels.buffer];
-  return buffers.filter((buffer): buffer is ArrayBuffer => buffer instanceof ArrayBuffer);
+  if (!('own' in result) || !(result.own instanceof Object)) return [];
+  const { image, labels } = (result as Loaded).own!;
+  return [image.buffer, labels.buffer].filter(
+    (buffer): buffer is ArrayBuffer => buffer instanceof ArrayBuffer,
+  );
 }
 
 async function load(task: LoadTask): Promise<Loaded> {
@@ -74,17 +117,33 @@ async function load(task: LoadTask): Promise<Loaded> {
       labels: { width, height, data: new Uint8Array(cached.labels) },
     };
   } else pair = await readSample(task, task.sample);
-  const ready = prepare(pair, task.size, task.augment, sampleRng(task.seed, task.epoch, task.index));
-  const { width, height } = ready.image;
-  // A cached sample that nothing changed must not leave by its own memory: the consumer may write to it.
+  const { width, height } = preparedSize(pair.image, task.size);
+  const fits = width === task.place.width && height === task.place.height;
+  const rng = sampleRng(task.seed, task.epoch, task.index);
+  const ready = prepare(pair, task.size, task.augment, rng, fits ? pairAt(task.place) : undefined);
+  // A sample that nothing changed must not leave by the memory of the cache: the consumer may write to it.
   const own = (data: Uint8Array, source: Uint8Array) =>
     cached && data === source ? Uint8Array.from(data) : data;
   return {
     width,
     height,
     decoded: task.keep && !cached ? share(pair) : undefined,
-    image: own(ready.image.data, pair.image.data),
-    labels: own(ready.labels.data, pair.labels.data),
+    own: fits
+      ? undefined
+      : {
+          image: own(ready.image.data, pair.image.data),
+          labels: own(ready.labels.data, pair.labels.data),
+        },
+  };
+}
+
+function pairAt(place: Place): Pair {
+  const { width, height, position } = place;
+  const { images, labels } = viewsOf(place);
+  const pixels = height * width;
+  return {
+    image: { width, height, data: images.subarray(3 * pixels * position, 3 * pixels * (position + 1)) },
+    labels: { width, height, data: labels.subarray(pixels * position, pixels * (position + 1)) },
   };
 }
 

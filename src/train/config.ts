@@ -89,7 +89,10 @@ const settingsShape = {
   threads: positive.optional(),
   /** Threads that decode images; default: half the cores, at most 4. */
   workers: z.int().min(0).optional(),
-  /** MiB of decoded images kept in memory; default: an eighth of the machine's memory, at most 1024. */
+  /**
+   * MiB of decoded images kept in memory; default: an eighth of what the plan leaves, at most 1024, and 0 for images
+   * of more than a megapixel.
+   */
   cacheMiB: z.number().min(0).optional(),
 };
 

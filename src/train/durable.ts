@@ -33,11 +33,10 @@ export async function writeDurable(file: string, bytes: Uint8Array, previous?: s
   }
 }
 
-/** Removes what killed writers left beside `file`. */
-export async function removeTemporaries(file: string): Promise<void> {
-  const folder = path.dirname(file);
+/** Removes what killed writers left in a folder, or nothing where it does not exist. Nobody writes there now. */
+export async function removeTemporaries(folder: string): Promise<void> {
   const names = await fs.readdir(folder).catch(() => []);
-  const left = names.filter((name) => name.startsWith(`.${path.basename(file)}.`) && name.endsWith('.tmp'));
+  const left = names.filter((name) => /^\..+\.\d+\.\d+\.tmp$/.test(name));
   await Promise.all(left.map((name) => fs.rm(path.join(folder, name), { force: true })));
 }
 

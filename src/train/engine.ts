@@ -19,6 +19,8 @@ export interface TrainingBatch {
   readonly images: Uint8Array;
   /** u8 `N×H×W`, train ids. */
   readonly labels: Uint8Array;
+  /** Called when the arrays are no longer needed, which is before the step is computed. */
+  release?(): void;
 }
 
 /** Thrown before anything was updated. */
@@ -61,33 +63,45 @@ export class TrainingEngine {
   /**
    * One optimiser step over one or more batches (gradient accumulation). Gradients and losses of the batches are
    * averaged by their weight of labelled pixels, so the result is that of one large batch, except that batch
-   * normalisation sees each batch alone.
+   * normalisation sees each batch alone. The next batch is asked for when the one before is computed, so there is
+   * one at a time.
    * @param t this update, counted from 1.
    * @throws NonFiniteError before the update; weights are as before then, running statistics may not be.
    */
-  async step(batches: readonly TrainingBatch[], learningRate: number, t: number): Promise<StepResult> {
+  async step(
+    batches: Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>,
+    learningRate: number,
+    t: number,
+  ): Promise<StepResult> {
     const { executor } = this;
-    const sum = new Float64Array(executor.plan.flatParams.length);
+    let sum: Float64Array | undefined;
+    let grads = new Float32Array() as Float32Array;
+    let count = 0;
     let lossSum = 0;
     let weightSum = 0;
+    let firstWeight = 0;
     let norm = 0;
-    let grads = new Float32Array() as Float32Array;
-    for (const [i, { images, labels }] of batches.entries()) {
-      executor.write('images', images);
-      executor.write('labels', labels);
+    for await (const batch of batches) {
+      executor.write('images', batch.images);
+      executor.write('labels', batch.labels);
+      batch.release?.();
       await executor.run('forward', 'backward');
       const [loss, weight] = await executor.read('loss');
-      if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, i);
+      if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, count);
+      // A second batch: what was the whole gradient becomes the first term.
+      if (count === 1) sum = Float64Array.from(grads, (g) => firstWeight * g);
       grads = (await executor.read('grads')) as Float32Array;
-      norm = Math.sqrt(grads.reduce((total, g) => total + g * g, 0));
-      if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, i);
+      norm = normOf(grads);
+      if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count);
+      if (sum) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
+      else firstWeight = weight;
       lossSum += loss * weight;
       weightSum += weight;
-      if (batches.length > 1) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
+      count++;
     }
-    if (batches.length > 1) {
+    if (sum) {
       grads = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
-      norm = Math.sqrt(grads.reduce((total, g) => total + g * g, 0));
+      norm = normOf(grads);
       executor.write('grads', grads);
     }
     await this.optimizer.update(grads, learningRate, t);
@@ -148,4 +162,11 @@ export class TrainingEngine {
     }
     return undefined;
   }
+}
+
+/** √Σg² in double precision. */
+function normOf(grads: Float32Array): number {
+  let sum = 0;
+  for (const g of grads) sum += g * g;
+  return Math.sqrt(sum);
 }

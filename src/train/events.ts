@@ -12,6 +12,8 @@ export type TrainEvent =
       readonly height: number;
       readonly width: number;
       readonly planBytes: number;
+      /** Budget for decoded images that are kept, besides the plan and the process. */
+      readonly cacheBytes: number;
       /** Optimiser steps that were done already. */
       readonly step: number;
     }
@@ -38,6 +40,8 @@ export type TrainEvent =
         readonly planBytes: number;
         /** What the backend allocated for it. */
         readonly allocatedBytes: number;
+        /** Decoded images that are kept. */
+        readonly cacheBytes: number;
         /** Resident memory of the whole process. */
         readonly rssBytes: number;
       };

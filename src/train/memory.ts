@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import { UserError } from '../errors.js';
 
 /** What Node, the code, and images in flight take besides the plan. */
-const processBytes = 250 * 2 ** 20;
+export const processBytes = 250 * 2 ** 20;
 
 /** 32-bit addresses of WebAssembly reach this far. */
 export const wasmBytes = 2 ** 32;

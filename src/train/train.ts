@@ -1,22 +1,25 @@
 import { promises as fs } from 'node:fs';
+import path from 'node:path';
 import type { Backend } from '../backends/backend.js';
 import { wasmBackend } from '../backends/wasm/index.js';
 import { compileTraining } from '../compile.js';
+import { SampleCache } from '../data/cache.js';
 import { openDataset } from '../data/datasets.js';
-import { writeAtomic } from '../data/files.js';
+import { isFolder, writeAtomic } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { networkFromConfig } from '../nets/index.js';
 import { initialWeights } from '../nets/initialize.js';
 import { classesOf, runFiles } from './checkpoint.js';
-import type { TrainConfig } from './config.js';
+import type { ResolvedTrainConfig, TrainConfig } from './config.js';
 import { parseTrainConfig, recipeOf } from './config.js';
 import { removeTemporaries } from './durable.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
-import { checkMemory, usableMemory, wasmBytes } from './memory.js';
+import { RunLock } from './lock.js';
+import { checkMemory, processBytes, usableMemory, wasmBytes } from './memory.js';
 import { checkSameRecipe, findStart, storedWeights, takeFrom } from './start.js';
 import { Trainer } from './trainer.js';
-import { checkedSource, classWeightsOf, imageSize, trainingLoader } from './training-data.js';
+import { cacheBudget, checkedSource, classWeightsOf, trainingLoader } from './training-data.js';
 import { Validation } from './validation.js';
 
 /** Options of {@link train}: the configuration, and what cannot be written as JSON. */
@@ -39,14 +42,29 @@ export interface TrainOptions extends TrainConfig {
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { backend = wasmBackend, signal, onEvent, ...given } = options;
   const config = parseTrainConfig(given);
-  const { last, config: configFile } = runFiles(config.out);
+  const lock = new RunLock(config.out);
+  try {
+    // A new run makes its folder when nothing can be wrong any more.
+    if (isFolder(config.out)) await takeLock(lock, config.out, onEvent);
+    return await trainLocked(config, lock, { backend, signal, onEvent });
+  } finally {
+    await lock.release();
+  }
+}
+
+async function trainLocked(
+  config: ResolvedTrainConfig,
+  lock: RunLock,
+  { backend, signal, onEvent }: Pick<TrainOptions, 'signal' | 'onEvent'> & { backend: Backend },
+): Promise<TrainResult> {
   const resumed = await findStart(config, onEvent);
   const dataset = await openDataset(config.data, { split: config.trainSplit, extra: config.extra });
   const network = networkFromConfig(config.network.name, {
     ...config.network.config,
     classes: dataset.classes.names.length,
   });
-  const loader = trainingLoader(dataset, config);
+  const cache = new SampleCache();
+  const loader = trainingLoader(dataset, config, cache);
   let engine: TrainingEngine | undefined;
   let validation: Validation | undefined;
   try {
@@ -58,7 +76,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       weights: storedWeights(resumed?.state) ?? (await classWeightsOf(dataset, config)),
     };
     if (resumed) checkSameRecipe(resumed.state.recipe, recipe, config.out, onEvent);
-    const { height, width } = await imageSize(loader, config);
+    const { height, width } = await loader.imageSize();
     const planFor = (batch: number) =>
       compileTraining(network, {
         batch,
@@ -73,9 +91,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     if (backend.name !== 'webgpu') {
       const addressable = backend.name === 'wasm' ? wasmBytes : Number.POSITIVE_INFINITY;
       const usable = Math.min(usableMemory(), addressable);
-      checkMemory(config.batch, (batch) => planFor(batch).arenaBytes, usable);
+      checkMemory(
+        config.batch,
+        (batch) => (batch === config.batch ? plan : planFor(batch)).arenaBytes,
+        usable,
+      );
     }
-    validation = await Validation.open(dataset, network, config, { backend, signal, onEvent });
+    cache.budget = cacheBudget(config, { height, width }, usableMemory() - plan.arenaBytes - processBytes);
+    validation = await Validation.open(dataset, network, config, { backend, signal, onEvent, cache });
     engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }), {
       kind: config.optimizer,
       momentum: config.momentum,
@@ -91,8 +114,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       engine.writeWeights(weights);
     }
     await fs.mkdir(config.out, { recursive: true });
-    await removeTemporaries(last);
-    await writeAtomic(configFile, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+    await takeLock(lock, config.out, onEvent);
+    // Another process may have been faster in a folder that did not exist before.
+    if (!config.resume) await findStart(config, onEvent);
+    await removeTemporaries(config.out);
+    await removeTemporaries(path.join(config.out, 'samples'));
+    await writeAtomic(runFiles(config.out).config, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
     onEvent?.({
       type: 'start',
       epochs: config.epochs,
@@ -101,11 +128,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       height,
       width,
       planBytes: plan.arenaBytes,
+      cacheBytes: cache.budget,
       step: resumed?.state.progress.step ?? 0,
     });
     return await Trainer.run(
       engine,
-      checkedSource(loader, height, width),
+      checkedSource(loader, cache, { height, width }),
       {
         out: config.out,
         epochs: config.epochs,
@@ -132,4 +160,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await validation?.close();
     await engine?.executor.dispose();
   }
+}
+
+async function takeLock(lock: RunLock, out: string, tell: TrainOptions['onEvent']): Promise<void> {
+  const gone = await lock.take();
+  if (gone === undefined) return;
+  tell?.({ type: 'notice', message: `${out}: process ${gone} left it without ending its run; taking over` });
 }

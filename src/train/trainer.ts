@@ -24,6 +24,8 @@ export interface BatchSource {
   readonly steps: number;
   /** Milliseconds the caller has waited for batches so far. */
   readonly waitMs: number;
+  /** Bytes of decoded images held now. */
+  readonly cacheBytes: number;
   batches(epoch: number, startStep: number): AsyncIterable<NamedBatch>;
 }
 
@@ -136,26 +138,36 @@ export class Trainer {
     const { accumulate, signal, saveEveryMinutes } = this.options;
     const { epoch, stepInEpoch } = this.progress;
     this.clock.restart();
-    let group: NamedBatch[] = [];
-    for await (const batch of this.source.batches(epoch, stepInEpoch * accumulate)) {
-      group.push(batch);
-      if (group.length < accumulate) continue;
-      await this.step(group);
-      group = [];
-      if (signal?.aborted || this.progress.stepInEpoch === this.stepsPerEpoch) break;
-      if (performance.now() - this.savedAt >= saveEveryMinutes * 60_000) await this.save();
+    const batches = this.source.batches(epoch, stepInEpoch * accumulate)[Symbol.asyncIterator]();
+    try {
+      while (!signal?.aborted && this.progress.stepInEpoch < this.stepsPerEpoch) {
+        if (performance.now() - this.savedAt >= saveEveryMinutes * 60_000) await this.save();
+        await this.step(batches);
+      }
+    } finally {
+      await batches.return?.();
     }
     await this.save();
   }
 
-  private async step(batches: readonly NamedBatch[]): Promise<void> {
-    const { schedule, epochs, logEvery } = this.options;
+  /** One optimiser step on the next batches. */
+  private async step(batches: AsyncIterator<NamedBatch>): Promise<void> {
+    const { accumulate, schedule, epochs, logEvery } = this.options;
     const { epoch, step } = this.progress;
     const steps = epochs * this.stepsPerEpoch;
     const learningRate = learningRateAt({ ...schedule, steps }, step);
+    const ids: (readonly string[])[] = [];
+    async function* group(): AsyncGenerator<NamedBatch> {
+      while (ids.length < accumulate) {
+        const { value, done } = await batches.next();
+        if (done) return;
+        ids.push(value.ids);
+        yield value;
+      }
+    }
     const result = await this.engine
-      .step(batches, learningRate, step + 1)
-      .catch((error: unknown) => this.explain(error, batches));
+      .step(group(), learningRate, step + 1)
+      .catch((error: unknown) => this.explain(error, ids));
     if (this.average) {
       const weights = await this.engine.readWeights();
       this.average.update(new Map([...weights].map(([name, { data }]) => [name, data])));
@@ -176,7 +188,12 @@ export class Trainer {
       imagesPerSecond: timing.imagesPerSecond,
       dataWait: timing.dataWait,
       etaSeconds: timing.secondsPerStep * (steps - done),
-      memory: { planBytes: plan.arenaBytes, allocatedBytes, rssBytes: process.memoryUsage.rss() },
+      memory: {
+        planBytes: plan.arenaBytes,
+        allocatedBytes,
+        cacheBytes: this.source.cacheBytes,
+        rssBytes: process.memoryUsage.rss(),
+      },
     });
     if (done % logEvery === 0) await this.log(learningRate);
   }
@@ -277,12 +294,13 @@ export class Trainer {
     return { ...this.options.info, trained: { epoch: done, step, ...(miou === undefined ? {} : { miou }) } };
   }
 
-  private explain(error: unknown, batches: readonly NamedBatch[]): never {
+  /** @param ids of the images of each batch. */
+  private explain(error: unknown, ids: readonly (readonly string[])[]): never {
     if (!(error instanceof NonFiniteError)) throw error;
     const { epoch, step } = this.progress;
     const { last } = this.files;
     throw new UserError(
-      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${batches[error.batch].ids.join(', ')}. ` +
+      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${ids[error.batch].join(', ')}. ` +
         `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; lower the learning rate and start again, or look at these images`,
     );
   }

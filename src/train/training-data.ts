@@ -1,14 +1,13 @@
+import type { SampleCache } from '../data/cache.js';
 import { checkDataset, enetWeights } from '../data/check.js';
 import type { Dataset } from '../data/dataset.js';
-import { readImage } from '../data/image.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { ResolvedTrainConfig } from './config.js';
-import { usableMemory } from './memory.js';
 import type { BatchSource } from './trainer.js';
 
 /** The loader of a run's training split: shuffled, augmented, full batches only. */
-export function trainingLoader(dataset: Dataset, config: ResolvedTrainConfig): Loader {
+export function trainingLoader(dataset: Dataset, config: ResolvedTrainConfig, cache: SampleCache): Loader {
   const loader = new Loader(dataset, config.trainSplit, {
     batch: config.batch,
     seed: config.seed,
@@ -16,7 +15,8 @@ export function trainingLoader(dataset: Dataset, config: ResolvedTrainConfig): L
     size: config.size,
     augment: config.augment,
     workers: config.workers,
-    cacheBytes: cacheBytes(config),
+    cache,
+    epochs: config.epochs,
   });
   if (loader.steps < config.accumulate) {
     throw new UserError(
@@ -27,29 +27,38 @@ export function trainingLoader(dataset: Dataset, config: ResolvedTrainConfig): L
   return loader;
 }
 
-/** Bytes of decoded images to keep: as asked, or an eighth of the machine's memory up to 1 GiB. */
-export const cacheBytes = ({ cacheMiB }: Pick<ResolvedTrainConfig, 'cacheMiB'>): number =>
-  cacheMiB === undefined ? Math.min(2 ** 30, usableMemory() / 8) : cacheMiB * 2 ** 20;
+/** Largest decoded sample that is kept by default. */
+const smallSample = 4 * 2 ** 20;
 
-/** The size of every training image: as asked, or that of the first image for `full`. */
-export async function imageSize(
-  loader: Loader,
-  { size }: Pick<ResolvedTrainConfig, 'size'>,
-): Promise<{ height: number; width: number }> {
-  if (size !== 'full') {
-    const [height, width] = 'crop' in size ? size.crop : size.resize;
-    return { height, width };
-  }
-  const { height, width } = await readImage(loader.samples[0].image);
-  return { height, width };
+/**
+ * Bytes of decoded samples to keep, of training and validation together: as asked, or an eighth of what the plan
+ * leaves, up to 1 GiB. By default none of large images (more than a megapixel): few would fit, and decoding one takes
+ * a small part of the time that the network takes for it.
+ * @param left bytes of memory that nothing else needs.
+ */
+export function cacheBudget(
+  { cacheMiB }: Pick<ResolvedTrainConfig, 'cacheMiB'>,
+  image: { height: number; width: number },
+  left: number,
+): number {
+  if (cacheMiB !== undefined) return cacheMiB * 2 ** 20;
+  if (4 * image.height * image.width > smallSample) return 0;
+  return Math.max(0, Math.min(2 ** 30, left / 8));
 }
 
 /** The loader's batches, each checked to have the size the plan was made for. */
-export function checkedSource(loader: Loader, height: number, width: number): BatchSource {
+export function checkedSource(
+  loader: Loader,
+  cache: SampleCache,
+  { height, width }: { height: number; width: number },
+): BatchSource {
   return {
     steps: loader.steps,
     get waitMs() {
       return loader.waitMs;
+    },
+    get cacheBytes() {
+      return cache.bytes;
     },
     async *batches(epoch, startStep) {
       for await (const batch of loader.batches(epoch, startStep)) {
@@ -59,7 +68,7 @@ export function checkedSource(loader: Loader, height: number, width: number): Ba
             `${sample?.image}: is ${batch.height}×${batch.width}, but ${loader.samples[0].image} is ${height}×${width}; training needs one size, choose a crop or resize size`,
           );
         }
-        yield batch;
+        yield { ...batch, release: () => loader.recycle(batch) };
       }
     },
   };

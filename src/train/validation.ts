@@ -1,6 +1,7 @@
 import path from 'node:path';
 import sharp from 'sharp';
 import type { Backend } from '../backends/backend.js';
+import type { SampleCache } from '../data/cache.js';
 import type { Dataset } from '../data/dataset.js';
 import { writeAtomic } from '../data/files.js';
 import { overlay } from '../data/image.js';
@@ -14,12 +15,12 @@ import type { Network } from '../nets/index.js';
 import type { Tensors } from './checkpoint.js';
 import type { ResolvedTrainConfig } from './config.js';
 import type { TrainEvent } from './events.js';
-import { cacheBytes } from './training-data.js';
 
 interface Surroundings {
   readonly backend: Backend;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;
+  readonly cache: SampleCache;
 }
 
 /** What `validation.json` of a run holds: the last validation, image by image. */
@@ -63,7 +64,7 @@ export class Validation {
         `${dataset.root}: split '${valSplit}' has no labels to validate on; choose another, or --validate-every 0`,
       );
     }
-    const loader = new Loader(dataset, valSplit, { workers: 1, cacheBytes: cacheBytes(config) });
+    const loader = new Loader(dataset, valSplit, { workers: 1, cache: around.cache });
     return new Validation(loader, dataset, network, config, around);
   }
 

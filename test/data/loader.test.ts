@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { SampleCache } from '../../src/data/cache.js';
 import { openDataset } from '../../src/data/datasets.js';
 import { type Batch, Loader, type LoaderOptions } from '../../src/data/loader.js';
 import { writeSynthetic } from '../../src/data/synth.js';
@@ -37,8 +38,8 @@ test('the same batches with 0, 1 and 2 workers, with and without cache, in any e
   const plain = loader({ ...training, workers: 0 });
   const others = [
     loader({ ...training, workers: 1 }),
-    loader({ ...training, workers: 2, cacheBytes: 1e8 }),
-    loader({ ...training, workers: 2, cacheBytes: 3 * 48 * 96 * 4, ahead: 0 }),
+    loader({ ...training, workers: 2, cache: new SampleCache(1e8) }),
+    loader({ ...training, workers: 2, cache: new SampleCache(3 * 48 * 96 * 4), ahead: 0 }),
   ];
   for (const epoch of [0, 1]) {
     const expected = await collect(plain, epoch);
@@ -63,18 +64,23 @@ test('an epoch can start at any step', async () => {
 
 test('the cache stays within its budget and is used', async () => {
   const bytes = 48 * 96 * 4;
-  const some = loader({ workers: 1, cacheBytes: 3.5 * bytes });
-  await collect(some, 0);
-  await collect(some, 1);
-  assert.equal(some.cachedBytes, 3 * bytes);
-  const none = loader({ workers: 1 });
-  await collect(none, 0);
-  assert.equal(none.cachedBytes, 0);
+  const cache = new SampleCache(3.5 * bytes);
+  const some = loader({ workers: 1, cache });
+  const first = await collect(some, 0);
+  assert.deepEqual(await collect(some, 1), first);
+  assert.equal(cache.bytes, 3 * bytes);
+  const used = dataset.samples('train').filter(({ image }) => cache.get(image));
+  assert.equal(used.length, 3);
+  // What is kept is what is read: other pixels in the cache arrive in the batches.
+  new Uint8Array(cache.get(used[0].image)!.image).fill(9);
+  const third = await collect(some, 0);
+  const at = third.findIndex(({ ids }) => ids[0] === used[0].id);
+  assert.ok(third[at].images.every((value) => value === 9));
 });
 
 test('a consumer that writes to a batch does not harm the cache', async () => {
   for (const workers of [0, 1]) {
-    const from = loader({ workers, cacheBytes: 1e8 });
+    const from = loader({ workers, cache: new SampleCache(1e8) });
     const first = structuredClone(await collect(from, 0));
     for (const batch of await collect(from, 1)) batch.images.fill(0);
     assert.deepEqual(await collect(from, 2), first);

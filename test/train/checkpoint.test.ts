@@ -139,11 +139,12 @@ test('two generations are kept, and a damaged last falls back to the one before,
 });
 
 test('what a killed writer leaves is removed, and only that', async () => {
-  writeFileSync(at('.last.safetensors.77.0.tmp'), 'half');
-  writeFileSync(at('.other.77.0.tmp'), 'half');
-  await removeTemporaries(at('last.safetensors'));
+  const names = ['.last.safetensors.77.0.tmp', '.metrics.jsonl.8.12.tmp', 'kept.77.0.tmp', '.kept.tmp'];
+  for (const name of names) writeFileSync(at(name), 'half');
+  await removeTemporaries(folder);
   const left = readdirSync(folder).filter((name) => name.endsWith('.tmp'));
-  assert.deepEqual(left, ['.other.77.0.tmp']);
+  assert.deepEqual(left.sort(), ['.kept.tmp', 'kept.77.0.tmp']);
+  await removeTemporaries(at('no such folder'));
 });
 
 test('200 random damages are each refused with one line that names the file', async () => {
