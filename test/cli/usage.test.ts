@@ -6,24 +6,35 @@ import { createProgram } from '../../src/cli/program.js';
 import { vnet } from './vnet.js';
 
 /** Every command as the words that call it. */
-function commandWords(): string[][] {
-  const walk = (command: ReturnType<typeof createProgram>, words: string[]): string[][] =>
+async function commandWords(): Promise<string[][]> {
+  const walk = (command: Awaited<ReturnType<typeof createProgram>>, words: string[]): string[][] =>
     command.commands.flatMap((child) => {
       const own = [...words, child.name()];
       return [own, ...walk(child, own)];
     });
-  return walk(createProgram(), []);
+  return walk(await createProgram(), []);
 }
 
 test('every command has help with an example that calls it', async () => {
-  const commands = commandWords();
-  for (const name of ['train', 'eval', 'predict', 'plan', 'synth', 'info', 'demo', 'compare', 'data check']) {
+  const commands = await commandWords();
+  for (const name of [
+    'train',
+    'eval',
+    'predict',
+    'plan',
+    'bench',
+    'synth',
+    'info',
+    'demo',
+    'compare',
+    'data check',
+  ]) {
     assert.ok(
       commands.some((words) => words.join(' ') === name),
       `vnet ${name} exists`,
     );
   }
-  const program = createProgram();
+  const program = await createProgram();
   for (const words of commands) {
     let command = program;
     for (const word of words) command = command.commands.find((child) => child.name() === word)!;
