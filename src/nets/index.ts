@@ -1,9 +1,13 @@
 import { z } from 'zod';
 import { UserError } from '../errors.js';
+import { bisenetConfig, bisenetR18, bisenetX39 } from './bisenet.js';
 import { enet, enetConfig } from './enet.js';
 import { erfnet, erfnetConfig } from './erfnet.js';
 import { espnet, espnetConfig } from './espnet.js';
+import { icnet, icnetConfig } from './icnet.js';
 import type { Network } from './network.js';
+import { pspnet, pspnetConfig } from './pspnet.js';
+import { segnet, segnetConfig } from './segnet.js';
 import { vnet, vnetConfig } from './vnet.js';
 
 export type { Network } from './network.js';
@@ -13,6 +17,11 @@ const networks: Readonly<Record<string, (config: unknown) => Network>> = {
   enet: (config) => enet(enetConfig.parse(config)),
   espnet: (config) => espnet(espnetConfig.parse(config)),
   erfnet: (config) => erfnet(erfnetConfig.parse(config)),
+  segnet: (config) => segnet(segnetConfig.parse(config)),
+  icnet: (config) => icnet(icnetConfig.parse(config)),
+  'bisenet-r18': (config) => bisenetR18(bisenetConfig.parse(config)),
+  'bisenet-x39': (config) => bisenetX39(bisenetConfig.parse(config)),
+  pspnet: (config) => pspnet(pspnetConfig.parse(config)),
 };
 /** Names that `networkFromConfig` knows. */
 export const networkNames: readonly string[] = Object.keys(networks);
