@@ -3,7 +3,7 @@
  *
  * From a data set to labels: {@link train}, {@link evaluate}, {@link predict}. Below that: a network ({@link vnet}) is
  * compiled to a plan ({@link compileTraining}, {@link compileInference}: plain data, nothing runs), and a backend
- * ({@link wasmBackend}) prepares and executes it ({@link compile} does both).
+ * ({@link openDevice}: CPU cores or a GPU) prepares and executes it ({@link compile} does both).
  *
  * Images are u8 RGB in `N×H×W×3`, labels u8 train ids in `N×H×W` with 255 for "ignore". Mistakes that a caller can mend
  * are thrown as {@link UserError} with a message of one line.
@@ -12,6 +12,7 @@
 export type { Backend, BackendOptions, Executor } from './backends/backend.js';
 export { referenceBackend } from './backends/reference/index.js';
 export { wasmBackend } from './backends/wasm/index.js';
+export type { DeviceInfo } from './backends/webgpu/index.js';
 export type { InferenceOptions, SizeOptions, TrainingOptions } from './compile.js';
 export { compileInference, compileTraining, IGNORE } from './compile.js';
 export type { ClassTable, Rgb } from './data/classes.js';
@@ -30,6 +31,8 @@ export {
 } from './data/image.js';
 export type { SyntheticOptions } from './data/synth.js';
 export { renderScene, writeSynthetic } from './data/synth.js';
+export type { DeviceName } from './device.js';
+export { listGpus, openDevice } from './device.js';
 export { UserError } from './errors.js';
 export { ConfusionMatrix } from './eval/confusion.js';
 export type { EvaluatedImage, EvaluateOptions, Evaluation } from './eval/evaluate.js';

@@ -14,13 +14,14 @@ import { formatCount, formatDuration, formatRate, formatScore } from '../report/
 import { labelsUri, photoUri } from '../report/images.js';
 import type { RunRecord } from '../report/record.js';
 import { bestValidation, readRun, scoreCurve, timesOf } from '../report/record.js';
-import { defaultBackend } from './device.js';
+import type { DeviceFlags } from './device.js';
+import { deviceOptions, openBackend } from './device.js';
 import { openModel } from './model.js';
 import { jsonOption, threadsOption, whole } from './options.js';
 import { Progress } from './progress.js';
 import { formatTable } from './table.js';
 
-interface CompareOptions {
+interface CompareOptions extends DeviceFlags {
   readonly data?: string;
   readonly split: string;
   readonly images: number;
@@ -36,8 +37,8 @@ interface Candidate {
   evaluation?: Evaluation;
 }
 
-export const compareCommand = (): Command =>
-  new Command('compare')
+export function compareCommand(): Command {
+  const command = new Command('compare')
     .summary('several runs side by side')
     .description(
       'Prints a table of runs (or model files) and writes it as an HTML page with their curves. With --data every ' +
@@ -48,10 +49,13 @@ export const compareCommand = (): Command =>
     .option('--split <name>', 'which split of it', 'val')
     .addOption(new Option('--images <n>', 'images in the figure').argParser(whole(0, 100)).default(4))
     .option('--out <file>', 'the HTML page', 'comparison.html')
-    .addOption(threadsOption())
+    .addOption(threadsOption());
+  for (const option of deviceOptions()) command.addOption(option);
+  return command
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  vnet compare runs/full runs/crop runs/resize --data datasets/camvid')
     .action(run);
+}
 
 async function run(given: readonly string[], options: CompareOptions): Promise<void> {
   if (!/\.html?$/i.test(options.out)) {
@@ -110,8 +114,9 @@ function shortNames(paths: readonly string[]): string[] {
 async function scoreAll(
   candidates: readonly Candidate[],
   dataset: Dataset,
-  { split, images, threads }: CompareOptions,
+  { split, images, threads, device, gpu }: CompareOptions,
 ): Promise<ComparedImage[]> {
+  const backend = await openBackend({ device, gpu });
   const figure: { name: string; image: string; predictions: string[]; truth: string }[] = [];
   const { colours } = dataset.classes;
   const count = dataset.samples(split).length;
@@ -119,7 +124,7 @@ async function scoreAll(
   try {
     for (const [i, candidate] of candidates.entries()) {
       const { network, weights } = candidate.model;
-      const predictor = new Predictor(network, weights, { backend: defaultBackend, threads, sizes: 1 });
+      const predictor = new Predictor(network, weights, { backend, threads, sizes: 1 });
       const size = candidate.run?.config.size;
       try {
         candidate.evaluation = await evaluate(predictor, dataset, {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
+import type { Backend } from '../backends/backend.js';
 import { openDataset } from '../data/datasets.js';
 import { writeOverlayPng } from '../data/image.js';
 import { renderScene, writeSynthetic } from '../data/synth.js';
@@ -15,13 +16,14 @@ import { formatDuration, formatScore } from '../report/format.js';
 import { compile } from '../run.js';
 import { hyperOf } from '../train/optimizer.js';
 import { train } from '../train/train.js';
-import { defaultBackend } from './device.js';
+import type { DeviceFlags } from './device.js';
+import { deviceOptions, openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, pixelSize, real, threadsOption, whole } from './options.js';
 import { Progress } from './progress.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
-interface DemoOptions {
+interface DemoOptions extends DeviceFlags {
   readonly out: string;
   readonly minutes: number;
   readonly epochs?: number;
@@ -36,8 +38,8 @@ const stepsPerEpoch = scenes.train / batch;
 /** Sizes that the demo chooses from, and the fewest steps with which the larger one looks good. */
 const sizes = { large: { height: 192, width: 384 }, small: { height: 128, width: 256 }, fewestSteps: 240 };
 
-export const demoCommand = (): Command =>
-  new Command('demo')
+export function demoCommand(): Command {
+  const command = new Command('demo')
     .summary('from nothing to a trained network and a report in two minutes')
     .description(
       'Draws a small set of street scenes, trains VNet on it for about two minutes, evaluates it, and writes overlays ' +
@@ -49,13 +51,15 @@ export const demoCommand = (): Command =>
     .option('--epochs <n>', 'train exactly this long instead', whole(1, 10_000))
     .option('--size <HxW>', 'pixels of a scene (default: 192x384, on slow machines 128x256)', pixelSize)
     .addOption(new Option('--seed <n>', 'of scenes and weights').argParser(whole(0)).default(1))
-    .addOption(threadsOption())
-    .addHelpText('after', '\nExample:\n  vnet demo --minutes 5 --out my-demo')
-    .action(run);
+    .addOption(threadsOption());
+  for (const option of deviceOptions()) command.addOption(option);
+  return command.addHelpText('after', '\nExample:\n  vnet demo --minutes 5 --out my-demo').action(run);
+}
 
 async function run(options: DemoOptions): Promise<void> {
   const { out, seed, threads } = options;
-  const { size, epochs, stepSeconds } = await choose(options);
+  const backend = await openBackend(options);
+  const { size, epochs, stepSeconds } = await choose(options, backend);
   const speed = stepSeconds ? `, ${formatDuration(stepSeconds)} a step` : '';
   tell(1, `drawing ${scenes.train + scenes.val} street scenes of ${formatSize(size)}`);
   const data = path.join(out, `scenes-${size.height}x${size.width}-seed${seed}`);
@@ -64,7 +68,7 @@ async function run(options: DemoOptions): Promise<void> {
   const folder = freeFolder(path.join(out, 'run'));
   const { RunReporter } = await import('../report/reporter.js');
   const reporter = new RunReporter(folder, {
-    backend: defaultBackend,
+    backend,
     threads,
     title: 'VNet on synthetic street scenes',
   });
@@ -80,7 +84,7 @@ async function run(options: DemoOptions): Promise<void> {
     logEvery: 2,
     seed,
     threads,
-    backend: defaultBackend,
+    backend,
     signal,
     onEvent: (event) => {
       display.onEvent(event);
@@ -96,7 +100,7 @@ async function run(options: DemoOptions): Promise<void> {
   const model = result.best ?? result.last;
   tell(3, 'evaluating and drawing overlays');
   const overlays = path.join(folder, 'overlays');
-  const miou = await evaluateAndDraw(model, data, overlays, threads);
+  const miou = await evaluateAndDraw(model, data, overlays, { backend, threads });
   const page = await reporter.finish(result);
   const lines = [
     `\n${pc.bold(pc.green(`mIoU ${formatScore(miou)} %`))} on ${scenes.val} scenes it has not seen\n`,
@@ -116,13 +120,14 @@ const tell = (step: number, what: string): void => {
 /** Size and epochs as asked for, else as many as fit into the time at the measured speed. */
 async function choose(
   options: DemoOptions,
+  backend: Backend,
 ): Promise<{ size: PixelSize; epochs: number; stepSeconds?: number }> {
   if (options.epochs) return { size: options.size ?? sizes.large, epochs: options.epochs };
   // A part of the time goes to validation and saving.
   const seconds = options.minutes * 60 * 0.9;
   const candidates = options.size ? [options.size] : [sizes.large, sizes.small];
   for (const size of candidates) {
-    const stepSeconds = await measureStep(size, options);
+    const stepSeconds = await measureStep(size, options, backend);
     const steps = seconds / stepSeconds;
     const enough = steps >= sizes.fewestSteps || size === candidates[candidates.length - 1];
     if (enough) return { size, stepSeconds, epochs: Math.max(1, Math.floor(steps / stepsPerEpoch)) };
@@ -131,13 +136,17 @@ async function choose(
 }
 
 /** Seconds of a training step, the median of three. */
-async function measureStep({ height, width }: PixelSize, { seed, threads }: DemoOptions): Promise<number> {
+async function measureStep(
+  { height, width }: PixelSize,
+  { seed, threads }: DemoOptions,
+  device: Backend,
+): Promise<number> {
   const executor = await compile(vnet({ classes: 19 }), {
     mode: 'train',
     batch,
     height,
     width,
-    device: defaultBackend,
+    device,
     threads,
   });
   try {
@@ -148,6 +157,8 @@ async function measureStep({ height, width }: PixelSize, { seed, threads }: Demo
     for (let i = 0; i < 4; i++) {
       const start = performance.now();
       await executor.run('forward', 'backward', 'update');
+      // Runs on a GPU are queued; reads wait for them.
+      await executor.read('loss');
       seconds.push((performance.now() - start) / 1000);
     }
     // The first run compiles the kernels.
@@ -185,15 +196,11 @@ async function evaluateAndDraw(
   file: string,
   data: string,
   overlays: string,
-  threads: number,
+  place: { backend: Backend; threads: number },
 ): Promise<number | undefined> {
   const dataset = await openDataset(data);
   const model = await loadModel(file);
-  const predictor = new Predictor(model.network, model.weights, {
-    backend: defaultBackend,
-    threads,
-    sizes: 1,
-  });
+  const predictor = new Predictor(model.network, model.weights, { ...place, sizes: 1 });
   try {
     const { scores } = await evaluate(predictor, dataset, {
       onImage: ({ sample, image, prediction }) =>

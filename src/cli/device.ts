@@ -1,5 +1,30 @@
+import { InvalidArgumentError, Option } from 'commander';
 import type { Backend } from '../backends/backend.js';
 import { wasmBackend } from '../backends/wasm/index.js';
+import type { DeviceName } from '../device.js';
+import { deviceNames, openDevice } from '../device.js';
 
-/** The backend that commands run on. */
+/** Of commands without {@link deviceOptions}. */
 export const defaultBackend: Backend = wasmBackend;
+
+/** Flags that choose where a command runs. */
+export interface DeviceFlags {
+  readonly device?: DeviceName;
+  readonly gpu?: string;
+}
+
+export function deviceName(text: string): DeviceName {
+  const found = deviceNames.find((name) => name === text);
+  if (found) return found;
+  throw new InvalidArgumentError('Expected auto, webgpu or wasm.');
+}
+
+/** `reference` is accepted but not shown: it is for those who compare numbers. */
+export const deviceOptions = (): Option[] => [
+  new Option('--device <name>', 'auto | webgpu | wasm (default: auto, a real GPU, else CPU cores)').argParser(
+    deviceName,
+  ),
+  new Option('--gpu <name>', "a GPU by part of its name, see 'vnet devices'"),
+];
+
+export const openBackend = ({ device, gpu }: DeviceFlags): Promise<Backend> => openDevice(device, gpu);

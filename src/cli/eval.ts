@@ -9,7 +9,8 @@ import type { Evaluation } from '../eval/evaluate.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
 import { formatRate, formatScore } from '../report/format.js';
-import { defaultBackend } from './device.js';
+import type { DeviceFlags } from './device.js';
+import { deviceOptions, openBackend } from './device.js';
 import { modelOption, openModel } from './model.js';
 import { jsonOption, threadsOption } from './options.js';
 import { Progress } from './progress.js';
@@ -17,7 +18,7 @@ import { formatTable } from './table.js';
 import type { ViewFlags } from './views.js';
 import { predictOptions, viewOptions } from './views.js';
 
-interface EvalOptions extends ViewFlags {
+interface EvalOptions extends ViewFlags, DeviceFlags {
   readonly model: string;
   readonly data: string;
   readonly split: string;
@@ -44,7 +45,7 @@ export function evalCommand(): Command {
       ),
     )
     .addOption(threadsOption());
-  for (const option of viewOptions()) command.addOption(option);
+  for (const option of [...deviceOptions(), ...viewOptions()]) command.addOption(option);
   return command
     .addOption(jsonOption())
     .addHelpText(
@@ -62,10 +63,11 @@ function matrixFile(file: string): string {
 }
 
 async function run(options: EvalOptions): Promise<void> {
+  const backend = await openBackend(options);
   const { model, file } = await openModel(options.model);
   const dataset = await openDataset(options.data, { split: options.split });
   const predictor = new Predictor(model.network, model.weights, {
-    backend: defaultBackend,
+    backend,
     threads: options.threads,
   });
   let progress: Progress | undefined;

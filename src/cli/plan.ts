@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { scratchBytes } from '../backends/wasm/kernels.js';
 import { compileInference, compileTraining } from '../compile.js';
+import { scratchRuleOf } from '../device.js';
 import type { PlanCost, StageCost } from '../graph/cost.js';
 import { costOf } from '../graph/cost.js';
 import type { Policy } from '../graph/differentiate.js';
@@ -10,11 +10,13 @@ import { formatShape } from '../graph/ir.js';
 import type { Plan } from '../graph/planned.js';
 import { vnet } from '../nets/vnet.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
+import type { DeviceFlags } from './device.js';
+import { deviceOptions } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, pixelSize, whole } from './options.js';
 import { formatTable } from './table.js';
 
-interface PlanOptions {
+interface PlanOptions extends DeviceFlags {
   readonly size: PixelSize;
   readonly batch?: number;
   readonly mode: 'train' | 'infer';
@@ -26,8 +28,8 @@ interface PlanOptions {
   readonly json?: boolean;
 }
 
-export const planCommand = (): Command =>
-  new Command('plan')
+export function planCommand(): Command {
+  const command = new Command('plan')
     .summary('exact memory and work of a run, before anything runs')
     .description(
       'Compiles the network and prints what a run will need, without running anything: the arena in bytes, ' +
@@ -56,18 +58,24 @@ export const planCommand = (): Command =>
     .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
     .addOption(new Option('--alpha <n>', 'V modules of stage 2').argParser(whole(0, 64)).default(1))
     .addOption(new Option('--beta <n>', 'V modules of stage 3').argParser(whole(0, 64)).default(2))
-    .addOption(new Option('--calls', 'also list every kernel call with the memory in use'))
+    .addOption(new Option('--calls', 'also list every kernel call with the memory in use'));
+  for (const option of deviceOptions()) command.addOption(option);
+  return command
     .addOption(jsonOption())
     .addHelpText(
       'after',
       '\nExample:\n  vnet plan --size 1024x2048 --batch 4 --mode train --policy reversible',
     )
-    .action((options: PlanOptions) => {
-      const result = planRun(options);
+    .action(async (options: PlanOptions) => {
+      const result = planRun(options, await scratchRuleOf(options.device, options.gpu));
       process.stdout.write(options.json ? `${JSON.stringify(toJson(result), null, 2)}\n` : render(result));
     });
+}
+
+type Device = Awaited<ReturnType<typeof scratchRuleOf>>;
 
 interface PlanResult {
+  readonly device: Device['name'];
   readonly options: PlanOptions & { readonly batch: number };
   readonly plan: Plan;
   readonly cost: PlanCost;
@@ -75,14 +83,14 @@ interface PlanResult {
   readonly byPolicy: ReadonlyMap<Policy, { readonly plan: Plan; readonly cost: PlanCost }>;
 }
 
-function planRun(asked: PlanOptions): PlanResult {
+function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): PlanResult {
   const options = { ...asked, batch: asked.batch ?? (asked.mode === 'train' ? 4 : 1) };
   const { batch, size, classes, alpha, beta } = options;
   const net = vnet({ classes, alpha, beta });
   const common = { batch, ...size, scratchBytes };
   if (options.mode === 'infer') {
     const plan = compileInference(net, common);
-    return { options, plan, cost: costOf(plan), byPolicy: new Map() };
+    return { device, options, plan, cost: costOf(plan), byPolicy: new Map() };
   }
   const byPolicy = new Map(
     policies.map((policy) => {
@@ -90,16 +98,17 @@ function planRun(asked: PlanOptions): PlanResult {
       return [policy, { plan, cost: costOf(plan) }];
     }),
   );
-  return { options, ...byPolicy.get(options.policy)!, byPolicy };
+  return { device, options, ...byPolicy.get(options.policy)!, byPolicy };
 }
 
 /** Known figures for the step that the paper trains with: 4 images of 1024×2048, VNet(1, 2). */
 const references = { pytorchPeakRssMB: 4810, paperGpuMB: 9345 };
 
-function toJson({ options, plan, cost, byPolicy }: PlanResult) {
+function toJson({ device, options, plan, cost, byPolicy }: PlanResult) {
   const { mode, batch, size, policy, classes, alpha, beta } = options;
   return {
     network: { name: 'vnet', classes, alpha, beta },
+    device,
     mode,
     batch,
     ...size,
@@ -123,13 +132,13 @@ function toJson({ options, plan, cost, byPolicy }: PlanResult) {
 }
 
 function render(result: PlanResult): string {
-  const { options, plan, byPolicy } = result;
+  const { device, options, plan, byPolicy } = result;
   const { mode, batch, size, alpha, beta, classes } = options;
   const what = mode === 'train' ? `training step, policy ${options.policy}` : 'inference';
   const parts = [
     `${pc.bold(`VNet(${alpha}, ${beta})`)}, ${classes} classes: ` +
       `${pc.bold(formatCount(plan.parameters))} parameters (${formatExact(plan.parameters)})\n` +
-      `${batch} × ${formatSize(size)}, ${what}: ${plan.calls.length} kernel calls`,
+      `${batch} × ${formatSize(size)}, ${what} on ${device}: ${plan.calls.length} kernel calls`,
     renderArena(plan),
     renderStages(result),
   ];

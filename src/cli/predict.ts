@@ -1,7 +1,10 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
+import type { Backend } from '../backends/backend.js';
 import { compileInference } from '../compile.js';
+import { cityscapesClasses } from '../data/classes.js';
 import { isImageName, stem } from '../data/dataset.js';
+import { openDataset } from '../data/datasets.js';
 import { isFile, isFolder, listNames } from '../data/files.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import { readImage, size, writeColourPng, writeLabelPng, writeOverlayPng } from '../data/image.js';
@@ -12,17 +15,20 @@ import { predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import { formatBytes, formatRate } from '../report/format.js';
 import { usableMemory } from '../train/memory.js';
-import { defaultBackend } from './device.js';
+import type { DeviceFlags } from './device.js';
+import { deviceOptions, openBackend } from './device.js';
 import { modelOption, openModel } from './model.js';
 import { jsonOption, real, threadsOption } from './options.js';
 import { Progress } from './progress.js';
 import type { ViewFlags } from './views.js';
 import { predictOptions, viewOptions } from './views.js';
 
-interface PredictFlags extends ViewFlags {
+interface PredictFlags extends ViewFlags, DeviceFlags {
   readonly model: string;
   readonly out: string;
   readonly alpha: number;
+  readonly data?: string;
+  readonly split: string;
   readonly submission?: string;
   readonly threads: number;
   readonly json?: boolean;
@@ -44,8 +50,10 @@ export function predictCommand(): Command {
       'Segments pictures and folders of pictures at their own size, and writes three PNGs for each: NAME_labels (one ' +
         'class number a pixel), NAME_colour and NAME_overlay. Inputs are never overwritten.',
     )
-    .argument('<inputs...>', 'pictures, or folders that are searched for pictures')
+    .argument('[inputs...]', 'pictures, or folders that are searched for pictures')
     .addOption(modelOption().makeOptionMandatory())
+    .option('--data <dir>', 'predict a data set instead of pictures')
+    .option('--split <name>', 'which split of --data', 'test')
     .option('--out <dir>', 'folder for the results', 'predictions')
     .addOption(
       new Option('--alpha <share>', 'strength of the colours in the overlay')
@@ -57,24 +65,27 @@ export function predictCommand(): Command {
       'write a zip for the Cityscapes test server instead (labelIds, official names)',
     )
     .addOption(threadsOption());
-  for (const option of viewOptions()) command.addOption(option);
+  for (const option of [...deviceOptions(), ...viewOptions()]) command.addOption(option);
   return command
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nExample:\n  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented',
+      '\nExamples:\n' +
+        '  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented\n' +
+        '  vnet predict --model runs/first --data datasets/cityscapes --submission test.zip',
     )
     .action(run);
 }
 
 async function run(given: readonly string[], flags: PredictFlags): Promise<void> {
-  const inputs = given.flatMap(findInputs);
+  const inputs = await inputsOf(given, flags);
+  const backend = await openBackend(flags);
   const { model } = await openModel(flags.model);
   const write = flags.submission
-    ? submissionWriter(flags.submission, inputs)
+    ? submissionWriter(flags.submission, inputs, model)
     : pngWriter(flags, inputs, model);
   const predictor = new Predictor(model.network, model.weights, {
-    backend: defaultBackend,
+    backend,
     threads: flags.threads,
   });
   const options = predictOptions(flags);
@@ -84,7 +95,7 @@ async function run(given: readonly string[], flags: PredictFlags): Promise<void>
   try {
     for (const [i, input] of inputs.entries()) {
       const image = await readImage(input.file);
-      checkMemory(input, image, model, flags);
+      checkMemory(input, image, model, flags, backend);
       const start = performance.now();
       const labels = await predictLabels(predictor, image, options).catch((error: unknown) => {
         if (!(error instanceof UserError) || error.exitCode === 2) throw error;
@@ -109,6 +120,17 @@ async function run(given: readonly string[], flags: PredictFlags): Promise<void>
     const rate = formatRate((1000 * inputs.length) / networkMs);
     process.stdout.write(`${inputs.length} images (${rate}): ${flags.submission ?? flags.out}\n`);
   }
+}
+
+/** The pictures given, or those of a data set's split. */
+async function inputsOf(given: readonly string[], { data, split }: PredictFlags): Promise<Input[]> {
+  if (data === undefined) {
+    if (given.length > 0) return given.flatMap(findInputs);
+    throw new UserError('give pictures or folders to predict, or a data set with --data', 2);
+  }
+  if (given.length > 0) throw new UserError(`${given[0]}: give either pictures or --data, not both`, 2);
+  const dataset = await openDataset(data, { split });
+  return dataset.samples(split, { lenient: true }).map(({ image, id }) => ({ file: image, name: id }));
 }
 
 /** @throws UserError where nothing is there, or a folder holds no picture. */
@@ -180,8 +202,13 @@ function outputFiles(out: string, inputs: readonly Input[]): Map<string, Outputs
   return outputs;
 }
 
-/** Names are checked before anything runs. */
-function submissionWriter(file: string, inputs: readonly Input[]): Writer {
+/** Names and classes are checked before anything runs. */
+function submissionWriter(file: string, inputs: readonly Input[], { info }: Model): Writer {
+  if (info.classes.names.join() !== cityscapesClasses.names.join()) {
+    throw new UserError(
+      `--submission ${file}: the model has ${info.classes.names.length} ${info.classes.name} classes, the server scores the ${cityscapesClasses.names.length} of Cityscapes; use a model trained on Cityscapes`,
+    );
+  }
   const id = ({ name }: Input): string => path.basename(name).replace(/_leftImg8bit$/, '');
   for (const input of inputs) submissionName(id(input));
   const zip = new SubmissionZip(file);
@@ -196,7 +223,15 @@ function submissionWriter(file: string, inputs: readonly Input[]): Writer {
 }
 
 /** @throws UserError where the picture needs more memory than there is, with a `--window` that fits. */
-function checkMemory({ file }: Input, image: RgbImage, { network }: Model, flags: ViewFlags): void {
+function checkMemory(
+  { file }: Input,
+  image: RgbImage,
+  { network }: Model,
+  flags: ViewFlags,
+  { name, scratchBytes }: Backend,
+): void {
+  // A GPU has memory of its own, and says so itself.
+  if (name === 'webgpu') return;
   const available = usableMemory();
   const zoom = Math.max(1, ...(flags.scales ?? []));
   const whole = flags.resize ?? {
@@ -208,8 +243,7 @@ function checkMemory({ file }: Input, image: RgbImage, { network }: Model, flags
     width: Math.max(32, Math.min(whole.width, flags.window?.width ?? whole.width)),
   };
   const bytesOf = (height: number, width: number) =>
-    compileInference(network, { batch: 1, height, width, scratchBytes: defaultBackend.scratchBytes })
-      .arenaBytes;
+    compileInference(network, { batch: 1, height, width, scratchBytes }).arenaBytes;
   const needed = bytesOf(shown.height, shown.width);
   if (needed <= available) return;
   const windows = [1024, 512, 256, 128].map((height) => [height, 2 * height] as const);

@@ -1,62 +1,18 @@
-import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
 import { openDataset } from '../data/datasets.js';
-import { isFile, readBytes, reason } from '../data/files.js';
+
 import { UserError } from '../errors.js';
 import { policies } from '../graph/differentiate.js';
 import { formatScore } from '../report/format.js';
-import { runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
-import { defaultBackend } from './device.js';
-import { modelFile } from './model.js';
+import { deviceName, openBackend } from './device.js';
 import { jsonOption, pixelSize, real, whole } from './options.js';
+import type { Size, TrainFlags } from './train-config.js';
+import { resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
-
-type Size = NonNullable<TrainConfig['size']>;
-
-/** Flags of `vnet train`; those that were not given are absent. */
-interface TrainFlags {
-  readonly config?: string;
-  readonly data?: string;
-  readonly out?: string;
-  readonly epochs?: number;
-  readonly batch?: number;
-  readonly accumulate?: number;
-  readonly size?: Size;
-  readonly flip?: boolean;
-  readonly scale?: [number, number];
-  readonly jitter?: number;
-  readonly lr?: number;
-  readonly optimizer?: 'adam' | 'adamw';
-  readonly weightDecay?: number;
-  readonly schedule?: 'poly' | 'cosine' | 'constant';
-  readonly warmup?: number;
-  readonly classWeights?: TrainConfig['classWeights'];
-  readonly labelSmoothing?: number;
-  readonly ema?: number;
-  readonly seed?: number;
-  readonly policy?: TrainConfig['policy'];
-  readonly alpha?: number;
-  readonly beta?: number;
-  readonly classes?: number;
-  readonly init?: string;
-  readonly trainSplit?: string;
-  readonly valSplit?: string;
-  readonly extra?: boolean;
-  readonly validateEvery?: number;
-  readonly samples?: number;
-  readonly saveEvery?: number;
-  readonly logEvery?: number;
-  readonly threads?: number;
-  readonly workers?: number;
-  readonly cache?: number;
-  readonly resume?: boolean;
-  readonly report: boolean;
-  readonly json?: boolean;
-}
 
 export const trainCommand = (): Command =>
   new Command('train')
@@ -81,8 +37,9 @@ export const trainCommand = (): Command =>
     )
     .option('--size <size...>', 'full | HxW crop | HxW resize (default: full)', sizePolicy)
     .option('--lr <rate>', 'highest learning rate (default: 0.0005)', real(0, 1000, true))
-    .addOption(new Option('--optimizer <name>', 'default: adam').choices(['adam', 'adamw']))
-    .option('--weight-decay <rate>', 'default: 0.0001 for adam, 0.01 for adamw', real(0))
+    .addOption(new Option('--optimizer <name>', 'default: adam').choices(['adam', 'adamw', 'sgd']))
+    .option('--momentum <share>', 'of sgd (default: 0.9)', real(0, 0.999999))
+    .option('--weight-decay <rate>', 'default: 0.0001, for adamw 0.01', real(0))
     .addOption(
       new Option('--schedule <name>', 'of the learning rate (default: poly)').choices([
         'poly',
@@ -115,6 +72,8 @@ export const trainCommand = (): Command =>
     .option('--validate-every <epochs>', '0: never (default: 1)', whole(0))
     .option('--samples <n>', 'overlays written at each validation (default: 2)', whole(0, 1000))
     .optionsGroup('Machine:')
+    .option('--device <name>', 'auto | webgpu | wasm (default: auto, a real GPU, else CPU cores)', deviceName)
+    .option('--gpu <name>', "a GPU by part of its name, see 'vnet devices'")
     .option(
       '--threads <n>',
       'worker threads; results do not depend on it (default: all cores)',
@@ -165,20 +124,24 @@ function range(text: string): [number, number] {
 }
 
 async function run(flags: TrainFlags, command: Command): Promise<void> {
-  const config = await resolveConfig(flags, command);
+  const { config, place } = await resolveConfig(
+    flags,
+    (name) => command.getOptionValueSource(name) === 'cli',
+  );
   const parsed = parseTrainConfig(config);
   if (flags.classes !== undefined) await checkClasses(parsed.data, flags.classes);
+  const backend = await openBackend(place);
   // Charts take half a second to load, which other commands and --help need not wait for.
   const { RunReporter } = await import('../report/reporter.js');
   const { signal, release } = interruptSignal();
   const display = new TrainingDisplay();
   const reporter = flags.report
-    ? new RunReporter(parsed.out, { backend: defaultBackend, threads: parsed.threads })
+    ? new RunReporter(parsed.out, { backend, threads: parsed.threads })
     : undefined;
   try {
     const result = await train({
       ...config,
-      backend: defaultBackend,
+      backend,
       signal,
       onEvent: (event) => {
         display.onEvent(event);
@@ -215,93 +178,4 @@ async function checkClasses(data: string, expected: number): Promise<void> {
     `${data}: has ${names.length} classes, not --classes ${expected} (${names.join(', ')})`,
     2,
   );
-}
-
-/** Options in order of strength: flags, then the file of `--config`, then those of the run that is resumed. */
-async function resolveConfig(flags: TrainFlags, command: Command): Promise<TrainConfig> {
-  const fromFile = flags.config ? await readConfig(flags.config) : {};
-  const out = flags.out ?? fromFile.out;
-  if (typeof out !== 'string') throw new UserError("required option '--out <dir>' not specified", 2);
-  const stored = runFiles(out).config;
-  const before = flags.resume && isFile(stored) ? await readConfig(stored) : {};
-  const given = (name: keyof TrainFlags) => command.getOptionValueSource(name) === 'cli';
-  const network = {
-    ...(before.network as TrainConfig['network']),
-    ...(fromFile.network as TrainConfig['network']),
-  };
-  const depth = {
-    ...(flags.alpha === undefined ? {} : { alpha: flags.alpha }),
-    ...(flags.beta === undefined ? {} : { beta: flags.beta }),
-  };
-  const augment = {
-    ...(before.augment as TrainConfig['augment']),
-    ...(fromFile.augment as TrainConfig['augment']),
-    ...(given('flip') ? { flip: flags.flip } : {}),
-    ...(flags.scale ? { scale: flags.scale } : {}),
-    ...(flags.jitter === undefined ? {} : { jitter: flags.jitter }),
-  };
-  const direct = {
-    data: flags.data,
-    out,
-    resume: flags.resume,
-    epochs: flags.epochs,
-    batch: flags.batch,
-    accumulate: flags.accumulate,
-    size: flags.size,
-    learningRate: flags.lr,
-    optimizer: flags.optimizer,
-    weightDecay: flags.weightDecay,
-    schedule: flags.schedule,
-    warmup: flags.warmup,
-    classWeights: flags.classWeights,
-    labelSmoothing: flags.labelSmoothing,
-    average: flags.ema,
-    seed: flags.seed,
-    policy: flags.policy,
-    init: flags.init && modelFile(flags.init),
-    trainSplit: flags.trainSplit,
-    valSplit: flags.valSplit,
-    extra: flags.extra,
-    validateEvery: flags.validateEvery,
-    samples: flags.samples,
-    saveEveryMinutes: flags.saveEvery,
-    logEvery: flags.logEvery,
-    threads: flags.threads,
-    workers: flags.workers,
-    cacheMiB: flags.cache,
-  };
-  const merged: Record<string, unknown> = {
-    ...before,
-    resume: false,
-    ...fromFile,
-    ...Object.fromEntries(Object.entries(direct).filter(([, value]) => value !== undefined)),
-    ...(Object.keys(augment).length > 0 ? { augment } : {}),
-    ...(Object.keys(network).length + Object.keys(depth).length > 0
-      ? { network: { name: 'vnet', ...network, config: { ...network.config, ...depth } } }
-      : {}),
-  };
-  if (typeof merged.data !== 'string') {
-    throw new UserError("required option '--data <dir>' not specified", 2);
-  }
-  return merged as unknown as TrainConfig;
-}
-
-/** The options in a JSON file, checked so that messages name the file. */
-async function readConfig(file: string): Promise<Record<string, unknown>> {
-  const bytes = await readBytes(file);
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8'));
-  } catch (error) {
-    throw new UserError(`${file}: is not valid JSON (${reason(error)})`, 2);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new UserError(
-      `${file}: expected an object of options like {"epochs": 20, "learningRate": 0.002}`,
-      2,
-    );
-  }
-  // `data` and `out` may come from the command line instead.
-  parseTrainConfig({ data: path.sep, out: path.sep, ...json }, file);
-  return json as Record<string, unknown>;
 }

@@ -1,0 +1,298 @@
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { Command, Option } from 'commander';
+import pc from 'picocolors';
+import type { Backend } from '../backends/backend.js';
+import type { Dataset } from '../data/dataset.js';
+import { openDataset } from '../data/datasets.js';
+import { isFile, readBytes, writeAtomic } from '../data/files.js';
+import { readImage } from '../data/image.js';
+import { UserError } from '../errors.js';
+import { evaluate } from '../eval/evaluate.js';
+import { loadModel } from '../eval/model.js';
+import { Predictor } from '../eval/predictor.js';
+import { readRun, timesOf } from '../report/record.js';
+import type { Part, PartResult } from '../report/study.js';
+import { runFiles } from '../train/checkpoint.js';
+import type { TrainConfig } from '../train/config.js';
+import { train } from '../train/train.js';
+import type { DeviceFlags } from './device.js';
+import { deviceOptions, openBackend } from './device.js';
+import type { PixelSize } from './options.js';
+import { formatSize, jsonOption, pixelSize, real, threadsOption, whole } from './options.js';
+import { Progress } from './progress.js';
+import { formatTable } from './table.js';
+import { interruptSignal, TrainingDisplay } from './training.js';
+
+interface StudyFlags extends DeviceFlags {
+  readonly data: string;
+  readonly out: string;
+  readonly iterations?: number;
+  readonly crop?: PixelSize;
+  readonly resize?: PixelSize;
+  readonly batch: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly trainSplit: string;
+  readonly valSplit: string;
+  readonly threads: number;
+  readonly json?: boolean;
+}
+
+/** Epochs of the paper's recipe. */
+const paperEpochs = 300;
+
+export const studyCommand = (): Command =>
+  new Command('study')
+    .summary('experiments of several trainings, with table and plot')
+    .description('Trainings that answer one question, with a table and a plot of their scores.')
+    .addCommand(resolutionCommand());
+
+function resolutionCommand(): Command {
+  const command = new Command('resolution')
+    .summary('train on full images, crops and resized images, and compare')
+    .description(
+      'Trains the same network three times with equal iterations: on full images, on random crops and on resized ' +
+        'images. All are scored at full resolution. Writes resolution.md, resolution.json and resolution.svg. The ' +
+        'same command goes on where it was stopped; what is finished is not done again.',
+    )
+    .requiredOption('--data <dir>', 'data set folder')
+    .requiredOption('--out <dir>', 'folder for the three runs and the results')
+    .option(
+      '--iterations <n>',
+      `optimiser steps of each training, rounded up to whole epochs (default: ${paperEpochs} epochs)`,
+      whole(1),
+    )
+    .option('--crop <HxW>', 'size of the crops (default: half of the images)', pixelSize)
+    .option('--resize <HxW>', 'size that images are resized to (default: half of the images)', pixelSize)
+    .addOption(new Option('--batch <n>', 'images a step').argParser(whole(1, 4096)).default(4))
+    .addOption(
+      new Option('--lr <rate>', 'highest learning rate').argParser(real(0, 1000, true)).default(5e-4),
+    )
+    .addOption(new Option('--seed <n>', 'of weights and order').argParser(whole(0)).default(1))
+    .option('--train-split <name>', 'trained on', 'train')
+    .option('--val-split <name>', 'scored on', 'val')
+    .addOption(threadsOption());
+  for (const option of deviceOptions()) command.addOption(option);
+  return command
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExample:\n  vnet study resolution --data datasets/cityscapes --out runs/resolution --iterations 20000',
+    )
+    .action(run);
+}
+
+/** What decides the result: a folder holds one study. */
+interface Settings {
+  readonly data: string;
+  readonly epochs: number;
+  readonly iterations: number;
+  readonly full: readonly [height: number, width: number];
+  readonly crop: readonly [height: number, width: number];
+  readonly resize: readonly [height: number, width: number];
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly seed: number;
+  readonly trainSplit: string;
+  readonly valSplit: string;
+}
+
+async function run(flags: StudyFlags): Promise<void> {
+  const backend = await openBackend(flags);
+  const dataset = await openDataset(flags.data, { split: flags.trainSplit });
+  const settings = await settingsOf(flags, dataset);
+  await claim(flags.out, settings);
+  const parts: Part[] = ['full', 'crop', 'resize'];
+  const results: PartResult[] = [];
+  for (const [i, part] of parts.entries()) {
+    const file = path.join(flags.out, part, 'result.json');
+    const known = isFile(file);
+    const name = `${pc.bold(`${i + 1}/3`)} ${part}, ${formatSize(sizeOf(part, settings))}`;
+    process.stderr.write(`${name}${known ? ': finished before' : `, ${settings.iterations} iterations`}\n`);
+    if (!known) {
+      const result = await runPart(part, settings, flags, dataset, backend);
+      await writeAtomic(file, Buffer.from(`${JSON.stringify(result, null, 2)}\n`));
+    }
+    results.push(JSON.parse((await readBytes(file)).toString('utf8')) as PartResult);
+  }
+  await writeResults(flags, settings, results);
+}
+
+async function settingsOf(flags: StudyFlags, dataset: Dataset): Promise<Settings> {
+  const { batch, lr, seed, trainSplit, valSplit, data } = flags;
+  const samples = dataset.samples(trainSplit);
+  if (!(await dataset.hasLabels(valSplit))) {
+    throw new UserError(`${data}: split '${valSplit}' has no labels to score; choose another --val-split`);
+  }
+  const { height, width } = await readImage(samples[0].image);
+  const steps = Math.floor(samples.length / batch);
+  if (steps === 0) {
+    throw new UserError(
+      `--batch ${batch}: split '${trainSplit}' of ${data} has only ${samples.length} images; choose a smaller batch`,
+      2,
+    );
+  }
+  const epochs = flags.iterations === undefined ? paperEpochs : Math.ceil(flags.iterations / steps);
+  const half = [Math.round(height / 2), Math.round(width / 2)] as const;
+  const pair = (size: PixelSize | undefined) => (size ? ([size.height, size.width] as const) : half);
+  for (const [name, given] of Object.entries({ crop: pair(flags.crop), resize: pair(flags.resize) })) {
+    if (given[0] < 32 || given[1] < 32) {
+      throw new UserError(`--${name} ${given.join('x')}: expected at least 32x32 pixels`, 2);
+    }
+    if (given[0] > height || given[1] > width) {
+      throw new UserError(`--${name} ${given.join('x')}: is larger than the images, ${height}x${width}`, 2);
+    }
+  }
+  return {
+    data: path.resolve(data),
+    epochs,
+    iterations: epochs * steps,
+    full: [height, width],
+    crop: pair(flags.crop),
+    resize: pair(flags.resize),
+    batch,
+    learningRate: lr,
+    seed,
+    trainSplit,
+    valSplit,
+  };
+}
+
+const sizeOf = (part: Part, settings: Settings): PixelSize => ({
+  height: settings[part][0],
+  width: settings[part][1],
+});
+
+/** Makes the folder this study's. @throws UserError where it holds one with other settings. */
+async function claim(out: string, settings: Settings): Promise<void> {
+  const file = path.join(out, 'study.json');
+  if (isFile(file)) {
+    const before = JSON.parse((await readBytes(file)).toString('utf8')) as Record<string, unknown>;
+    const now = Object.entries(JSON.parse(JSON.stringify(settings)) as Record<string, unknown>);
+    const changed = now.find(([name, value]) => !isDeepStrictEqual(before[name], value));
+    if (!changed) return;
+    const [name, value] = changed;
+    throw new UserError(
+      `${out}: holds a study with another ${name} (${JSON.stringify(before[name])}, now ${JSON.stringify(value)}); choose another --out`,
+      2,
+    );
+  }
+  await writeAtomic(file, Buffer.from(`${JSON.stringify(settings, null, 2)}\n`));
+}
+
+async function runPart(
+  part: Part,
+  settings: Settings,
+  { out, threads }: StudyFlags,
+  dataset: Dataset,
+  backend: Backend,
+): Promise<PartResult> {
+  const folder = path.join(out, part);
+  const { last, previous } = runFiles(folder);
+  const { height, width } = sizeOf(part, settings);
+  const { signal, release } = interruptSignal();
+  const display = new TrainingDisplay();
+  let arenaBytes = 0;
+  const config: TrainConfig = {
+    data: settings.data,
+    out: folder,
+    resume: isFile(last) || isFile(previous),
+    epochs: settings.epochs,
+    batch: settings.batch,
+    size:
+      part === 'full' ? 'full' : part === 'crop' ? { crop: [height, width] } : { resize: [height, width] },
+    learningRate: settings.learningRate,
+    seed: settings.seed,
+    trainSplit: settings.trainSplit,
+    valSplit: settings.valSplit,
+    // The last weights are scored: choosing the best by validation would favour who is validated as trained.
+    validateEvery: 0,
+    threads,
+  };
+  const result = await train({
+    ...config,
+    backend,
+    signal,
+    onEvent: (event) => {
+      display.onEvent(event);
+      if (event.type === 'start') arenaBytes = event.planBytes;
+    },
+  }).finally(() => {
+    display.stop();
+    release();
+  });
+  if (result.interrupted) {
+    throw new UserError(`stopped after step ${result.step} of '${part}', saved; the same command goes on`);
+  }
+  const { trainingSeconds, imagesPerSecond } = timesOf(await readRun(folder));
+  return {
+    ...{ part, height, width, iterations: result.step },
+    ...(await score(result.last, part, settings, dataset, { backend, threads })),
+    ...{ trainingSeconds, imagesPerSecond, arenaBytes },
+  };
+}
+
+/** At full resolution; a network of resized images also with its input resized as it was trained. */
+async function score(
+  file: string,
+  part: Part,
+  { valSplit, resize }: Settings,
+  dataset: Dataset,
+  place: { backend: Backend; threads: number },
+): Promise<Pick<PartResult, 'miou' | 'pixelAccuracy' | 'resizedMiou' | 'classIou'>> {
+  const { network, weights } = await loadModel(file);
+  const predictor = new Predictor(network, weights, { ...place, sizes: 1 });
+  const scoresWith = async (view: { resize?: Settings['resize'] }) => {
+    const progress = new Progress('scoring', dataset.samples(valSplit).length);
+    try {
+      const options = { ...view, split: valSplit, instances: false };
+      return await evaluate(predictor, dataset, { ...options, onImage: (_, done) => progress.update(done) });
+    } finally {
+      progress.stop();
+    }
+  };
+  try {
+    const { scores } = await scoresWith({});
+    return {
+      miou: scores.miou ?? null,
+      pixelAccuracy: scores.pixelAccuracy ?? null,
+      ...(part === 'resize' ? { resizedMiou: (await scoresWith({ resize })).scores.miou ?? null } : {}),
+      classIou: Object.fromEntries(
+        dataset.classes.names.map((name, i) => [name, scores.classIou[i] ?? null]),
+      ),
+    };
+  } finally {
+    await predictor.dispose();
+  }
+}
+
+async function writeResults(
+  { out, json }: StudyFlags,
+  settings: Settings,
+  results: readonly PartResult[],
+): Promise<void> {
+  const { studyChart, studyMarkdown, studyRows } = await import('../report/study.js');
+  const { epochs, iterations, batch, learningRate, seed, valSplit } = settings;
+  const about = [
+    `Three trainings of ${iterations} iterations (${epochs} epochs, batch ${batch}, learning rate ${learningRate}, seed ${seed})`,
+    `of the same network, their last weights scored on full-resolution images of split '${valSplit}' of ${path.basename(settings.data)}.`,
+  ];
+  const to = (name: string, text: string) => writeAtomic(path.join(out, name), Buffer.from(text));
+  await to('resolution.md', studyMarkdown(results, about));
+  await to('resolution.json', `${JSON.stringify({ settings, results }, null, 2)}\n`);
+  await to('resolution.svg', studyChart(results));
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ settings, results }, null, 2)}\n`);
+    return;
+  }
+  const { titles, rows } = studyRows(results);
+  const columns = titles.map((title, i) => ({
+    title,
+    ...(i > 1 ? { align: 'right' as const } : {}),
+    ...(i > 4 ? { rank: i } : {}),
+  }));
+  process.stdout.write(
+    `\n${formatTable(columns, rows)}\n\ntable: ${path.join(out, 'resolution.md')}\nplot:  ${path.join(out, 'resolution.svg')}\n\n`,
+  );
+}

@@ -1,0 +1,172 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { isFile, readBytes, reason } from '../data/files.js';
+import type { DeviceName } from '../device.js';
+import { deviceNames } from '../device.js';
+import { UserError } from '../errors.js';
+import { readTraining, runFiles } from '../train/checkpoint.js';
+import type { TrainConfig } from '../train/config.js';
+import { parseTrainConfig } from '../train/config.js';
+import type { DeviceFlags } from './device.js';
+import { modelFile } from './model.js';
+
+export type Size = NonNullable<TrainConfig['size']>;
+
+/** Flags of `vnet train`; those that were not given are absent. */
+export interface TrainFlags extends DeviceFlags {
+  readonly config?: string;
+  readonly data?: string;
+  readonly out?: string;
+  readonly epochs?: number;
+  readonly batch?: number;
+  readonly accumulate?: number;
+  readonly size?: Size;
+  readonly flip?: boolean;
+  readonly scale?: [number, number];
+  readonly jitter?: number;
+  readonly lr?: number;
+  readonly optimizer?: TrainConfig['optimizer'];
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly schedule?: 'poly' | 'cosine' | 'constant';
+  readonly warmup?: number;
+  readonly classWeights?: TrainConfig['classWeights'];
+  readonly labelSmoothing?: number;
+  readonly ema?: number;
+  readonly seed?: number;
+  readonly policy?: TrainConfig['policy'];
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly classes?: number;
+  readonly init?: string;
+  readonly trainSplit?: string;
+  readonly valSplit?: string;
+  readonly extra?: boolean;
+  readonly validateEvery?: number;
+  readonly samples?: number;
+  readonly saveEvery?: number;
+  readonly logEvery?: number;
+  readonly threads?: number;
+  readonly workers?: number;
+  readonly cache?: number;
+  readonly resume?: boolean;
+  readonly report: boolean;
+  readonly json?: boolean;
+}
+
+/** Options in order of strength: flags, then the file of `--config`, then those of the run that is resumed. */
+export async function resolveConfig(
+  flags: TrainFlags,
+  given: (name: keyof TrainFlags) => boolean,
+): Promise<{ config: TrainConfig; place: DeviceFlags }> {
+  const fromFile = flags.config ? await readConfig(flags.config) : {};
+  const out = flags.out ?? fromFile.out;
+  if (typeof out !== 'string') throw new UserError("required option '--out <dir>' not specified", 2);
+  const stored = runFiles(out).config;
+  const before = flags.resume && isFile(stored) ? await readConfig(stored) : {};
+  const network = {
+    ...(before.network as TrainConfig['network']),
+    ...(fromFile.network as TrainConfig['network']),
+  };
+  const depth = {
+    ...(flags.alpha === undefined ? {} : { alpha: flags.alpha }),
+    ...(flags.beta === undefined ? {} : { beta: flags.beta }),
+  };
+  const augment = {
+    ...(before.augment as TrainConfig['augment']),
+    ...(fromFile.augment as TrainConfig['augment']),
+    ...(given('flip') ? { flip: flags.flip } : {}),
+    ...(flags.scale ? { scale: flags.scale } : {}),
+    ...(flags.jitter === undefined ? {} : { jitter: flags.jitter }),
+  };
+  const direct = {
+    data: flags.data,
+    out,
+    resume: flags.resume,
+    epochs: flags.epochs,
+    batch: flags.batch,
+    accumulate: flags.accumulate,
+    size: flags.size,
+    learningRate: flags.lr,
+    optimizer: flags.optimizer,
+    momentum: flags.momentum,
+    weightDecay: flags.weightDecay,
+    schedule: flags.schedule,
+    warmup: flags.warmup,
+    classWeights: flags.classWeights,
+    labelSmoothing: flags.labelSmoothing,
+    average: flags.ema,
+    seed: flags.seed,
+    policy: flags.policy,
+    init: flags.init && modelFile(flags.init),
+    trainSplit: flags.trainSplit,
+    valSplit: flags.valSplit,
+    extra: flags.extra,
+    validateEvery: flags.validateEvery,
+    samples: flags.samples,
+    saveEveryMinutes: flags.saveEvery,
+    logEvery: flags.logEvery,
+    threads: flags.threads,
+    workers: flags.workers,
+    cacheMiB: flags.cache,
+  };
+  const merged: Record<string, unknown> = {
+    ...before,
+    resume: false,
+    ...fromFile,
+    ...Object.fromEntries(Object.entries(direct).filter(([, value]) => value !== undefined)),
+    ...(Object.keys(augment).length > 0 ? { augment } : {}),
+    ...(Object.keys(network).length + Object.keys(depth).length > 0
+      ? { network: { name: 'vnet', ...network, config: { ...network.config, ...depth } } }
+      : {}),
+  };
+  if (typeof merged.data !== 'string') {
+    throw new UserError("required option '--data <dir>' not specified", 2);
+  }
+  const { device, gpu, ...config } = merged;
+  const place = { device: flags.device ?? device, gpu: flags.gpu ?? gpu } as DeviceFlags;
+  if (flags.resume && place.device === undefined && place.gpu === undefined) {
+    return { config: config as unknown as TrainConfig, place: { device: await deviceOfRun(out) } };
+  }
+  return { config: config as unknown as TrainConfig, place };
+}
+
+/** The device that a run was trained on so far: another one would change its last bits. */
+async function deviceOfRun(out: string): Promise<DeviceName | undefined> {
+  const { last, previous } = runFiles(out);
+  for (const file of [last, previous]) {
+    // A damaged checkpoint is the training's to report.
+    const state = await readTraining(file).catch(() => undefined);
+    if (state) return deviceNames.find((name) => name === state.recipe.backend);
+  }
+  return undefined;
+}
+
+/** Not part of the training's own options, as the library takes a backend there. */
+const placeSchema = z.object({ device: z.enum(deviceNames).optional(), gpu: z.string().optional() });
+
+/** The options in a JSON file, checked so that messages name the file. */
+async function readConfig(file: string): Promise<Record<string, unknown>> {
+  const bytes = await readBytes(file);
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString('utf8'));
+  } catch (error) {
+    throw new UserError(`${file}: is not valid JSON (${reason(error)})`, 2);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new UserError(
+      `${file}: expected an object of options like {"epochs": 20, "learningRate": 0.002}`,
+      2,
+    );
+  }
+  // `data` and `out` may come from the command line instead.
+  const { device, gpu, ...options } = json as Record<string, unknown>;
+  parseTrainConfig({ data: path.sep, out: path.sep, ...options }, file);
+  const place = placeSchema.safeParse({ device, gpu });
+  if (!place.success) {
+    const [{ path: where, message }] = place.error.issues;
+    throw new UserError(`${file}: "${where.join('.')}": ${message}`, 2);
+  }
+  return json as Record<string, unknown>;
+}
