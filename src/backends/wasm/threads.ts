@@ -55,6 +55,8 @@ export class Pool {
   async dispose(): Promise<void> {
     this.broken ??= new Error('wasm: the executor is disposed');
     this.barrier.abort();
+    // An idle worker does not keep the process alive, not even to see its own end.
+    for (const worker of this.workers) worker.ref();
     await Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 
