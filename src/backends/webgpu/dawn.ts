@@ -24,6 +24,9 @@ async function adapterNames(dawn: Dawn): Promise<string[]> {
   }
 }
 
+/** Kernels write workgroup memory before they read it: zeroing it costs time, and most of SwiftShader's compile time. */
+const features = ['enable-dawn-features=disable_workgroup_init'];
+
 /** Dawn's instances by adapter name: they must outlive the devices made from them. */
 const instances = new Map<string, GPU>();
 
@@ -33,7 +36,8 @@ export const dawnGpus: GpuSource = {
     const dawn = await load();
     if (!dawn) return [];
     if (instances.size === 0) {
-      for (const name of await adapterNames(dawn)) instances.set(name, dawn.create([`adapter=${name}`]));
+      for (const name of await adapterNames(dawn))
+        instances.set(name, dawn.create([`adapter=${name}`, ...features]));
     }
     const found = await Promise.all(
       [...instances.values()].map((gpu) =>
