@@ -63,7 +63,9 @@ export class WebGpuExecutor implements Executor {
     if (slot.pixelStride !== slot.shape[3])
       throw new Error(`slot '${name}' is part of a wider tensor: read only`);
     if (data.length === 0) return;
-    const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    // The queue takes no shared memory (Dawn crashes on it), and batches are decoded into some.
+    const own = data.buffer instanceof ArrayBuffer ? data : data.slice();
+    const bytes = new Uint8Array(own.buffer as ArrayBuffer, own.byteOffset, own.byteLength);
     if (dtype === 'f32') this.writeBytes(slot.offset + 4 * at, bytes);
     else this.writeWords(name, slot, bytes, at);
   }
