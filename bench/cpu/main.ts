@@ -1,30 +1,33 @@
 /**
  * Races VNet on CPU cores against every peer that is installed, in one run, turn by turn.
  *
- *     npm run bench:cpu -- [--threads 2] [--rounds 7] [--json FILE]
+ *     npm run bench:cpu -- [--threads 2] [--rounds 7] [--only training] [--json FILE]
  *
- * `PYTHON` names the interpreter that has PyTorch (default python3). Prints a Markdown table.
+ * `PYTHON` names the interpreter that has PyTorch (default python3), `PEERS` a folder with the packages that this
+ * project does not depend on (see `importPeer`). Each program is a process of its own with the same weights; before
+ * anything is timed, its labels or its loss are compared with ours. Prints Markdown tables.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Executor } from '../../src/backends/backend.js';
-import { wasmBackend } from '../../src/backends/wasm/index.js';
-import { compileInference, compileTraining } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
+import { modelSlots, smallestPlan } from '../../src/eval/model.js';
+import { exportOnnx } from '../../src/interop/onnx.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
 import { encodeSafetensors } from '../../src/train/safetensors.js';
-import { TorchPeer } from '../peers/torch.js';
+import { PeerProcess } from '../peers/process.js';
+import { programsFor } from '../peers/programs.js';
+import type { Answer, Mode } from '../peers/protocol.js';
 import { median, race, ratio } from '../statistics.js';
 
 const { values: flags } = parseArgs({
   options: {
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '7' },
-    json: { type: 'string' },
     only: { type: 'string', default: '' },
+    json: { type: 'string' },
   },
 });
 const threads = Number(flags.threads);
@@ -33,107 +36,143 @@ const net = vnet({ classes: 19 });
 
 interface Job {
   readonly name: string;
-  readonly mode: 'infer' | 'train';
+  readonly mode: Mode;
   readonly shape: readonly [number, number, number];
 }
 const jobs: readonly Job[] = [
-  { name: 'inference 1×1024×2048', mode: 'infer', shape: [1, 1024, 2048] },
+  { name: 'inference 1×1024×2048, bytes to labels', mode: 'infer', shape: [1, 1024, 2048] },
+  { name: 'inference 1×1024×2048, bytes to logits at 1/8', mode: 'logits', shape: [1, 1024, 2048] },
   { name: 'training step 1×512×1024', mode: 'train', shape: [1, 512, 1024] },
   { name: 'training step 4×360×480', mode: 'train', shape: [4, 360, 480] },
 ];
 
-/** Compiles our side of a job and fills it with weights; `weights` are kept for the peers. */
-async function ours(job: Job): Promise<{ executor: Executor; weights: Map<string, Float32Array> }> {
-  const [batch, height, width] = job.shape;
-  const size = { batch, height, width, scratchBytes: wasmBackend.scratchBytes };
-  const plan = job.mode === 'infer' ? compileInference(net, size) : compileTraining(net, size);
-  const executor = await wasmBackend.prepare(plan, { threads });
-  const weights = initialWeights(plan, 1);
-  for (const [name, data] of weights) executor.write(name, data);
-  if (job.mode === 'infer') await executor.run('prepare');
-  return { executor, weights };
+/** What one program did in one job. */
+interface Result {
+  readonly job: string;
+  readonly program: string;
+  readonly ms: readonly number[];
+  /** Time divided by ours. */
+  readonly ratio: { readonly median: number; readonly min: number; readonly max: number };
+  /** How its result compares with ours. */
+  readonly agreement: string;
+  readonly peakRssBytes: number;
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'vnet-bench-'));
-const rows: string[] = [];
-const record: object[] = [];
-for (const job of jobs.filter(({ name }) => name.includes(flags.only))) {
-  const [batch, height, width] = job.shape;
-  const { executor, weights } = await ours(job);
-  const { slots } = executor.plan;
-  const files = Object.fromEntries(
-    ['weights', 'images', 'labels', 'predicted'].map((name) => [name, join(folder, name)]),
-  );
-  const rng = Rng.of(7);
-  const images = Uint8Array.from({ length: batch * height * width * 3 }, () => rng.int(256));
-  const labels = Uint8Array.from({ length: batch * height * width }, () => rng.int(net.classes));
-  await writeFile(files.images, images);
-  await writeFile(files.labels, labels);
-  const tensors = [...weights]
-    .filter(([name]) => !name.startsWith('adam.'))
-    .map(([name, data]) => [name, { shape: slots[name].shape, data }] as const);
-  await writeFile(files.weights, encodeSafetensors(new Map(tensors), {}));
+const file = (name: string): string => join(folder, name);
 
-  const contestants: Record<string, () => Promise<number>> = {};
-  const hyper = Float32Array.of(5e-4, 0.9, 0.999, 1e-8, 1e-4, 0, 0.1, 0.001);
-  contestants.vnet = async () => {
-    const start = performance.now();
-    executor.write('images', images);
-    if (job.mode === 'infer') {
-      await executor.run('forward');
-      await executor.read('prediction');
-    } else {
-      executor.write('labels', labels);
-      executor.write('hyper', hyper);
-      await executor.run('forward', 'backward', 'update');
-      await executor.read('loss');
-    }
-    return performance.now() - start;
-  };
-  const torch: TorchPeer[] = [];
-  for (const layout of ['nchw', 'nhwc'] as const) {
-    const peer = await TorchPeer.start(files.weights, net.config, threads);
-    if (!peer) {
-      console.error('PyTorch: not installed (set PYTHON to an interpreter that has it)');
-      break;
-    }
-    torch.push(peer);
-    const command = { cmd: job.mode, images: files.images, shape: job.shape, layout };
-    const paths = job.mode === 'infer' ? { labels: files.predicted } : { labels: files.labels };
-    contestants[`PyTorch ${peer.version} ${layout === 'nhwc' ? 'channels-last' : 'NCHW'}`] = async () =>
-      (await peer.ask({ ...command, ...paths })).ms;
+/** Writes what all programs of a job read. */
+async function writeInputs({ mode, shape: [batch, height, width] }: Job): Promise<void> {
+  const plan = smallestPlan(net);
+  const slots = modelSlots(plan);
+  const weights = new Map([...initialWeights(plan, 1)].filter(([name]) => slots.has(name)));
+  const tensors = [...weights].map(
+    ([name, data]) => [name, { shape: slots.get(name)!.shape, data }] as const,
+  );
+  await writeFile(file('weights'), encodeSafetensors(new Map(tensors), {}));
+  if (mode !== 'train') {
+    const output = mode === 'infer' ? 'labels' : 'logits';
+    await writeFile(file('onnx'), exportOnnx(net, weights, { height, width, output }));
   }
-  const times = await race(contestants, rounds);
-  const flops = executor.plan.calls
-    .filter((call) => call.phase !== 'prepare')
-    .reduce((sum, call) => sum + call.flops, 0);
-  for (const [name, list] of Object.entries(times)) {
-    const against = ratio(list, times.vnet);
-    const cell =
-      name === 'vnet'
-        ? '1'
-        : `${against.median.toFixed(2)} (${against.min.toFixed(2)}–${against.max.toFixed(2)})`;
-    const rate = name === 'vnet' ? (flops / median(list) / 1e6).toFixed(0) : '';
-    rows.push(`| ${job.name} | ${name} | ${median(list).toFixed(0)} | ${cell} | ${rate} |`);
-    record.push({ job: job.name, name, ms: list, ratio: against });
-  }
-  if (job.mode === 'infer' && torch.length > 0) {
-    const { readFile } = await import('node:fs/promises');
-    const theirs = await readFile(files.predicted);
-    const mine = (await executor.read('prediction')) as Uint8Array;
-    const equal = mine.reduce((sum, label, i) => sum + (label === theirs[i] ? 1 : 0), 0) / mine.length;
-    console.error(
-      `labels equal to PyTorch's on ${(100 * equal).toFixed(4)} % of the pixels (random weights and image)`,
-    );
-  }
-  for (const peer of torch) peer.close();
-  await executor.dispose();
+  const rng = Rng.of(7);
+  const random = (length: number, below: number) => Uint8Array.from({ length }, () => rng.int(below));
+  await writeFile(file('images'), random(batch * height * width * 3, 256));
+  await writeFile(file('labels'), random(batch * height * width, net.classes));
 }
+
+/** Agreement of a first run with ours. @throws where it is another network. */
+async function compare({ mode }: Job, name: string, ours: Answer, theirs: Answer): Promise<string> {
+  if (mode === 'train') {
+    const difference = Math.abs(theirs.loss! / ours.loss! - 1);
+    if (!(difference < 1e-3)) throw new Error(`${name}: its loss is ${theirs.loss}, ours is ${ours.loss}`);
+    return `loss equal to ${difference.toExponential(0)}`;
+  }
+  const [mine, other] = await Promise.all([readFile(file('vnet')), readFile(file(name))]);
+  if (mode === 'logits') {
+    const values = (bytes: Buffer) => new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    const [a, b] = [values(mine), values(other)];
+    if (a.length !== b.length) throw new Error(`${name}: ${b.length} logits instead of ${a.length}`);
+    return 'same count';
+  }
+  const equal = mine.reduce((sum, label, i) => sum + (label === other[i] ? 1 : 0), 0) / mine.length;
+  if (!(equal > 0.999)) throw new Error(`${name}: only ${(100 * equal).toFixed(2)} % of its labels are ours`);
+  return `${(100 * equal).toFixed(4)} % of labels`;
+}
+
+async function run(job: Job): Promise<Result[]> {
+  await writeInputs(job);
+  const load = {
+    cmd: 'load',
+    mode: job.mode,
+    config: net.config,
+    weights: file('weights'),
+    onnx: file('onnx'),
+    shape: job.shape,
+    threads,
+  } as const;
+  const peers: { name: string; title: string; peer: PeerProcess; agreement: string; peakRss: number }[] = [];
+  let ours: Answer | undefined;
+  for (const program of programsFor(job.mode)) {
+    const { name } = program;
+    const started = await PeerProcess.start(program, load);
+    if ('reason' in started) {
+      console.error(`${name}: left out (${started.reason})`);
+      continue;
+    }
+    const { peer, version } = started;
+    console.error(`${job.name}: ${name}`);
+    const answer = await peer.ask({
+      cmd: 'run',
+      images: file('images'),
+      labels: file('labels'),
+      predicted: file(name),
+    });
+    ours ??= answer;
+    const agreement = name === 'vnet' ? '' : await compare(job, name, ours, answer);
+    peers.push({ name, title: version ? `${name} (${version})` : name, peer, agreement, peakRss: 0 });
+  }
+  const times = await race(
+    Object.fromEntries(
+      peers.map((entry) => [
+        entry.name,
+        async () => {
+          const answer = await entry.peer.ask({ cmd: 'run', images: file('images'), labels: file('labels') });
+          entry.peakRss = answer.peakRssBytes;
+          return answer.ms!;
+        },
+      ]),
+    ),
+    rounds,
+  );
+  for (const { peer } of peers) peer.close();
+  return peers.map(({ name, title, agreement, peakRss }) => ({
+    job: job.name,
+    program: title,
+    ms: times[name],
+    ratio: ratio(times[name], times.vnet),
+    agreement,
+    peakRssBytes: peakRss,
+  }));
+}
+
+const results: Result[] = [];
+for (const job of jobs.filter(({ name }) => name.includes(flags.only))) results.push(...(await run(job)));
 await rm(folder, { recursive: true });
 
 console.log(
-  `${cpus()[0].model}, ${threads} threads, Node ${process.version}, median of ${rounds} rounds in turn\n`,
+  `${cpus()[0].model}, ${threads} threads, Node ${process.version}, medians of ${rounds} rounds in turn`,
 );
-console.log('| job | program | ms | time / ours (min–max) | GFLOP/s |\n| --- | --- | --- | --- | --- |');
-console.log(rows.join('\n'));
-if (flags.json) await writeFile(flags.json, JSON.stringify(record, null, 1));
+for (const name of new Set(results.map(({ job }) => job))) {
+  console.log(`\n### ${name}\n`);
+  console.log('| program | ms | time / ours (min–max) | process, MB | its result against ours |');
+  console.log('| --- | --- | --- | --- | --- |');
+  for (const { program, ms, ratio: r, agreement, peakRssBytes } of results.filter(
+    ({ job }) => job === name,
+  )) {
+    const against =
+      program === 'vnet' ? '1' : `**${r.median.toFixed(2)}** (${r.min.toFixed(2)}–${r.max.toFixed(2)})`;
+    const megabytes = (peakRssBytes / 1e6).toFixed(0);
+    console.log(`| ${program} | ${median(ms).toFixed(0)} | ${against} | ${megabytes} | ${agreement} |`);
+  }
+}
+if (flags.json) await writeFile(flags.json, JSON.stringify(results, null, 1));

@@ -1,10 +1,4 @@
-"""VNet in PyTorch, as a peer to race: one JSON command per line on stdin, one JSON answer per line on stdout.
-
-{"cmd": "load", "weights": FILE.safetensors, "config": {...}, "threads": 2}
-{"cmd": "infer", "images": FILE (raw u8 NHWC), "shape": [n, h, w], "layout": "nchw" | "nhwc", "labels": OUT}
-{"cmd": "train", "images": FILE, "labels": FILE, "shape": [n, h, w], "layout": ..., "lr": 5e-4}
-Answers carry "ms", the time of one run from bytes to labels, or of one full training step.
-"""
+"""VNet in PyTorch, as a peer to race; protocol.ts has the commands. Argument: channels-last or NCHW."""
 import json
 import resource
 import struct
@@ -120,55 +114,43 @@ def assign(model, tensors):
         state[name].copy_(source.permute(3, 2, 0, 1) if leaf == "weight" else source.flatten())
 
 
-def image_batch(command):
-    n, h, w = command["shape"]
-    raw = np.fromfile(command["images"], np.uint8).reshape(n, h, w, 3)
-    return torch.from_numpy(raw)
-
-
-def to_input(raw, layout):
-    x = ((raw.float() / 255 - MEAN) / STD).permute(0, 3, 1, 2)
-    return x if layout == "nhwc" else x.contiguous()
-
-
 def main():
+    layout = torch.channels_last if sys.argv[1] == "channels-last" else torch.contiguous_format
     model = optimizer = None
+    mode = shape = None
     for line in sys.stdin:
         command = json.loads(line)
         answer = {}
         if command["cmd"] == "load":
-            torch.set_num_threads(command.get("threads", 2))
+            torch.set_num_threads(command["threads"])
+            mode, shape = command["mode"], command["shape"]
             model = VNet(command["config"])
             assign(model, read_safetensors(command["weights"]))
-            answer["parameters"] = sum(p.numel() for p in model.parameters())
+            model.train(mode == "train").to(memory_format=layout)
+            optimizer = torch.optim.Adam(model.parameters(), lr=5e-4, weight_decay=1e-4)
             answer["version"] = torch.__version__
-        elif command["cmd"] == "infer":
-            raw, layout = image_batch(command), command["layout"]
-            model.eval()
-            model.to(memory_format=torch.channels_last if layout == "nhwc" else torch.contiguous_format)
-            start = time.perf_counter()
-            with torch.inference_mode():
-                labels = model(to_input(raw, layout)).argmax(1).to(torch.uint8)
-            answer["ms"] = 1e3 * (time.perf_counter() - start)
-            if "labels" in command:
-                labels.numpy().tofile(command["labels"])
-        elif command["cmd"] == "train":
-            n, h, w = command["shape"]
-            raw, layout = image_batch(command), command["layout"]
+        else:
+            n, h, w = shape
+            raw = torch.from_numpy(np.fromfile(command["images"], np.uint8).reshape(n, h, w, 3))
             target = torch.from_numpy(np.fromfile(command["labels"], np.uint8).reshape(n, h, w)).long()
-            model.train()
-            model.to(memory_format=torch.channels_last if layout == "nhwc" else torch.contiguous_format)
-            if optimizer is None:
-                optimizer = torch.optim.Adam(model.parameters(), lr=command.get("lr", 5e-4), weight_decay=1e-4)
             start = time.perf_counter()
-            optimizer.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(model(to_input(raw, layout)), target, ignore_index=255)
-            loss.backward()
-            optimizer.step()
-            answer["ms"] = 1e3 * (time.perf_counter() - start)
-            answer["loss"] = loss.item()
+            x = ((raw.float() / 255 - MEAN) / STD).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+            if mode == "train":
+                optimizer.zero_grad(set_to_none=True)
+                loss = F.cross_entropy(model(x), target, ignore_index=255)
+                loss.backward()
+                optimizer.step()
+                answer["loss"] = loss.item()
+                answer["ms"] = 1e3 * (time.perf_counter() - start)
+            else:
+                with torch.inference_mode():
+                    labels = model(x).argmax(1).to(torch.uint8)
+                answer["ms"] = 1e3 * (time.perf_counter() - start)
+                if "predicted" in command:
+                    labels.numpy().tofile(command["predicted"])
         answer["peakRssBytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps(answer), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
