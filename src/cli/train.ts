@@ -131,12 +131,11 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
   const parsed = parseTrainConfig(config);
   if (flags.classes !== undefined) await checkClasses(parsed.data, flags.classes);
   const backend = await openBackend(place);
-  // Charts take half a second to load, which other commands and --help need not wait for.
-  const { RunReporter } = await import('../report/reporter.js');
   const { signal, release } = interruptSignal();
   const display = new TrainingDisplay();
+  // Charts take half a second and 30 MB to load.
   const reporter = flags.report
-    ? new RunReporter(parsed.out, { backend, threads: parsed.threads })
+    ? new (await import('../report/reporter.js')).RunReporter(parsed.out, { backend, threads: parsed.threads })
     : undefined;
   try {
     const result = await train({

@@ -73,8 +73,9 @@ export function preparedSize(
 
 /**
  * Applies the size policy and, with `augment`, random flip, zoom, placement and colour. Without `augment` the
- * result is fixed: crops are taken from the middle. Never changes its input, but may return it.
- * @param into where to write the result, of the prepared size; default: memory of its own.
+ * result is fixed: crops are taken from the middle. Does not change its input, but may return it.
+ * @param into where to write the result, of the prepared size; default: memory of its own. Without a zoom, and with
+ * size `full`, image or labels or both may be the input's.
  */
 export function prepare(
   pair: Pair,
@@ -110,7 +111,7 @@ export function prepare(
     (amount, i) => 1 + amount * (2 * factors[i] - 1),
   );
   const image =
-    out.image === pair.image ? { ...out.image, data: Uint8Array.from(out.image.data) } : out.image;
+    !into && out.image === pair.image ? { ...out.image, data: Uint8Array.from(out.image.data) } : out.image;
   jitterInPlace(image, brightness, contrast, saturation);
   return { image, labels: out.labels };
 }
@@ -278,17 +279,21 @@ function boxShrink(image: RgbImage, by: number, bx: number): RgbImage {
   return { width: w, height: h, data };
 }
 
-/** Mirrors left and right. @param into where to write the result; default: memory of its own. */
-export function flipPair({ image, labels }: Pair, into = blankPair(image)): Pair {
-  const { width, height } = image;
-  const { data } = into.image;
-  const { data: ids } = into.labels;
+/** Mirrors left and right. @param into where to write the result, which may be the input; default: new memory. */
+export function flipPair(pair: Pair, into = blankPair(pair.image)): Pair {
+  const { width, height } = pair.image;
+  const [from, to] = [pair.image.data, into.image.data];
+  const [fromIds, toIds] = [pair.labels.data, into.labels.data];
   for (let y = 0; y < height; y++) {
-    for (let x = 0, p = y * width, q = p + width - 1; x < width; x++, p++, q--) {
-      ids[q] = labels.data[p];
-      data[3 * q] = image.data[3 * p];
-      data[3 * q + 1] = image.data[3 * p + 1];
-      data[3 * q + 2] = image.data[3 * p + 2];
+    for (let p = y * width, q = p + width - 1; p <= q; p++, q--) {
+      const id = fromIds[p];
+      toIds[p] = fromIds[q];
+      toIds[q] = id;
+      for (let c = 0; c < 3; c++) {
+        const value = from[3 * p + c];
+        to[3 * p + c] = from[3 * q + c];
+        to[3 * q + c] = value;
+      }
     }
   }
   return into;

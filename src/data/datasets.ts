@@ -127,9 +127,11 @@ class OpenedDataset implements Dataset {
 export async function readSample(
   dataset: Pick<Dataset, 'classes'>,
   sample: Sample,
+  into?: { image: RgbImage; labels: LabelImage },
 ): Promise<{ image: RgbImage; labels: LabelImage }> {
   if (!sample.labels) throw missingLabels(sample);
-  const [image, labels] = await Promise.all([readImage(sample.image), readTrainIds(dataset, sample)]);
+  const image = await readImage(sample.image, into?.image);
+  const labels = await readTrainIds(dataset, sample, into?.labels);
   if (image.width !== labels.width || image.height !== labels.height) {
     throw new UserError(
       `${sample.labels}: labels are ${size(labels)} but the image ${path.basename(sample.image)} is ${size(image)}; ` +
@@ -143,9 +145,13 @@ export async function readSample(
  * Decodes only the labels of a sample, as train ids.
  * @throws UserError as {@link readSample}.
  */
-export async function readTrainIds(dataset: Pick<Dataset, 'classes'>, sample: Sample): Promise<LabelImage> {
+export async function readTrainIds(
+  dataset: Pick<Dataset, 'classes'>,
+  sample: Sample,
+  into?: LabelImage,
+): Promise<LabelImage> {
   if (!sample.labels) throw missingLabels(sample);
-  const raw = await readLabels(sample.labels, dataset.classes.colours);
+  const raw = await readLabels(sample.labels, dataset.classes.colours, into);
   const table =
     raw.colourCoded || sample.encoding === 'train' ? trainIdTable(dataset.classes) : dataset.classes;
   const unknown = mapInPlace(raw.data, table.mapping, table.known);

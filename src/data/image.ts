@@ -1,8 +1,7 @@
-import { decode as decodePng } from 'fast-png';
-import sharp from 'sharp';
 import { UserError } from '../errors.js';
 import type { Rgb } from './classes.js';
 import { readBytes, reason, writeAtomic } from './files.js';
+import { decodePlainPng, plainPngSize } from './png.js';
 
 /** An 8-bit colour image: `data` is height × width × 3, rows first, red green blue. */
 export interface RgbImage {
@@ -18,16 +17,29 @@ export interface LabelImage {
   data: Uint8Array;
 }
 
+/** The library for all other pictures, loaded when one comes: it takes 20 MB in every thread. */
+async function loadSharp() {
+  const { default: sharp } = await import('sharp');
+  // Pools of threads are the parallelism, and caches would only hold memory.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return sharp;
+}
+
 /** Largest accepted picture, in pixels: a damaged header must not ask for gigabytes. */
 const maxPixels = 1 << 28;
 
 /**
  * Decodes a PNG, JPEG, WebP, TIFF, GIF or AVIF picture to 8-bit sRGB. Grey becomes three equal channels, alpha
  * is dropped, 16 bits keep their high byte, and the EXIF orientation is applied.
+ * @param into memory that may be used for the result if it has its size.
  * @throws UserError naming the file where it is missing, empty, truncated or no picture.
  */
-export async function readImage(file: string): Promise<RgbImage> {
+export async function readImage(file: string, into?: RgbImage): Promise<RgbImage> {
   const bytes = await readBytes(file);
+  const plain = await decodePlainPng(bytes, 3, into);
+  if (plain) return plain;
+  const sharp = await loadSharp();
   try {
     const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
       .rotate()
@@ -48,6 +60,9 @@ export async function readImage(file: string): Promise<RgbImage> {
  */
 export async function readImageSize(file: string): Promise<{ height: number; width: number }> {
   const bytes = await readBytes(file);
+  const plain = plainPngSize(bytes);
+  if (plain) return plain;
+  const sharp = await loadSharp();
   try {
     const { autoOrient } = await sharp(bytes, { limitInputPixels: maxPixels }).metadata();
     return { height: autoOrient.height, width: autoOrient.width };
@@ -60,13 +75,21 @@ export async function readImageSize(file: string): Promise<{ height: number; wid
  * Decodes a label PNG to its raw values: 8-bit (or smaller) grey, or the palette INDICES of an indexed PNG
  * (never its colours). A colour image is read only where every colour is in `colours`, and then gives the
  * position of the colour in that list; `colourCoded` says so.
+ * @param into memory that may be used for the result if it has its size.
  * @throws UserError naming the file and what is wrong: no PNG, truncated, 16-bit, or colours of no class.
  */
 export async function readLabels(
   file: string,
   colours?: readonly Rgb[],
+  into?: LabelImage,
 ): Promise<LabelImage & { colourCoded: boolean }> {
-  const png = decodeAny(file, await readBytes(file));
+  const bytes = await readBytes(file);
+  const plain = await decodePlainPng(bytes, 1, into);
+  if (plain) {
+    const { width, height, data } = plain;
+    return { width, height, data, colourCoded: false };
+  }
+  const png = await decodeAny(file, bytes);
   const { width, height, channels } = png;
   if (png.depth === 16) {
     throw new UserError(
@@ -94,7 +117,7 @@ export async function readLabels(
 export async function readInstances(
   file: string,
 ): Promise<{ width: number; height: number; data: Uint16Array }> {
-  const png = decodeAny(file, await readBytes(file));
+  const png = await decodeAny(file, await readBytes(file));
   if (png.channels !== 1 || png.depth < 8 || png.data.length !== png.width * png.height) {
     throw new UserError(`${file}: expected a one-channel 8- or 16-bit PNG of instance numbers`);
   }
@@ -109,6 +132,7 @@ export async function writeLabelPng(file: string, labels: LabelImage): Promise<v
 /** The bytes of an 8-bit grey PNG. */
 export async function encodeLabelPng(labels: LabelImage): Promise<Uint8Array> {
   const { width, height, data } = labels;
+  const sharp = await loadSharp();
   return sharp(data, { raw: { width, height, channels: 1 } })
     .toColourspace('b-w')
     .png({ compressionLevel: 6 })
@@ -121,6 +145,7 @@ export async function writeInstancePng(
   image: { width: number; height: number; data: Uint16Array },
 ): Promise<void> {
   const { width, height, data } = image;
+  const sharp = await loadSharp();
   const png = await sharp(data, { raw: { width, height, channels: 1 } })
     .toColourspace('grey16')
     .png({ compressionLevel: 6 })
@@ -136,8 +161,18 @@ export async function writeRgbPng(file: string, image: RgbImage, compressionLeve
 /** The bytes of an 8-bit RGB PNG. */
 export async function encodeRgbPng(image: RgbImage, compressionLevel = 6): Promise<Uint8Array> {
   const { width, height, data } = image;
+  const sharp = await loadSharp();
   return sharp(data, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel })
+    .toBuffer();
+}
+
+/** The bytes of a JPEG. `quality` 1 to 100. */
+export async function encodeJpeg(image: RgbImage, quality: number): Promise<Uint8Array> {
+  const { width, height, data } = image;
+  const sharp = await loadSharp();
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality })
     .toBuffer();
 }
 
@@ -203,16 +238,17 @@ export function size(image: { width: number; height: number }): string {
   return `${image.height}×${image.width}`;
 }
 
-function decodeAny(file: string, bytes: Buffer) {
+async function decodeAny(file: string, bytes: Buffer) {
   const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
   if (!signature.every((value, i) => bytes[i] === value)) {
     throw new UserError(`${file}: labels must be PNG (lossless); this file is not one, or it is damaged`);
   }
+  const { decode } = await import('fast-png');
   try {
     if (bytes.length < 33) throw new Error('the file ends in its header');
     const pixels = bytes.readUInt32BE(16) * bytes.readUInt32BE(20);
     if (pixels === 0 || pixels > maxPixels) throw new Error(`its header says ${pixels} pixels`);
-    return decodePng(bytes, { checkCrc: true });
+    return decode(bytes, { checkCrc: true });
   } catch (error) {
     throw undecodable(file, 'a label PNG', error);
   }

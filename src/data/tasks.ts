@@ -108,32 +108,36 @@ export function transferable(result: ResultOf<Task>): TransferListItem[] {
 }
 
 async function load(task: LoadTask): Promise<Loaded> {
-  const { cached } = task;
-  let pair: Pair;
-  if (cached) {
-    const { width, height } = cached;
-    pair = {
-      image: { width, height, data: new Uint8Array(cached.image) },
-      labels: { width, height, data: new Uint8Array(cached.labels) },
-    };
-  } else pair = await readSample(task, task.sample);
-  const { width, height } = preparedSize(pair.image, task.size);
-  const fits = width === task.place.width && height === task.place.height;
+  const { cached, size, augment } = task;
+  const place = pairAt(task.place);
+  // Without a zoom a full image is decoded where it goes, and mirrored there.
+  const inPlace = size === 'full' && !augment?.scale;
+  const pair = cached ? pairOf(cached) : await readSample(task, task.sample, inPlace ? place : undefined);
+  const decoded = task.keep && !cached ? share(pair) : undefined;
+  const { width, height } = preparedSize(pair.image, size);
+  const fits = width === place.image.width && height === place.image.height;
   const rng = sampleRng(task.seed, task.epoch, task.index);
-  const ready = prepare(pair, task.size, task.augment, rng, fits ? pairAt(task.place) : undefined);
+  const ready = prepare(pair, size, augment, rng, fits ? place : undefined);
   // A sample that nothing changed must not leave by the memory of the cache: the consumer may write to it.
   const own = (data: Uint8Array, source: Uint8Array) =>
     cached && data === source ? Uint8Array.from(data) : data;
   return {
     width,
     height,
-    decoded: task.keep && !cached ? share(pair) : undefined,
+    decoded,
     own: fits
       ? undefined
       : {
           image: own(ready.image.data, pair.image.data),
           labels: own(ready.labels.data, pair.labels.data),
         },
+  };
+}
+
+function pairOf({ width, height, image, labels }: Decoded): Pair {
+  return {
+    image: { width, height, data: new Uint8Array(image) },
+    labels: { width, height, data: new Uint8Array(labels) },
   };
 }
 

@@ -1,10 +1,9 @@
 import path from 'node:path';
-import sharp from 'sharp';
 import type { Backend } from '../backends/backend.js';
 import type { SampleCache } from '../data/cache.js';
 import type { Dataset } from '../data/dataset.js';
 import { writeAtomic } from '../data/files.js';
-import { overlay } from '../data/image.js';
+import { encodeJpeg, overlay } from '../data/image.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { EvaluatedImage } from '../eval/evaluate.js';
@@ -100,10 +99,7 @@ export class Validation {
   }
 
   private async writeSample({ sample, image, prediction }: EvaluatedImage, epoch: number): Promise<void> {
-    const { width, height, data } = overlay(image, prediction, this.dataset.classes.colours);
-    const jpeg = await sharp(data, { raw: { width, height, channels: 3 } })
-      .jpeg({ quality: 85 })
-      .toBuffer();
+    const jpeg = await encodeJpeg(overlay(image, prediction, this.dataset.classes.colours), 85);
     const name = `epoch-${String(epoch + 1).padStart(4, '0')}-${path.basename(sample.id)}.jpg`;
     await writeAtomic(path.join(this.config.out, 'samples', name), jpeg);
   }
