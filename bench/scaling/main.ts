@@ -1,0 +1,138 @@
+/**
+ * How cost grows: inference with pixels, a training step with the batch, both with threads.
+ *
+ *     npm run bench:scaling -- [--rounds 7] [--out docs/images]
+ *
+ * Sizes are timed in turn, so that a busy moment of the machine touches all of them. Prints Markdown tables, writes
+ * `scaling.svg`.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Executor } from '../../src/backends/backend.js';
+import { Rng } from '../../src/data/rng.js';
+import { sizeOf } from '../../src/graph/ir.js';
+import { vnet } from '../../src/nets/vnet.js';
+import { compile } from '../../src/run.js';
+import { median, race, ratio } from '../statistics.js';
+import { linesChart } from './chart.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '7' },
+    out: { type: 'string', default: 'docs/images' },
+  },
+});
+const rounds = Number(flags.rounds);
+const net = vnet({ classes: 19 });
+const rng = Rng.of(7);
+
+function fill(executor: Executor): void {
+  for (const [name, below] of [
+    ['images', 256],
+    ['labels', net.classes],
+  ] as const) {
+    const slot = executor.plan.slots[name];
+    if (slot)
+      executor.write(
+        name,
+        Uint8Array.from({ length: sizeOf(slot.shape) }, () => rng.int(below)),
+      );
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** Milliseconds of inference by size and of a training step by batch, for one number of threads. */
+async function prepareAll(threads: number) {
+  const sizes = [128, 256, 512, 1024, 2048].map((height) => ({ height, width: 2 * height }));
+  const contestants: Record<string, () => Promise<number>> = {};
+  const executors: Executor[] = [];
+  for (const { height, width } of sizes) {
+    const executor = await compile(net, { mode: 'infer', batch: 1, height, width, threads });
+    fill(executor);
+    executors.push(executor);
+    // As many runs as make 1024×2048 pixels: short runs would be lost in the noise.
+    const repeats = Math.max(1, (1024 * 2048) / (height * width));
+    contestants[`infer ${height}×${width} ${threads}`] = async () =>
+      (await timed(async () => {
+        for (let i = 0; i < repeats; i++) await executor.run('forward');
+      })) / repeats;
+  }
+  for (const batch of [1, 2, 3, 4]) {
+    const executor = await compile(net, { mode: 'train', batch, height: 512, width: 1024, threads });
+    fill(executor);
+    // Learning rate 0, so that the weights stay what they are.
+    executor.write('hyper', Float32Array.of(0, 0.9, 0.999, 1e-8, 0, 0, 0.1, 0.001));
+    executors.push(executor);
+    contestants[`train ${batch} ${threads}`] = () =>
+      timed(() => executor.run('forward', 'backward', 'update'));
+  }
+  return { sizes, contestants, executors };
+}
+
+const all = [await prepareAll(1), await prepareAll(2)];
+const times = await race({ ...all[0].contestants, ...all[1].contestants }, rounds);
+for (const { executors } of all) for (const executor of executors) await executor.dispose();
+
+/** Least squares through the origin of the first of two lists on the second. */
+const slope = (x: readonly number[], y: readonly number[]) =>
+  x.reduce((sum, value, i) => sum + value * y[i], 0) / x.reduce((sum, value) => sum + value * value, 0);
+
+interface Row {
+  readonly name: string;
+  readonly unit: number;
+  readonly one: number;
+  readonly two: number;
+  readonly speedup: ReturnType<typeof ratio>;
+}
+const rowOf = (name: string, unit: number, key: string): Row => ({
+  name,
+  unit,
+  one: median(times[`${key} 1`]),
+  two: median(times[`${key} 2`]),
+  speedup: ratio(times[`${key} 1`], times[`${key} 2`]),
+});
+const inference = all[0].sizes.map(({ height, width }) =>
+  rowOf(`${height}×${width}`, (height * width) / 2 ** 20, `infer ${height}×${width}`),
+);
+const training = [1, 2, 3, 4].map((batch) => rowOf(String(batch), batch, `train ${batch}`));
+
+const table = (title: string, per: string, rows: readonly Row[], reference: Row) => {
+  const lines = rows.map(({ name, unit, one, two, speedup }) => {
+    const deviation = 100 * (two / unit / (reference.two / reference.unit) - 1);
+    return `| ${name} | ${one.toFixed(1)} | ${two.toFixed(1)} | ${(two / unit).toFixed(1)} | ${deviation >= 0 ? '+' : ''}${deviation.toFixed(0)} % | ${speedup.median.toFixed(2)} |`;
+  });
+  return [
+    `| ${title} | ms, 1 thread | ms, 2 threads | ms per ${per} | against ${reference.name} | 1 → 2 threads |`,
+    '| --- | --- | --- | --- | --- | --- |',
+    ...lines,
+  ].join('\n');
+};
+console.log(`${cpus()[0].model}, Node ${process.version}, medians of ${rounds} rounds in turn\n`);
+console.log(`${table('inference', 'Mpixel', inference, inference[3])}\n`);
+console.log(table('training step, batch × 512×1024', 'image', training, training[3]));
+
+await mkdir(flags.out, { recursive: true });
+const series = (rows: readonly Row[]) =>
+  (['one', 'two'] as const).map((threads, i) => ({
+    name: i === 0 ? '1 thread' : '2 threads',
+    points: rows.map((row) => ({ x: row.unit, y: row[threads] })),
+    line: slope(
+      rows.map(({ unit }) => unit),
+      rows.map((row) => row[threads]),
+    ),
+  }));
+await writeFile(
+  join(flags.out, 'scaling-inference.svg'),
+  linesChart({ title: 'Inference', x: 'megapixels', y: 'ms', logarithmic: true, series: series(inference) }),
+);
+await writeFile(
+  join(flags.out, 'scaling-training.svg'),
+  linesChart({ title: 'Training step at 512×1024', x: 'batch', y: 'ms', series: series(training) }),
+);
