@@ -135,7 +135,10 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
   const display = new TrainingDisplay();
   // Charts take half a second and 30 MB to load.
   const reporter = flags.report
-    ? new (await import('../report/reporter.js')).RunReporter(parsed.out, { backend, threads: parsed.threads })
+    ? new (await import('../report/reporter.js')).RunReporter(parsed.out, {
+        backend,
+        threads: parsed.threads,
+      })
     : undefined;
   try {
     const result = await train({
