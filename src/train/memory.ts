@@ -27,8 +27,9 @@ export function checkMemory(
   const needed = planBytes(batch) + processBytes;
   if (needed <= usable) return;
   const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
-  let fits = batch - 1;
-  while (fits > 0 && planBytes(fits) + processBytes > usable) fits--;
+  // Each try makes a plan, so few of them; halves are also what people choose.
+  let fits = batch >> 1;
+  while (fits > 0 && planBytes(fits) + processBytes > usable) fits >>= 1;
   const way =
     fits > 0
       ? `--batch ${fits} fits${fits > 1 ? '' : ' (with --accumulate for a larger step)'}`

@@ -235,7 +235,60 @@ test('bad input: one line that names the file and the way out, nothing overwritt
   await writeRgbPng(at('tiny.png'), { width: 20, height: 40, data: new Uint8Array(2400) });
   failed(await predict('tiny.png'), /tiny\.png: size 40x20: expected at least 32x32/);
   failed(await predict('gone.png'), /gone\.png: no such picture or folder/);
+  failed(
+    await vnet(['eval', '--model', at('cut.safetensors'), '--data', at('scenes')]),
+    /cut\.safetensors: .*(truncated|damaged)/,
+  );
+  failed(
+    await train('x', '--init', at('foreign.safetensors')),
+    /foreign\.safetensors: is not a safetensors file/,
+  );
+  assert.ok(!existsSync(at('x')), 'a run that cannot start leaves no folder');
   assert.ok(!existsSync(at('bad')) || readdirSync(at('bad')).length === 0);
+});
+
+test('a damaged last checkpoint: the one before is taken, or nothing is lost', async () => {
+  mkdirSync(at('damaged'));
+  for (const name of ['config.json', 'metrics.jsonl', 'last.safetensors']) {
+    copyFileSync(at('run', name), at('damaged', name));
+  }
+  truncateSync(at('damaged', 'last.safetensors'), 1000);
+  const bytes = readFileSync(at('damaged', 'last.safetensors'));
+  const resume = () => vnet(['train', '--out', at('damaged'), '--resume', '--no-report', '--threads', '1']);
+  failed(await resume(), /damaged.last\.safetensors: .*(truncated|damaged)/);
+  assert.deepEqual(readFileSync(at('damaged', 'last.safetensors')), bytes);
+  copyFileSync(at('run', 'last.safetensors'), at('damaged', 'last.prev.safetensors'));
+  const { code, stderr } = await resume();
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /note: .*going on from the checkpoint before it/);
+  assert.deepEqual(readFileSync(at('damaged', 'last.damaged.safetensors')), bytes);
+});
+
+test('bad images of a data set: the file and what is wrong', async () => {
+  const side = { width: 64, height: 48 };
+  const set = async (name: string, spoil: (image: string, labels: string) => void | Promise<void>) => {
+    for (const kind of ['images', 'labels']) mkdirSync(at(name, kind, 'train'), { recursive: true });
+    writeFileSync(at(name, 'classes.json'), JSON.stringify({ names: ['road', 'car'] }));
+    const files = ['images', 'labels'].map((kind) => at(name, kind, 'train', 'a.png'));
+    await writeRgbPng(files[0], { ...side, data: new Uint8Array(64 * 48 * 3) });
+    await writeLabelPng(files[1], { ...side, data: new Uint8Array(64 * 48) });
+    await spoil(files[0], files[1]);
+    return train(`${name}-run`, '--data', at(name), '--batch', '1', '--epochs', '1');
+  };
+  failed(await set('empty', (image) => writeFileSync(image, '')), /images.train.a\.png: the file is empty/);
+  failed(
+    await set('text', (_, labels) => writeFileSync(labels, 'hello')),
+    /labels.train.a\.png: labels must be PNG/,
+  );
+  failed(await set('cut', (image) => truncateSync(image, 60)), /images.train.a\.png: /);
+  const tiny = { width: 20, height: 40 };
+  const small = await set('small', async (image, labels) => {
+    await writeRgbPng(image, { ...tiny, data: new Uint8Array(2400) });
+    await writeLabelPng(labels, { ...tiny, data: new Uint8Array(800) });
+  });
+  failed(small, /40x20: expected at least 32x32/);
+  // Only a size is known before the first step.
+  assert.ok(!existsSync(at('small-run')));
 });
 
 test('bad labels: the file, the value, how many pixels', async () => {
