@@ -12,19 +12,20 @@ export const conv2d: WasmKernel<'conv2d'> = {
   scratchBytes: (call) => {
     const { weight } = call.inputs;
     const [kh, kw, inputs, outputs] = weight.shape;
-    if (formOf(call)) return winogradBytes(inputs, outputs);
+    const form = formOf(call);
+    if (form) return winogradBytes(form, { inputs, outputs });
     return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
   },
   lower: (call) => {
     const form = formOf(call);
     const packed = scratchPointer(call);
-    return form ? winogradStages(form, directOf(call), [0, 1], packed) : directStages(directOf(call), packed);
+    return form ? winogradStages(form, directOf(call), false, packed) : directStages(directOf(call), packed);
   },
 };
 
 function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
   const [kh, kw, cin, cout] = inputs.weight.shape;
-  return winogradForm([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]], inputs);
+  return winogradForm([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]]);
 }
 
 const stepsOf = (weight: Conv2d['inputs']['weight'], groups: number): WeightSteps => {

@@ -13,7 +13,8 @@ export const conv2dGradInput: WasmKernel<'conv2dGradInput'> = {
   scratchBytes: (call) => {
     const { weight } = call.inputs;
     const [kh, kw, inputs, outputs] = weight.shape;
-    if (formOf(call)) return winogradBytes(outputs, inputs);
+    const form = formOf(call);
+    if (form) return winogradBytes(form, { inputs: outputs, outputs: inputs });
     return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
   },
   lower: (call) => {
@@ -21,7 +22,7 @@ export const conv2dGradInput: WasmKernel<'conv2dGradInput'> = {
     if (!form) return stagesOf(call);
     const { gy, weight, acc } = call.inputs;
     const conv = { x: gy, y: call.outputs.gx, residual: acc, steps: stepsOf(weight, 1) };
-    return winogradStages(form, conv, [2, -1], scratchPointer(call));
+    return winogradStages(form, conv, true, scratchPointer(call));
   },
 };
 

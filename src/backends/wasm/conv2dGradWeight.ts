@@ -21,7 +21,7 @@ export const conv2dGradWeight: WasmKernel<'conv2dGradWeight'> = {
     const form = formOf(call);
     if (!form) return call.attrs.groups * piecesOf(call).chunks * partialBytes(call);
     const [, , inputs, outputs] = call.outputs.gweight.shape;
-    return winogradPiecesOf(form, call).chunks * winogradBytes(inputs, outputs);
+    return winogradPiecesOf(form, call).chunks * winogradBytes(form, { inputs, outputs });
   },
   lower: (call) => {
     const form = formOf(call);
@@ -37,10 +37,9 @@ export const conv2dGradWeight: WasmKernel<'conv2dGradWeight'> = {
   },
 };
 
-function formOf({ inputs, outputs: { gweight }, attrs }: GradWeight): WinogradForm | undefined {
+function formOf({ inputs: { gy }, outputs: { gweight }, attrs }: GradWeight): WinogradForm | undefined {
   const [kh, kw, cin, cout] = gweight.shape;
-  const { shape } = inputs.gy;
-  return winogradForm([kh, kw], attrs, [cin, cout], [shape[1], shape[2]], inputs);
+  return winogradForm([kh, kw], attrs, [cin, cout], [gy.shape[1], gy.shape[2]]);
 }
 
 function winogradPiecesOf(form: WinogradForm, { inputs: { gy }, outputs: { gweight } }: GradWeight): Pieces {

@@ -1,4 +1,7 @@
-/** Winograd F(4, 3) along one direction, and F(3, 4) for the weight gradient: `kernels/convWinograd.ts`. */
+/**
+ * Winograd F(4, 3) along one direction, and F(3, 4) for the weight gradient: `kernels/convWinograd.ts`, and
+ * `kernels/convWinogradRows.ts` for 3×3 taps.
+ */
 import type { Placed, TensorRef } from '../../graph/planned.js';
 import type { ConvAttrs, Prologue } from '../../ops/conv.js';
 import type { DirectConv } from './convDirect.js';
@@ -12,15 +15,19 @@ const tileOutputs = 4;
 const coefficients = 6;
 /** As in `kernels/convTiles.ts`. */
 const tilesPerBlock = 48;
-const tileWords = 15;
+const tileWords = 16;
+const rowWords = 4;
 /** Below these channels the transforms cost more than the multiplications they save. */
 const leastChannels = 16;
+const leastChannelsOfSquare = 8;
 /** Computed outputs per real one, at most: tiles cover `4·dilation` outputs. */
 const mostWaste = 1.5;
 
 /** Three taps in one direction: `axis` 0 below each other, 1 side by side. */
 export interface WinogradForm {
   readonly axis: 0 | 1;
+  /** Three lines of three taps side by side. */
+  readonly square?: { readonly dilation: number; readonly padding: number };
   readonly dilation: number;
   /** Zeros before the first input along the axis. */
   readonly padding: number;
@@ -32,41 +39,56 @@ export function winogradForm(
   attrs: ConvAttrs,
   channels: readonly [number, number],
   size: readonly [number, number],
-  prologue: Placed<Prologue> = {},
 ): WinogradForm | undefined {
   const { stride, padding, dilation, groups, normalize } = attrs;
-  const axis = kernel[0] === 3 ? 0 : 1;
+  const square = kernel[0] === 3 && kernel[1] === 3;
+  const axis = kernel[0] === 3 && !square ? 0 : 1;
   const other = 1 - axis;
   const fits =
     kernel[axis] === 3 &&
-    kernel[other] === 1 &&
-    padding[other] === 0 &&
+    (square || (kernel[other] === 1 && padding[other] === 0)) &&
     Math.max(...stride) === 1 &&
     groups === 1 &&
-    Math.min(...channels) >= leastChannels;
-  if (!fits || normalize || prologue.preScale) return undefined;
+    Math.min(...channels) >= (square ? leastChannelsOfSquare : leastChannels);
+  if (!fits || normalize) return undefined;
   const computed = tileOutputs * tilesAlong(size[axis], dilation[axis]);
   if (computed > mostWaste * size[axis]) return undefined;
-  return { axis, dilation: dilation[axis], padding: padding[axis] };
+  const form = { axis, dilation: dilation[axis], padding: padding[axis] } as const;
+  return square ? { ...form, square: { dilation: dilation[0], padding: padding[0] } } : form;
 }
+
+const linesOf = ({ square }: WinogradForm): number => (square ? 3 : 1);
 
 const tilesAlong = (length: number, dilation: number): number =>
   dilation * Math.ceil(length / (tileOutputs * dilation));
 
 /** Bytes of transformed weights, and of one chunk's sums of their gradient. */
-export const winogradBytes = (inputs: number, outputs: number): number =>
-  coefficients * 64 * quadsOf(inputs) * quadsOf(outputs);
+export const winogradBytes = (form: WinogradForm, { inputs, outputs }: Channels): number =>
+  coefficients * 64 * linesOf(form) * quadsOf(inputs) * quadsOf(outputs);
 
-/** Tiles that cover `y`, cut into chunks of whole blocks. */
-function winogradPieces(form: WinogradForm, y: TensorRef, leastBlocks: number, most: number): Pieces {
+/** Tiles that cover `y`, cut into chunks of whole blocks; or its rows. */
+function winogradPieces(form: WinogradForm, y: TensorRef, channels: Channels, most: number): Pieces {
+  const { inputs, outputs } = channels;
+  const flopsPerTile = 2 * 3 * linesOf(form) * tileOutputs * inputs * outputs;
+  if (form.square) {
+    const flopsPerRow = flopsPerTile * tilesAlong(y.shape[2], form.dilation);
+    return cut(y.shape[0] * y.shape[1], Math.max(leastRows, leastFlops / flopsPerRow), most);
+  }
+  const leastBlocks = leastFlops / (flopsPerTile * tilesPerBlock);
   const { per } = cut(Math.ceil(totalTiles(form, y) / tilesPerBlock), leastBlocks, most);
   return { per: per * tilesPerBlock, chunks: Math.ceil(totalTiles(form, y) / (per * tilesPerBlock)) };
 }
 
+/** Floating-point operations, of the direct form, worth taking a chunk for. */
+const leastFlops = 4e6;
+/** Rows worth transforming two more for. */
+const leastRows = 8;
+const mostChunks = 128;
+
 const totalTiles = ({ axis, dilation }: WinogradForm, y: TensorRef): number =>
   y.shape[0] * y.shape[2 - axis] * tilesAlong(y.shape[1 + axis], dilation);
 
-interface Channels {
+export interface Channels {
   readonly inputs: number;
   readonly outputs: number;
 }
@@ -81,61 +103,73 @@ function tileStage(
   { inputs, outputs }: Channels,
   weights: readonly [address: number, bytes: number],
 ): Stage {
-  const { axis, dilation, padding } = form;
+  const { axis, dilation, padding, square } = form;
   const length = y.shape[1 + axis];
+  const along = tilesAlong(length, dilation);
+  const lines = linesOf(form);
   const onesAt = 16 * Math.max(quadsOf(inputs), quadsOf(outputs));
-  const placesAt = 2 * onesAt;
+  const pixelsAt = 2 * onesAt;
+  const placesAt = pixelsAt + 6 * 16 * quadsOf(inputs);
   const inputsAt = placesAt + 16 * tilesPerBlock;
-  const productsAt = inputsAt + quadsOf(inputs) * planeBytes;
+  const lineBytes = quadsOf(inputs) * planeBytes;
+  const productsAt = inputsAt + lines * lineBytes;
+  const words = head.length + tileWords + (square ? rowWords : 0);
+  const strip = Math.ceil(along / Math.ceil(along / tilesPerBlock));
   return {
     kernel,
     chunks,
     localBytes: productsAt + quadsOf(outputs) * planeBytes,
     args: [
       ...head,
-      ...[1 - axis, dilation, padding, length, tilesAlong(length, dilation), y.shape[2 - axis]],
-      ...[totalTiles(form, y), per, ...weights],
-      ...[onesAt, placesAt, inputsAt, productsAt, 4 * (head.length + tileWords)],
-      ...Array.from({ length: quadsOf(inputs) }, (_, quad) => quad * planeBytes),
+      ...[1 - axis, dilation, padding, length, along, y.shape[2 - axis]],
+      ...[square ? y.shape[0] * y.shape[1] : totalTiles(form, y), per, ...weights],
+      ...[onesAt, pixelsAt, placesAt, inputsAt, productsAt, 4 * words],
+      ...(square ? [y.shape[1], square.dilation, square.padding, strip] : []),
+      ...Array.from({ length: lines }, (_, turn) => planeTable(turn, lines, inputs)).flat(),
     ],
   };
 }
 
-/** Floating-point operations, of the direct form, worth taking a chunk for. */
-const leastFlops = 4e6;
-const mostChunks = 128;
-const flopsPerBlock = ({ inputs, outputs }: Channels): number =>
-  2 * 3 * tileOutputs * tilesPerBlock * inputs * outputs;
+/** Where each line's each quad of inputs is, when the first line is the ring's `turn`-th. */
+const planeTable = (turn: number, lines: number, inputs: number): number[] =>
+  Array.from({ length: lines * quadsOf(inputs) }, (_, entry) => {
+    const line = Math.floor(entry / quadsOf(inputs));
+    return (((turn + line) % lines) * quadsOf(inputs) + (entry % quadsOf(inputs))) * planeBytes;
+  });
 
 /**
- * Stages of a convolution that has the form; `packed`: address for `winogradBytes`. `taps`: indices in the weight
- * tensor of the first tap, and the way to the next (−1 where the kernel is flipped).
+ * Stages of a convolution that has the form; `packed`: address for `winogradBytes`. With `flipped` taps, the last
+ * one comes first.
  */
 export function winogradStages(
   form: WinogradForm,
   conv: Pick<DirectConv, 'x' | 'prologue' | 'y' | 'bias' | 'slope' | 'residual' | 'steps'>,
-  taps: readonly [first: number, step: number],
+  flipped: boolean,
   packed: number,
 ): Stage[] {
   const { x, prologue, y, steps } = conv;
   const { inputs, outputs, inputStep, outputStep, weight } = steps;
-  const bytes = winogradBytes(inputs, outputs);
+  const bytes = winogradBytes(form, steps);
   const tapBytes = 4 * inputs * outputs;
+  const lines = linesOf(form);
+  const way = flipped ? -1 : 1;
+  const first = flipped ? 3 * lines - 1 : 0;
   const head = [
     ...inputArgs(x, 1, prologue),
     ...outputArgs({ ...conv, origin: [0, 0], step: [1, 1], groups: 1 }),
   ];
-  const pieces = winogradPieces(form, y, leastFlops / flopsPerBlock(steps), mostChunks);
+  const kernel = form.square ? 'convWinogradRows' : 'convWinograd';
+  const pieces = winogradPieces(form, y, steps, mostChunks);
   return [
     {
       kernel: 'convPackWinograd',
       chunks: Math.ceil(outputs / 12),
       args: [
-        ...[pointer(weight) + taps[0] * tapBytes, taps[1] * tapBytes, 4 * inputStep, 4 * outputStep],
-        ...[inputs, outputs, packed, bytes / coefficients],
+        ...[pointer(weight) + first * tapBytes, way * tapBytes, 4 * inputStep, 4 * outputStep],
+        ...[inputs, outputs, packed, bytes / coefficients, lines, way * 3 * tapBytes],
       ],
     },
-    tileStage('convWinograd', head, form, y, pieces, steps, [packed, bytes / coefficients]),
+    tileStage(kernel, head, form, y, pieces, steps, [packed, bytes / coefficients]),
   ];
 }
 
@@ -146,8 +180,8 @@ export function winogradGradPieces(
   channels: Channels,
   mostBytes: number,
 ): Pieces {
-  const most = Math.max(1, Math.floor(mostBytes / winogradBytes(channels.inputs, channels.outputs)));
-  return winogradPieces(form, gy, leastFlops / flopsPerBlock(channels), Math.min(32, most));
+  const most = Math.max(1, Math.floor(mostBytes / winogradBytes(form, channels)));
+  return winogradPieces(form, gy, channels, Math.min(32, most));
 }
 
 /** Stages of a weight gradient that has the form; `partials`: address for `winogradBytes` per chunk. */
@@ -160,14 +194,15 @@ export function winogradGradStages(
 ): Stage[] {
   const [, , inputs, outputs] = gweight.shape;
   const channels = { inputs, outputs };
-  const bytes = winogradBytes(inputs, outputs);
+  const bytes = winogradBytes(form, channels);
+  const kernel = form.square ? 'convGradWeightWinogradRows' : 'convGradWeightWinograd';
   const head = [...inputArgs(x, 1, prologue), ...inputArgs(gy, 1)];
   return [
-    tileStage('convGradWeightWinograd', head, form, gy, pieces, channels, [partials, bytes]),
+    tileStage(kernel, head, form, gy, pieces, channels, [partials, bytes]),
     {
       kernel: 'convReduceWinograd',
-      chunks: inputs,
-      args: [partials, bytes, pieces.chunks, inputs, outputs, pointer(gweight)],
+      chunks: linesOf(form) * inputs,
+      args: [partials, bytes, pieces.chunks, inputs, outputs, pointer(gweight), linesOf(form)],
     },
   ];
 }

@@ -7,323 +7,12 @@
  *
  * The weight gradient is F(3, 4) at the same points: gw = Âᵀ·Σ_tiles[(Ĝ·gy) ⊙ (Bᵀ·x)].
  */
-import { Input, laneMask } from './convInput';
-import { Output, storeLanes } from './convOutput';
+import { Input } from './convInput';
+import { Output } from './convOutput';
 import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes, tilesPerBlock } from './convTiles';
-import { madd, prelu4 } from './lanes';
-
-/** Follows the two tensors in the arguments. */
-@unmanaged
-class Tiles {
-  /** 1: the taps lie below each other. */
-  vertical: i32;
-  dilation: i32;
-  padding: i32;
-  /** Outputs along the taps, and tiles that cover them. */
-  length: i32;
-  along: i32;
-  /** Lines of tiles in one image. */
-  across: i32;
-  total: i32;
-  perChunk: i32;
-  /** Transformed weights, or the partial sums of the weight gradient. */
-  weights: usize;
-  weightBytes: usize;
-  /** Parts of `local`: zeros and ones for all channels, places of tiles, transformed input, products. */
-  ones: usize;
-  places: usize;
-  inputs: usize;
-  products: usize;
-  /** Address of the input planes' offsets relative to the arguments. */
-  table: usize;
-}
-
-/** Where a tile is: its image, line, and first output along the taps. */
-@unmanaged
-class Place {
-  image: i32;
-  line: i32;
-  position: i32;
-  unused: i32;
-}
-
-/**
- * Side-by-side taps: tiles in order of memory. Taps below each other: strips of 48 columns from top to bottom, so that
- * the rows that two tiles share are still in the cache.
- */
-function placeTiles(tiles: Tiles, first: i32, count: i32, places: usize): void {
-  const along = tiles.along;
-  const perImage = along * tiles.across;
-  let image = first / perImage;
-  const rest = first - image * perImage;
-  const strip = tiles.vertical ? rest / (along * tilesPerBlock) : 0;
-  let left = strip * tilesPerBlock;
-  let right = min(left + tilesPerBlock, tiles.across);
-  const inStrip = rest - left * along;
-  let tile = tiles.vertical ? inStrip / (right - left) : rest % along;
-  let line = tiles.vertical ? left + inStrip % (right - left) : rest / along;
-  const d = tiles.dilation;
-  let phase = tile % d;
-  for (let i = 0; i < count; i++) {
-    const place = changetype<Place>(places);
-    place.image = image;
-    place.line = line;
-    place.position = 4 * tile - 3 * phase;
-    places += offsetof<Place>();
-    if (tiles.vertical) {
-      if (++line < right) continue;
-      line = left;
-      if (++phase == d) phase = 0;
-      if (++tile < along) continue;
-      tile = 0;
-      phase = 0;
-      left = right < tiles.across ? right : 0;
-      right = min(left + tilesPerBlock, tiles.across);
-      line = left;
-      if (left) continue;
-    } else {
-      if (++phase == d) phase = 0;
-      if (++tile < along) continue;
-      tile = 0;
-      phase = 0;
-      if (++line < tiles.across) continue;
-      line = 0;
-    }
-    image++;
-  }
-}
-
-/** `Bᵀ·x` of one quad of channels; coefficients of the six inputs go `coefficientBytes` apart. */
-// @ts-ignore: decorator
-@inline
-function transformInput(
-  x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize, dst: usize,
-  activate: bool, slope: v128, masked: bool, mask: v128,
-): void {
-  let v0 = v128.load(x0);
-  let v1 = v128.load(x1);
-  let v2 = v128.load(x2);
-  let v3 = v128.load(x3);
-  let v4 = v128.load(x4);
-  let v5 = v128.load(x5);
-  if (activate) {
-    v0 = prelu4(v0, slope);
-    v1 = prelu4(v1, slope);
-    v2 = prelu4(v2, slope);
-    v3 = prelu4(v3, slope);
-    v4 = prelu4(v4, slope);
-    v5 = prelu4(v5, slope);
-  }
-  if (masked) {
-    v0 = v128.and(v0, mask);
-    v1 = v128.and(v1, mask);
-    v2 = v128.and(v2, mask);
-    v3 = v128.and(v3, mask);
-    v4 = v128.and(v4, mask);
-    v5 = v128.and(v5, mask);
-  }
-  const four = f32x4.splat(4);
-  const minusFour = f32x4.splat(-4);
-  const minusFive = f32x4.splat(-5);
-  const two = f32x4.splat(2);
-  v128.store(dst, madd(four, v0, madd(minusFive, v2, v4)));
-  const a = madd(minusFour, v2, v4);
-  const b = madd(minusFour, v1, v3);
-  v128.store(dst, f32x4.add(a, b), coefficientBytes);
-  v128.store(dst, f32x4.sub(a, b), 2 * coefficientBytes);
-  const c = f32x4.sub(v4, v2);
-  const e = f32x4.mul(two, f32x4.sub(v3, v1));
-  v128.store(dst, f32x4.add(c, e), 3 * coefficientBytes);
-  v128.store(dst, f32x4.sub(c, e), 4 * coefficientBytes);
-  v128.store(dst, madd(four, v1, madd(minusFive, v3, v5)), 5 * coefficientBytes);
-}
-
-// @ts-ignore: decorator
-@inline
-function clamped(at: i32, length: i32, address: usize, zeros: usize): usize {
-  return <u32>at < <u32>length ? address : zeros;
-}
-
-/** Transformed inputs of a block of tiles. Padding reads `zeros`, which PReLU leaves zero. */
-// @ts-ignore: decorator
-@inline
-function transformInputs(
-  input: Input, tiles: Tiles, places: usize, count: i32, zeros: usize, dst: usize, activate: bool,
-): void {
-  const length = tiles.vertical ? input.height : input.width;
-  const pixel = tiles.vertical ? input.row : input.pixel;
-  const line = tiles.vertical ? input.pixel : input.row;
-  const d = tiles.dilation;
-  const step = pixel * (d as usize);
-  const body = ((input.channels & ~3) << 2) as usize;
-  const rest = input.channels & 3;
-  const mask = laneMask(rest);
-  const slopes = input.slope;
-  const none = f32x4.splat(0);
-  for (let i = 0; i < count; i++) {
-    const place = changetype<Place>(places);
-    const at = place.position - tiles.padding;
-    const x = input.x + (place.image as usize) * input.image + (place.line as usize) * line +
-      (at as usize) * pixel;
-    let x0 = clamped(at, length, x, zeros);
-    let x1 = clamped(at + d, length, x + step, zeros);
-    let x2 = clamped(at + 2 * d, length, x + 2 * step, zeros);
-    let x3 = clamped(at + 3 * d, length, x + 3 * step, zeros);
-    let x4 = clamped(at + 4 * d, length, x + 4 * step, zeros);
-    let x5 = clamped(at + 5 * d, length, x + 5 * step, zeros);
-    let to = dst + ((i as usize) << 4);
-    let c: usize = 0;
-    for (; c < body; c += 16) {
-      const slope = activate ? v128.load(slopes + c) : none;
-      transformInput(x0 + c, x1 + c, x2 + c, x3 + c, x4 + c, x5 + c, to, activate, slope, false, mask);
-      to += planeBytes;
-    }
-    if (rest) {
-      const slope = activate ? v128.load(slopes + c) : none;
-      transformInput(x0 + c, x1 + c, x2 + c, x3 + c, x4 + c, x5 + c, to, activate, slope, true, mask);
-    }
-    places += offsetof<Place>();
-  }
-}
-
-/** `Ĝ·gy` without its factors 1/4, −1/6, −1/6, 1/24, 1/24, 1, which `convWinogradWeights.ts` applies. */
-function transformGradients(
-  gradient: Input, tiles: Tiles, places: usize, count: i32, zeros: usize, dst: usize,
-): void {
-  const pixel = tiles.vertical ? gradient.row : gradient.pixel;
-  const line = tiles.vertical ? gradient.pixel : gradient.row;
-  const d = tiles.dilation;
-  const step = pixel * (d as usize);
-  const end = (gradient.channels as usize) << 2;
-  const two = f32x4.splat(2);
-  const four = f32x4.splat(4);
-  for (let i = 0; i < count; i++) {
-    const place = changetype<Place>(places);
-    const at = place.position;
-    const g = gradient.x + (place.image as usize) * gradient.image + (place.line as usize) * line +
-      (at as usize) * pixel;
-    const g0 = clamped(at, tiles.length, g, zeros);
-    const g1 = clamped(at + d, tiles.length, g + step, zeros);
-    const g2 = clamped(at + 2 * d, tiles.length, g + 2 * step, zeros);
-    const g3 = clamped(at + 3 * d, tiles.length, g + 3 * step, zeros);
-    let to = dst + ((i as usize) << 4);
-    // Lanes past the last channel lead to sums that nothing reads.
-    for (let c: usize = 0; c < end; c += 16) {
-      const v0 = v128.load(g0 + c);
-      const v1 = v128.load(g1 + c);
-      const v2 = v128.load(g2 + c);
-      const v3 = v128.load(g3 + c);
-      const even = f32x4.add(v0, v2);
-      const odd = f32x4.add(v1, v3);
-      v128.store(to, v0);
-      v128.store(to, f32x4.add(even, odd), coefficientBytes);
-      v128.store(to, f32x4.sub(even, odd), 2 * coefficientBytes);
-      const even2 = madd(four, v2, v0);
-      const odd2 = f32x4.mul(two, madd(four, v3, v1));
-      v128.store(to, f32x4.add(even2, odd2), 3 * coefficientBytes);
-      v128.store(to, f32x4.sub(even2, odd2), 4 * coefficientBytes);
-      v128.store(to, v3, 5 * coefficientBytes);
-      to += planeBytes;
-    }
-    places += offsetof<Place>();
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function finish(v: v128, r: usize, bias: v128, slope: v128, activate: bool, add: bool): v128 {
-  if (activate) v = prelu4(f32x4.add(v, bias), slope);
-  return add ? f32x4.add(v, v128.load(r)) : v;
-}
-
-/** `Aᵀ·m` of one quad of channels, then the epilogue; outputs go `step` bytes apart. */
-// @ts-ignore: decorator
-@inline
-function transformOutput(
-  m: usize, y: usize, step: usize, r: usize, rStep: usize, bias: v128, slope: v128,
-  activate: bool, add: bool, some: bool, outputs: i32, rest: i32,
-): void {
-  const m0 = v128.load(m);
-  const m1 = v128.load(m, coefficientBytes);
-  const m2 = v128.load(m, 2 * coefficientBytes);
-  const m3 = v128.load(m, 3 * coefficientBytes);
-  const m4 = v128.load(m, 4 * coefficientBytes);
-  const m5 = v128.load(m, 5 * coefficientBytes);
-  const a = f32x4.add(m1, m2);
-  const b = f32x4.sub(m1, m2);
-  const c = f32x4.add(m3, m4);
-  const e = f32x4.sub(m3, m4);
-  const y0 = f32x4.add(f32x4.add(m0, a), c);
-  const y1 = madd(f32x4.splat(2), e, b);
-  const y2 = madd(f32x4.splat(4), c, a);
-  const y3 = madd(f32x4.splat(8), e, f32x4.add(b, m5));
-  if (!some) {
-    v128.store(y, finish(y0, r, bias, slope, activate, add));
-    v128.store(y + step, finish(y1, r + rStep, bias, slope, activate, add));
-    v128.store(y + 2 * step, finish(y2, r + 2 * rStep, bias, slope, activate, add));
-    v128.store(y + 3 * step, finish(y3, r + 3 * rStep, bias, slope, activate, add));
-    return;
-  }
-  storeLanes(y, finish(y0, r, bias, slope, activate, add), rest);
-  if (outputs > 1) storeLanes(y + step, finish(y1, r + rStep, bias, slope, activate, add), rest);
-  if (outputs > 2) storeLanes(y + 2 * step, finish(y2, r + 2 * rStep, bias, slope, activate, add), rest);
-  if (outputs > 3) storeLanes(y + 3 * step, finish(y3, r + 3 * rStep, bias, slope, activate, add), rest);
-}
-
-// @ts-ignore: decorator
-@inline
-function transformOutputs(
-  output: Output, tiles: Tiles, places: usize, count: i32, zeros: usize, ones: usize, m: usize,
-  activate: bool, add: bool,
-): void {
-  const pixel = tiles.vertical ? output.row : output.pixel;
-  const line = tiles.vertical ? output.pixel : output.row;
-  const rPixel = tiles.vertical ? output.residualRow : output.residualPixel;
-  const rLine = tiles.vertical ? output.residualPixel : output.residualRow;
-  const d = tiles.dilation;
-  const step = pixel * (d as usize);
-  const rStep = rPixel * (d as usize);
-  const biases = output.bias ? output.bias : zeros;
-  const slopes = output.slope ? output.slope : ones;
-  const channels = output.channels;
-  const none = f32x4.splat(0);
-  for (let i = 0; i < count; i++) {
-    const place = changetype<Place>(places);
-    places += offsetof<Place>();
-    const at = place.position;
-    const outputs = (tiles.length - at + d - 1) / d;
-    if (outputs <= 0) continue;
-    let y = output.y + (place.image as usize) * output.image + (place.line as usize) * line +
-      (at as usize) * pixel;
-    let r = output.residual + (place.image as usize) * output.residualImage +
-      (place.line as usize) * rLine + (at as usize) * rPixel;
-    let from = m + ((i as usize) << 4);
-    let c = 0;
-    if (outputs >= 4) {
-      for (; c + 4 <= channels; c += 4) {
-        const bias = activate ? v128.load(biases + (c << 2)) : none;
-        const slope = activate ? v128.load(slopes + (c << 2)) : none;
-        transformOutput(from, y, step, r, rStep, bias, slope, activate, add, false, 4, 4);
-        from += planeBytes;
-        y += 16;
-        r += 16;
-      }
-    }
-    for (; c < channels; c += 4) {
-      const bias = activate ? v128.load(biases + (c << 2)) : none;
-      const slope = activate ? v128.load(slopes + (c << 2)) : none;
-      transformOutput(from, y, step, r, rStep, bias, slope, activate, add, true, outputs, channels - c);
-      from += planeBytes;
-      y += 16;
-      r += 16;
-    }
-  }
-}
-
-function fillConstants(tiles: Tiles, local: usize): void {
-  memory.fill(local, 0, tiles.ones);
-  for (let at = tiles.ones; at < tiles.places; at += 4) store<f32>(local + at, 1);
-}
+import {
+  fillConstants, placeTiles, Tiles, transformGradients, transformInputs, transformOutputs,
+} from './convWinogradTransforms';
 
 /** Forward, or with respect to the input: `y = conv(x̂)`, then the epilogue. */
 export function convWinograd(args: usize, chunk: i32, local: usize): void {
@@ -331,7 +20,6 @@ export function convWinograd(args: usize, chunk: i32, local: usize): void {
   const output = changetype<Output>(args + offsetof<Input>());
   const tiles = changetype<Tiles>(args + offsetof<Input>() + offsetof<Output>());
   const to = min((chunk + 1) * tiles.perChunk, tiles.total);
-  const ones = local + tiles.ones;
   const places = local + tiles.places;
   const v = local + tiles.inputs;
   const m = local + tiles.products;
@@ -342,19 +30,12 @@ export function convWinograd(args: usize, chunk: i32, local: usize): void {
   for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
-    if (input.slope) transformInputs(input, tiles, places, count, local, v, true);
-    else transformInputs(input, tiles, places, count, local, v, false);
+    transformInputs(args, input, tiles, places, count, input.x, local, v);
     for (let k: usize = 0; k < 6; k++) {
       const at = k * coefficientBytes;
       multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
     }
-    if (output.bias || output.slope) {
-      if (output.residual) transformOutputs(output, tiles, places, count, local, ones, m, true, true);
-      else transformOutputs(output, tiles, places, count, local, ones, m, true, false);
-    } else {
-      if (output.residual) transformOutputs(output, tiles, places, count, local, ones, m, false, true);
-      else transformOutputs(output, tiles, places, count, local, ones, m, false, false);
-    }
+    transformOutputs(output, tiles, places, count, output.y, output.residual, local, m);
   }
 }
 
@@ -375,9 +56,8 @@ export function convGradWeightWinograd(args: usize, chunk: i32, local: usize): v
   for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
-    if (input.slope) transformInputs(input, tiles, places, count, local, v, true);
-    else transformInputs(input, tiles, places, count, local, v, false);
-    transformGradients(gradient, tiles, places, count, local, g);
+    transformInputs(args, input, tiles, places, count, input.x, local, v);
+    transformGradients(gradient, tiles, places, count, gradient.x, local, g);
     let out = partial;
     for (let k: usize = 0; k < 6; k++) {
       let x = v + k * coefficientBytes;

@@ -13,6 +13,9 @@ class PackArgs {
   outputs: i32;
   packed: usize;
   coefficientBytes: usize;
+  /** Lines of three taps. */
+  lines: i32;
+  lineStep: usize;
 }
 
 /** `G·w` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 12 outputs. */
@@ -23,9 +26,12 @@ export function convPackWinograd(args: usize, chunk: i32, local: usize): void {
   const lanes = (outputs + 3) & ~3;
   const inputs = (a.inputs + 3) & ~3;
   const bytes = a.coefficientBytes;
-  let dst = a.packed + ((first * inputs) << 2);
-  for (let i = 0; i < inputs; i++) {
-    let w = a.w + (i as usize) * a.inputStep + (first as usize) * a.outputStep;
+  const rows = a.lines * inputs;
+  let dst = a.packed + ((first * rows) << 2);
+  for (let row = 0; row < rows; row++) {
+    const line = row / inputs;
+    const i = row - line * inputs;
+    let w = a.w + (line as usize) * a.lineStep + (i as usize) * a.inputStep + (first as usize) * a.outputStep;
     for (let o = 0; o < lanes; o++) {
       const real = i < a.inputs && o < outputs;
       const w0 = real ? load<f32>(w) : 0;
@@ -53,6 +59,7 @@ class ReduceArgs {
   inputs: i32;
   outputs: i32;
   gw: usize;
+  lines: i32;
 }
 
 /** Sum of one coefficient over all chunks, in chunk order. */
@@ -65,14 +72,17 @@ function sumPartials(a: ReduceArgs, at: usize): v128 {
   return sum;
 }
 
-/** Adds the partials in chunk order and applies `Âᵀ` and the factors of `Ĝ`. One chunk: one input channel. */
+/** Adds the partials in chunk order and applies `Âᵀ` and the factors of `Ĝ`. One chunk: one input channel of one line. */
 export function convReduceWinograd(args: usize, chunk: i32, local: usize): void {
   const a = changetype<ReduceArgs>(args);
   const row = ((a.outputs + 3) & ~3) << 2;
-  const step = (((a.inputs + 3) & ~3) * row) as usize;
+  const inputs = (a.inputs + 3) & ~3;
+  const step = (a.lines * inputs * row) as usize;
   const tap = ((a.inputs * a.outputs) << 2) as usize;
-  const from = a.partials + ((chunk * row) as usize);
-  const to = a.gw + (((chunk * a.outputs) << 2) as usize);
+  const line = chunk / a.inputs;
+  const i = chunk - line * a.inputs;
+  const from = a.partials + (((line * inputs + i) * row) as usize);
+  const to = a.gw + 3 * (line as usize) * tap + (((i * a.outputs) << 2) as usize);
   for (let o = 0; o < a.outputs; o += 4) {
     const at = from + ((o << 2) as usize);
     const u0 = f32x4.mul(sumPartials(a, at), f32x4.splat(1.0 / 4));
