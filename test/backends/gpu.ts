@@ -8,13 +8,20 @@ import type { MemoryLimits } from '../../src/backends/webgpu/windows.js';
 const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
 if (existsSync(swiftShader)) process.env.VK_ADD_DRIVER_FILES ??= swiftShader;
 
-/** Part of an adapter's name, to test on that one only. */
-const only = process.env.TEST_GPU;
+/** Part of an adapter's name, to test on that one only; `all` for every adapter. */
+const wanted = process.env.TEST_GPU;
 
 const found = await dawnGpus.adapters();
-/** Adapters by name. */
-export const adapters = found.filter((adapter) => !only || describeAdapter(adapter).name.includes(only));
+const nameOf = (adapter: (typeof found)[number]) => describeAdapter(adapter).name;
+const named = (part: string) => found.filter((adapter) => nameOf(adapter).includes(part));
+
+/** The adapters to test. By default one: software adapters take minutes, most of it compiling shaders. */
+export const adapters =
+  wanted === 'all' ? found : wanted ? named(wanted) : [...named('SwiftShader'), ...found].slice(0, 1);
 if (adapters.length === 0) console.log('skipped: no WebGPU adapter (npm package webgpu and a Vulkan driver)');
+for (const adapter of found) {
+  if (!adapters.includes(adapter)) console.log(`not tested: ${nameOf(adapter)} (TEST_GPU=all does)`);
+}
 
 /** A backend on an adapter; adapters can be asked for one device only, so it is looked up again. */
 export async function backendOn(name: string, memory: Partial<MemoryLimits> = {}): Promise<WebGpuBackend> {
