@@ -64,6 +64,8 @@ export class Pool {
       const index = this.workers.length;
       // Pictures live outside the heap: a small young generation keeps the garbage beside them small too.
       const worker = new Worker(new URL('./worker.js', import.meta.url), {
+        // Not the process's own arguments: some, such as --input-type, are refused by workers.
+        execArgv: [],
         resourceLimits: { maxYoungGenerationSizeMb: 4 },
       });
       worker.on('message', (answer: Answer) => this.settle(answer));

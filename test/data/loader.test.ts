@@ -140,3 +140,69 @@ test('mistakes arrive as UserErrors, from workers too', async () => {
   }
   await rejects(() => new Loader(odd, 'val'), "split 'val' has no labels", 'x.png');
 });
+
+test('recycled memory is used again, and the batches stay what they were', async () => {
+  const kept = await collect(loader({ ...training, workers: 0 }), 0);
+  for (const aheadBytes of [1, 1e9]) {
+    const from = loader({ ...training, workers: 2, aheadBytes });
+    const memory = new Set<unknown>();
+    for (const epoch of [0, 0, 0]) {
+      let step = 0;
+      for await (const batch of from.batches(epoch)) {
+        assert.deepEqual(batch, kept[step++]);
+        memory.add(batch.images.buffer);
+        from.recycle(batch);
+      }
+      assert.equal(step, 3);
+    }
+    assert.ok(memory.size <= (aheadBytes === 1 ? 1 : 3), `${memory.size} buffers`);
+  }
+});
+
+test('full images decoded in place: flips, colours and sizes are those of other memory', async () => {
+  const augment = { jitter: 0.5 };
+  const options = { batch: 1, shuffle: true, workers: 1, augment } as const;
+  const [inPlace, cached] = [loader(options), loader({ ...options, cache: new SampleCache(1e8) })];
+  await collect(cached, 1);
+  assert.deepEqual(await collect(inPlace, 0), await collect(cached, 0));
+});
+
+test('the first batches of the next epoch are ready when it begins', async () => {
+  const ready = async (epochs: number) => {
+    const from = loader({ ...training, workers: 1, epochs });
+    await collect(from, 0);
+    // A long validation.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const waited = from.waitMs;
+    for await (const batch of from.batches(1)) {
+      assert.equal(batch.ids.length, 2);
+      break;
+    }
+    return from.waitMs - waited;
+  };
+  const [prepared, alone] = [await ready(2), await ready(0)];
+  assert.ok(prepared < alone / 2, `${prepared} ms and ${alone} ms`);
+  const from = loader({ ...training, workers: 0, epochs: 2 });
+  await collect(from, 0);
+  assert.deepEqual(await collect(from, 1), await collect(loader({ ...training, workers: 0 }), 1));
+  assert.deepEqual((await collect(from, 0, 1)).length, 2);
+});
+
+test('images of different sizes, one a batch', async () => {
+  const root = temporary();
+  writeFileSync(path.join(root, 'classes.json'), '{"names":["a"]}');
+  const sizes = [40, 41, 41, 50, 40];
+  for (const [i, width] of sizes.entries()) {
+    await colour(path.join(root, `images/val/${i}.png`), width, 36);
+    await grey(path.join(root, `labels/val/${i}.png`), width, 36, 0);
+  }
+  for (const workers of [0, 1]) {
+    const from = new Loader(await openDataset(root), 'val', { workers });
+    const all = await collect(from, 0);
+    assert.deepEqual(
+      all.map(({ width, images }) => [width, images.length]),
+      sizes.map((width) => [width, 36 * width * 3]),
+    );
+    await from.close();
+  }
+});
