@@ -33,6 +33,31 @@ function tiling(
   };
 }
 
+/** Of the input, for one row of a tile of all channels: the sums of some rows stay in a second-level cache. */
+const denseBytes = 12288;
+const denseBandRows = 32;
+/** Of the result in a tile, at least. */
+const leastColumns = 4;
+
+/** Tiles of all channels, one per chunk; `rows`: those of a tile's width in private memory. */
+function denseTiling(
+  [n, height, width, channels]: TensorRef['shape'],
+  across: (pixels: number) => number,
+  rows: number,
+): Tiling {
+  const bandRows = Math.min(denseBandRows, Math.max(8, Math.ceil((n * height) / 8)));
+  const bands = Math.ceil(height / bandRows);
+  const step = across(2) - across(1);
+  const fitting = Math.floor((denseBytes / (4 * channels) - across(1)) / step) + 1;
+  const most = Math.max(leastColumns, fitting);
+  const tileColumns = Math.ceil(width / Math.ceil(width / most));
+  return {
+    words: [bandRows, bands, tileColumns, channels],
+    chunks: n * bands * Math.ceil(width / tileColumns),
+    localBytes: rows * across(tileColumns) * channels * 4,
+  };
+}
+
 /** Radius, and four ring weights: `ring[r] = Σ 1/k²` over the windows k that reach r pixels from the centre. */
 function rings({ kernels }: PyramidAttrs): { radius: number; words: Word[] } {
   const largest = Math.max(...kernels);
@@ -53,11 +78,13 @@ export const pyramidPool: WasmKernel<'pyramidPool'> = {
     const { x, preScale, preShift, preSlope, scale, shift, slope } = inputs;
     const { radius, words } = rings(attrs);
     const { stride } = attrs;
-    const tiles = tiling(y.shape, (pixels) => (pixels - 1) * stride + 1 + 2 * radius, radius + 1);
+    const across = (pixels: number) => (pixels - 1) * stride + 1 + 2 * radius;
+    const dense = x.shape[3] % 4 === 0 && x.pixelStride === x.shape[3] && !preScale && !preSlope;
+    const tiles = dense ? denseTiling(y.shape, across, radius + 2) : tiling(y.shape, across, radius + 1);
     const vectors = [preScale, preShift, preSlope, scale, shift, slope];
     return [
       {
-        kernel: 'pyramidPool',
+        kernel: dense ? 'pyramidPoolDense' : 'pyramidPool',
         chunks: tiles.chunks,
         args: [
           ...[...strided(x), ...strided(y), 0, 0, ...vectors.map(pointer)],

@@ -12,6 +12,7 @@ export { convPackWinograd, convReduceWinograd } from './convWinogradWeights';
 export { crossEntropy, crossEntropyJoin, crossEntropyScale } from './crossEntropy';
 export { sumPartials } from './partials';
 export { pyramidPool, pyramidPoolGrad } from './pool';
+export { pyramidPoolDense } from './poolDense';
 export { prelu } from './prelu';
 export { resizeBilinear, resizeBilinearGrad } from './resize';
 export { preluGrad, sumPixels } from './sums';

@@ -10,7 +10,7 @@ import { madd, prelu1, prelu4 } from './lanes';
  * whole vectors, so that no loop asks where the border is.
  */
 @unmanaged
-class Args {
+export class Args {
   x: usize;
   xStride: usize;
   y: usize;
@@ -106,7 +106,7 @@ function fillTile(
 }
 
 /**
- * `T_0 … T_radius` of one row, `bytes` each, at `to`: `up[e]` and `down[e]` are the rows at distance e. All loops
+ * The first `end` bytes of `T_0 … T_radius` of one row, `bytes` apart, at `to`: `up[e]` and `down[e]` are the rows at distance e. All loops
  * over e unfold, because `radius` is a constant where this is inlined.
  */
 // @ts-ignore: decorator
@@ -114,6 +114,7 @@ function fillTile(
 function columns(
   a: Args,
   radius: i32,
+  end: usize,
   bytes: usize,
   to: usize,
   center: usize,
@@ -129,7 +130,7 @@ function columns(
   const ring2 = f32x4.splat(a.ring2);
   const ring3 = f32x4.splat(a.ring3);
   const zero = f32x4.splat(0);
-  for (let i: usize = 0; i < bytes; i += 16) {
+  for (let i: usize = 0; i < end; i += 16) {
     const p0 = v128.load(center + i);
     const p1 = radius > 0 ? f32x4.add(v128.load(up1 + i), v128.load(down1 + i)) : zero;
     const p2 = radius > 1 ? f32x4.add(v128.load(up2 + i), v128.load(down2 + i)) : zero;
@@ -155,8 +156,9 @@ function columns(
 
 // @ts-ignore: decorator
 @inline
-function columnsOf(
+export function columnsOf(
   a: Args,
+  end: usize,
   bytes: usize,
   to: usize,
   center: usize,
@@ -167,16 +169,16 @@ function columnsOf(
   up3: usize,
   down3: usize,
 ): void {
-  if (a.radius == 3) columns(a, 3, bytes, to, center, up1, down1, up2, down2, up3, down3);
-  else if (a.radius == 2) columns(a, 2, bytes, to, center, up1, down1, up2, down2, up3, down3);
-  else if (a.radius == 1) columns(a, 1, bytes, to, center, up1, down1, up2, down2, up3, down3);
-  else columns(a, 0, bytes, to, center, up1, down1, up2, down2, up3, down3);
+  if (a.radius == 3) columns(a, 3, end, bytes, to, center, up1, down1, up2, down2, up3, down3);
+  else if (a.radius == 2) columns(a, 2, end, bytes, to, center, up1, down1, up2, down2, up3, down3);
+  else if (a.radius == 1) columns(a, 1, end, bytes, to, center, up1, down1, up2, down2, up3, down3);
+  else columns(a, 0, end, bytes, to, center, up1, down1, up2, down2, up3, down3);
 }
 
 /** Sum of a row of `T` around column `at`. */
 // @ts-ignore: decorator
 @inline
-function along(radius: i32, at: usize, bytes: usize, pixel: usize): v128 {
+export function along(radius: i32, at: usize, bytes: usize, pixel: usize): v128 {
   let v = v128.load(at);
   if (radius > 0) {
     const t = at + bytes;
@@ -272,6 +274,7 @@ export function pyramidPool(args: usize, chunk: i32, local: usize): void {
         columnsOf(
           a,
           bytes,
+          bytes,
           sums,
           center,
           center - bytes,
@@ -353,6 +356,7 @@ export function pyramidPoolGrad(args: usize, chunk: i32, local: usize): void {
       for (let row = firstRow; row < lastRow; row++) {
         columnsOf(
           a,
+          bytes,
           bytes,
           sums,
           stridedRow(row, stride, top, tile, bytes, zeros),
