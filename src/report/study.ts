@@ -89,6 +89,8 @@ export function studyChart(results: readonly PartResult[]): string {
     name: `${result.part}, ${size(result)}`,
     miou: 100 * (result.miou ?? 0),
     text: formatScore(result.miou),
+    // Behind the mark of the resized input, where that is higher.
+    end: 100 * Math.max(result.miou ?? 0, result.resizedMiou ?? 0),
   }));
   const resized = results.flatMap((result) =>
     typeof result.resizedMiou === 'number'
@@ -119,7 +121,7 @@ export function studyChart(results: readonly PartResult[]): string {
           strokeWidth: 3,
           title: ({ miou }: { miou: number }) => `input resized as in training: ${miou.toFixed(1)} %`,
         }),
-        Plot.text(bars, { x: 'miou', y: 'name', text: 'text', dx: 6, textAnchor: 'start', fontWeight: 600 }),
+        Plot.text(bars, { x: 'end', y: 'name', text: 'text', dx: 6, textAnchor: 'start', fontWeight: 600 }),
         ...(resized.length > 0
           ? [
               Plot.text(['▎input resized as in training'], {

@@ -273,7 +273,7 @@ test('bad images of a data set: the file and what is wrong', async () => {
     await writeRgbPng(files[0], { ...side, data: new Uint8Array(64 * 48 * 3) });
     await writeLabelPng(files[1], { ...side, data: new Uint8Array(64 * 48) });
     await spoil(files[0], files[1]);
-    return train(`${name}-run`, '--data', at(name), '--batch', '1', '--epochs', '1');
+    return train(`${name}-run`, '--data', at(name), '--batch', '1', '--epochs', '1', '--workers', '1');
   };
   failed(await set('empty', (image) => writeFileSync(image, '')), /images.train.a\.png: the file is empty/);
   failed(
@@ -305,7 +305,7 @@ test('bad labels: the file, the value, how many pixels', async () => {
       const own = each === 'a' ? labels : { ...side, data: new Uint8Array(64 * 48) };
       if (own) await writeLabelPng(at(name, 'labels', 'train', `${each}.png`), own);
     }
-    return vnet(['train', '--data', at(name), '--out', at(`${name}-run`), '--batch', '2', '--epochs', '1']);
+    return train(`${name}-run`, '--data', at(name), '--epochs', '1', '--workers', '1');
   };
   const values = new Uint8Array(64 * 48);
   values.fill(9, 0, 17);
