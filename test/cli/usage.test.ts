@@ -84,7 +84,9 @@ const misuse: [string, RegExp][] = [
   ['train --data x --out y --class-weights enet:0.5', /--class-weights.*above 1/],
   ['eval --data x', /--model <model>' not specified/],
   ['eval --model x --data y --confusion c.txt', /--confusion c.txt.*\.csv or \.json/],
-  ['predict --model x', /missing required argument 'inputs'/],
+  ['predict --model x', /give pictures or folders to predict, or a data set with --data/],
+  ['train --data x --out y --momentum 1', /--momentum.*at most 0.999999/],
+  ['study resolution --data x', /--out <dir>' not specified/],
   ['predict --model x y --scales 1,,2', /--scales.*0.75,1,1.25/],
   ['compare x --out page.txt', /--out page.txt.*\.html/],
 ];
