@@ -51,6 +51,7 @@ interface Result {
   readonly job: string;
   readonly program: string;
   readonly ms: readonly number[];
+  readonly cpuMs: readonly number[];
   /** Time divided by ours. */
   readonly ratio: { readonly median: number; readonly min: number; readonly max: number };
   /** How its result compares with ours. */
@@ -110,7 +111,14 @@ async function run(job: Job): Promise<Result[]> {
     shape: job.shape,
     threads,
   } as const;
-  const peers: { name: string; title: string; peer: PeerProcess; agreement: string; peakRss: number }[] = [];
+  const peers: {
+    name: string;
+    title: string;
+    peer: PeerProcess;
+    agreement: string;
+    cpuMs: number[];
+    peakRss: number;
+  }[] = [];
   let ours: Answer | undefined;
   for (const program of programsFor(job.mode)) {
     const { name } = program;
@@ -129,7 +137,14 @@ async function run(job: Job): Promise<Result[]> {
     });
     ours ??= answer;
     const agreement = name === 'vnet' ? '' : await compare(job, name, ours, answer);
-    peers.push({ name, title: version ? `${name} (${version})` : name, peer, agreement, peakRss: 0 });
+    peers.push({
+      name,
+      title: version ? `${name} (${version})` : name,
+      peer,
+      agreement,
+      cpuMs: [],
+      peakRss: 0,
+    });
   }
   const times = await race(
     Object.fromEntries(
@@ -138,6 +153,7 @@ async function run(job: Job): Promise<Result[]> {
         async () => {
           const answer = await entry.peer.ask({ cmd: 'run', images: file('images'), labels: file('labels') });
           entry.peakRss = answer.peakRssBytes;
+          entry.cpuMs.push(answer.cpuMs!);
           return answer.ms!;
         },
       ]),
@@ -145,10 +161,11 @@ async function run(job: Job): Promise<Result[]> {
     rounds,
   );
   for (const { peer } of peers) peer.close();
-  return peers.map(({ name, title, agreement, peakRss }) => ({
+  return peers.map(({ name, title, agreement, cpuMs, peakRss }) => ({
     job: job.name,
     program: title,
     ms: times[name],
+    cpuMs: cpuMs.slice(1),
     ratio: ratio(times[name], times.vnet),
     agreement,
     peakRssBytes: peakRss,
@@ -164,15 +181,18 @@ console.log(
 );
 for (const name of new Set(results.map(({ job }) => job))) {
   console.log(`\n### ${name}\n`);
-  console.log('| program | ms | time / ours (min–max) | process, MB | its result against ours |');
-  console.log('| --- | --- | --- | --- | --- |');
-  for (const { program, ms, ratio: r, agreement, peakRssBytes } of results.filter(
-    ({ job }) => job === name,
-  )) {
+  console.log(
+    '| program | ms | time / ours (min–max) | processor ms | process, MB | its result against ours |',
+  );
+  console.log('| --- | --- | --- | --- | --- | --- |');
+  for (const result of results.filter(({ job }) => job === name)) {
+    const { program, ms, cpuMs, ratio: r, agreement, peakRssBytes } = result;
     const against =
       program === 'vnet' ? '1' : `**${r.median.toFixed(2)}** (${r.min.toFixed(2)}–${r.max.toFixed(2)})`;
     const megabytes = (peakRssBytes / 1e6).toFixed(0);
-    console.log(`| ${program} | ${median(ms).toFixed(0)} | ${against} | ${megabytes} | ${agreement} |`);
+    console.log(
+      `| ${program} | ${median(ms).toFixed(0)} | ${against} | ${median(cpuMs).toFixed(0)} | ${megabytes} | ${agreement} |`,
+    );
   }
 }
 if (flags.json) await writeFile(flags.json, JSON.stringify(results, null, 1));

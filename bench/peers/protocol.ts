@@ -30,6 +30,8 @@ export interface RunCommand {
 export interface Answer {
   /** Of one run, without files and messages. */
   readonly ms?: number;
+  /** Processor time of the same, all threads together; other work on the machine disturbs it less. */
+  readonly cpuMs?: number;
   readonly loss?: number;
   readonly version?: string;
   readonly peakRssBytes: number;
@@ -45,9 +47,12 @@ export interface Peer {
 export async function serve(peer: Peer): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const command = JSON.parse(line) as LoadCommand | RunCommand;
+    const before = process.cpuUsage();
     const answer = command.cmd === 'load' ? await peer.load(command) : await peer.run(command);
+    const { user, system } = process.cpuUsage(before);
+    const cpuMs = (user + system) / 1000;
     const peakRssBytes = 1024 * process.resourceUsage().maxRSS;
-    process.stdout.write(`${JSON.stringify({ ...answer, peakRssBytes })}\n`);
+    process.stdout.write(`${JSON.stringify({ ...answer, cpuMs, peakRssBytes })}\n`);
   }
   process.exit(0);
 }

@@ -121,6 +121,7 @@ def main():
     for line in sys.stdin:
         command = json.loads(line)
         answer = {}
+        before = time.process_time()
         if command["cmd"] == "load":
             torch.set_num_threads(command["threads"])
             mode, shape = command["mode"], command["shape"]
@@ -148,6 +149,7 @@ def main():
                 answer["ms"] = 1e3 * (time.perf_counter() - start)
                 if "predicted" in command:
                     labels.numpy().tofile(command["predicted"])
+        answer["cpuMs"] = 1e3 * (time.process_time() - before)
         answer["peakRssBytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps(answer), flush=True)
 

@@ -3,8 +3,8 @@
  *
  *     npm run bench:scaling -- [--rounds 7] [--out docs/images]
  *
- * Sizes are timed in turn, so that a busy moment of the machine touches all of them. Prints Markdown tables, writes
- * `scaling.svg`.
+ * Sizes run in turn, so that a busy moment of the machine touches all of them. Whether cost is linear is judged by the
+ * processor time of one thread, the gain of a second thread by the clock. Prints Markdown tables, writes two plots.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
@@ -42,11 +42,20 @@ function fill(executor: Executor): void {
   }
 }
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
+/** Processor milliseconds of each contestant's runs, the warm-up first. */
+const processor: Record<string, number[]> = {};
+
+/** A contestant: milliseconds by the clock of `repeats` runs in a row, for one of them. */
+const contestant = (name: string, repeats: number, work: () => Promise<void>) => async () => {
+  const before = process.cpuUsage();
   const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
+  for (let i = 0; i < repeats; i++) await work();
+  const ms = (performance.now() - start) / repeats;
+  const { user, system } = process.cpuUsage(before);
+  processor[name] ??= [];
+  processor[name].push((user + system) / 1000 / repeats);
+  return ms;
+};
 
 /** Milliseconds of inference by size and of a training step by batch, for one number of threads. */
 async function prepareAll(threads: number) {
@@ -57,21 +66,19 @@ async function prepareAll(threads: number) {
     const executor = await compile(net, { mode: 'infer', batch: 1, height, width, threads });
     fill(executor);
     executors.push(executor);
-    // As many runs as make 1024×2048 pixels: short runs would be lost in the noise.
-    const repeats = Math.max(1, (1024 * 2048) / (height * width));
-    contestants[`infer ${height}×${width} ${threads}`] = async () =>
-      (await timed(async () => {
-        for (let i = 0; i < repeats; i++) await executor.run('forward');
-      })) / repeats;
+    // Short runs would be lost in the noise.
+    const repeats = Math.max(1, (512 * 1024) / (height * width));
+    const name = `infer ${height}×${width} ${threads}`;
+    contestants[name] = contestant(name, repeats, () => executor.run('forward'));
   }
   for (const batch of [1, 2, 3, 4]) {
-    const executor = await compile(net, { mode: 'train', batch, height: 512, width: 1024, threads });
+    const executor = await compile(net, { mode: 'train', batch, height: 256, width: 512, threads });
     fill(executor);
     // Learning rate 0, so that the weights stay what they are.
     executor.write('hyper', Float32Array.of(0, 0.9, 0.999, 1e-8, 0, 0, 0.1, 0.001));
     executors.push(executor);
-    contestants[`train ${batch} ${threads}`] = () =>
-      timed(() => executor.run('forward', 'backward', 'update'));
+    const name = `train ${batch} ${threads}`;
+    contestants[name] = contestant(name, 1, () => executor.run('forward', 'backward', 'update'));
   }
   return { sizes, contestants, executors };
 }
@@ -86,7 +93,10 @@ const slope = (x: readonly number[], y: readonly number[]) =>
 
 interface Row {
   readonly name: string;
+  /** Megapixels, or images. */
   readonly unit: number;
+  /** Processor milliseconds on one thread. */
+  readonly cost: number;
   readonly one: number;
   readonly two: number;
   readonly speedup: ReturnType<typeof ratio>;
@@ -94,6 +104,7 @@ interface Row {
 const rowOf = (name: string, unit: number, key: string): Row => ({
   name,
   unit,
+  cost: median(processor[`${key} 1`].slice(1)),
   one: median(times[`${key} 1`]),
   two: median(times[`${key} 2`]),
   speedup: ratio(times[`${key} 1`], times[`${key} 2`]),
@@ -104,19 +115,21 @@ const inference = all[0].sizes.map(({ height, width }) =>
 const training = [1, 2, 3, 4].map((batch) => rowOf(String(batch), batch, `train ${batch}`));
 
 const table = (title: string, per: string, rows: readonly Row[], reference: Row) => {
-  const lines = rows.map(({ name, unit, one, two, speedup }) => {
-    const deviation = 100 * (two / unit / (reference.two / reference.unit) - 1);
-    return `| ${name} | ${one.toFixed(1)} | ${two.toFixed(1)} | ${(two / unit).toFixed(1)} | ${deviation >= 0 ? '+' : ''}${deviation.toFixed(0)} % | ${speedup.median.toFixed(2)} |`;
+  const lines = rows.map(({ name, unit, cost, one, two, speedup }) => {
+    const deviation = 100 * (cost / unit / (reference.cost / reference.unit) - 1);
+    const linear = `${deviation < 0 ? '' : '+'}${deviation.toFixed(0)} %`;
+    const cells = [name, (cost / unit).toFixed(1), linear, one.toFixed(1), two.toFixed(1)];
+    return `| ${cells.join(' | ')} | ${speedup.median.toFixed(2)} |`;
   });
   return [
-    `| ${title} | ms, 1 thread | ms, 2 threads | ms per ${per} | against ${reference.name} | 1 → 2 threads |`,
+    `| ${title} | processor ms per ${per} | against ${reference.name} | ms, 1 thread | ms, 2 threads | gain |`,
     '| --- | --- | --- | --- | --- | --- |',
     ...lines,
   ].join('\n');
 };
 console.log(`${cpus()[0].model}, Node ${process.version}, medians of ${rounds} rounds in turn\n`);
 console.log(`${table('inference', 'Mpixel', inference, inference[3])}\n`);
-console.log(table('training step, batch × 512×1024', 'image', training, training[3]));
+console.log(table('training step, batch of 256×512', 'image', training, training[0]));
 
 await mkdir(flags.out, { recursive: true });
 const series = (rows: readonly Row[]) =>
@@ -134,5 +147,5 @@ await writeFile(
 );
 await writeFile(
   join(flags.out, 'scaling-training.svg'),
-  linesChart({ title: 'Training step at 512×1024', x: 'batch', y: 'ms', series: series(training) }),
+  linesChart({ title: 'Training step at 256×512', x: 'batch', y: 'ms', series: series(training) }),
 );
