@@ -11,7 +11,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import * as Plot from '@observablehq/plot';
-import { renderChart } from '../../src/report/chart.js';
+import { chartFile } from '../svg.js';
 import { limiter } from './quota.js';
 
 const { values: flags } = parseArgs({
@@ -78,23 +78,20 @@ const drawn = points.map((point) => {
 await mkdir(flags.out, { recursive: true });
 await writeFile(
   join(flags.out, 'edge.svg'),
-  renderChart(
-    {
-      ariaLabel: 'Frames per second over the share of one core',
-      marginRight: 120,
-      x: { label: 'share of one core, %', domain: [0, 100], ticks: shares },
-      y: { label: 'frames per second', grid: true, zero: true, ticks: 5 },
-      color: { type: 'identity' },
-      marks: [
-        Plot.ruleY([0], { strokeOpacity: 0.4 }),
-        Plot.lineY(drawn, { x: 'share', y: 'fps', z: 'name', stroke: 'colour', strokeWidth: 2.2 }),
-        Plot.dot(drawn, { x: 'share', y: 'fps', fill: 'colour', r: 3.5 }),
-        Plot.text(
-          drawn.filter(({ share }) => share === shares[shares.length - 1]),
-          { x: 'share', y: 'fps', text: 'name', dx: 8, textAnchor: 'start', fill: 'colour' },
-        ),
-      ],
-    },
-    { standalone: true },
-  ),
+  chartFile({
+    ariaLabel: 'Frames per second over the share of one core',
+    marginRight: 120,
+    x: { label: 'share of one core, %', domain: [0, 100], ticks: shares },
+    y: { label: 'frames per second', grid: true, zero: true, ticks: 5 },
+    color: { type: 'identity' },
+    marks: [
+      Plot.ruleY([0], { strokeOpacity: 0.4 }),
+      Plot.lineY(drawn, { x: 'share', y: 'fps', z: 'name', stroke: 'colour', strokeWidth: 2.2 }),
+      Plot.dot(drawn, { x: 'share', y: 'fps', fill: 'colour', r: 3.5 }),
+      Plot.text(
+        drawn.filter(({ share }) => share === shares[shares.length - 1]),
+        { x: 'share', y: 'fps', text: 'name', dx: 8, textAnchor: 'start', fill: 'colour' },
+      ),
+    ],
+  }),
 );
