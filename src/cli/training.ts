@@ -16,6 +16,11 @@ export class TrainingDisplay {
         this.epochs = event.epochs;
         this.step = event.step;
         this.progress = new Progress('steps', event.epochs * event.stepsPerEpoch, event.step);
+        const cache =
+          event.cacheBytes > 0 ? `, up to ${formatBytes(event.cacheBytes)} of decoded images` : '';
+        this.progress.log(
+          `${pc.yellow('note:')} ${event.height}×${event.width}; memory: plan ${formatBytes(event.planBytes)}${cache}, and the process`,
+        );
         break;
       }
       case 'step': {

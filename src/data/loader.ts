@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { type Augmentation, checkAugmentation, type SizePolicy } from './augment.js';
+import { type Augmentation, checkAugmentation, preparedSize, type SizePolicy } from './augment.js';
 import { SampleCache } from './cache.js';
 import type { Dataset, Sample } from './dataset.js';
 import { Pool } from './pool.js';
@@ -136,16 +136,17 @@ export class Loader {
     return this.options.shuffle ? Rng.of(0x6f7264, this.options.seed, epoch).shuffle(order) : order;
   }
 
+  /** The size of the first image after the size policy; with a crop or resize size, of all. Throws as storedSize. */
+  async imageSize(): Promise<{ height: number; width: number }> {
+    const { size } = this.options;
+    return size === 'full' ? this.storedSize() : preparedSize({ height: 0, width: 0 }, size);
+  }
+
   /**
-   * The size of the first image after the size policy, from its header alone; with a crop or resize size, of all.
+   * The size of the first image as its file has it, from the header alone.
    * @throws UserError for a file that is no image.
    */
-  imageSize(): Promise<{ height: number; width: number }> {
-    const { size } = this.options;
-    if (size !== 'full') {
-      const [height, width] = 'crop' in size ? size.crop : size.resize;
-      return Promise.resolve({ height, width });
-    }
+  storedSize(): Promise<{ height: number; width: number }> {
     return this.pool.run({ kind: 'size', file: this.samples[0].image });
   }
 

@@ -97,7 +97,8 @@ async function trainLocked(
         usable,
       );
     }
-    cache.budget = cacheBudget(config, { height, width }, usableMemory() - plan.arenaBytes - processBytes);
+    const left = usableMemory() - plan.arenaBytes - processBytes;
+    cache.budget = cacheBudget(config, await loader.storedSize(), left);
     validation = await Validation.open(dataset, network, config, { backend, signal, onEvent, cache });
     engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }), {
       kind: config.optimizer,

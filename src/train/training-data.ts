@@ -34,7 +34,7 @@ const smallSample = 4 * 2 ** 20;
  * Bytes of decoded samples to keep, of training and validation together: as asked, or an eighth of what the plan
  * leaves, up to 1 GiB. By default none of large images (more than a megapixel): few would fit, and decoding one takes
  * a small part of the time that the network takes for it.
- * @param left bytes of memory that nothing else needs.
+ * @param image size as decoded, before cropping. @param left bytes of memory that nothing else needs.
  */
 export function cacheBudget(
   { cacheMiB }: Pick<ResolvedTrainConfig, 'cacheMiB'>,
