@@ -93,7 +93,13 @@ async function compare({ mode }: Job, name: string, ours: Answer, theirs: Answer
     const values = (bytes: Buffer) => new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     const [a, b] = [values(mine), values(other)];
     if (a.length !== b.length) throw new Error(`${name}: ${b.length} logits instead of ${a.length}`);
-    return 'same count';
+    // Ours are N×h×w×C, ONNX's N×C×h×w; the batch is one image.
+    const pixels = a.length / net.classes;
+    const at = (i: number) => (i % net.classes) * pixels + Math.floor(i / net.classes);
+    const difference = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[at(i)])), 0);
+    const relative = difference / a.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    if (!(relative < 1e-3)) throw new Error(`${name}: its logits are off by ${relative}`);
+    return `logits equal to ${relative.toExponential(0)}`;
   }
   const equal = mine.reduce((sum, label, i) => sum + (label === other[i] ? 1 : 0), 0) / mine.length;
   if (!(equal > 0.999)) throw new Error(`${name}: only ${(100 * equal).toFixed(2)} % of its labels are ours`);
