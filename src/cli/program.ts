@@ -12,6 +12,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   plan: async () => (await import('./plan.js')).planCommand(),
   bench: async () => (await import('./bench.js')).benchCommand(),
   study: async () => (await import('./study.js')).studyCommand(),
+  table2: async () => (await import('./table2.js')).table2Command(),
+  table3: async () => (await import('./table3.js')).table3Command(),
   compare: async () => (await import('./compare.js')).compareCommand(),
   info: async () => (await import('./info.js')).infoCommand(),
   devices: async () => (await import('./devices.js')).devicesCommand(),

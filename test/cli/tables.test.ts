@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { csvTable, markdownTable } from '../../src/cli/markdown.js';
+import { runCli } from '../../src/cli/program.js';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'vnet-tables-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** Runs a command that writes a CSV file; its cells without the titles. */
+async function table(...args: string[]): Promise<string[][]> {
+  const file = path.join(folder, `${args[0]}.csv`);
+  assert.equal(await runCli([...args, '--csv', file]), 0);
+  const [titles, ...rows] = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const cells = rows.map((row) => row.split(','));
+  for (const row of cells) assert.ok(row.length >= titles.split(/,(?! )/).length);
+  return cells;
+}
+
+test('table3: memory grows with the batch, with validation and with what is kept', async () => {
+  const rows = await table('table3', '--size', '256x512', '--networks', 'enet,erfnet');
+  assert.deepEqual(
+    rows.map(([name]) => name),
+    ['ENet', 'ERFNet'],
+  );
+  for (const [, ...cells] of rows) {
+    const [one, oneAndValidation, four, fourAndValidation] = cells.map(Number);
+    assert.ok(one < oneAndValidation && oneAndValidation < four && four < fourAndValidation, cells.join(' '));
+    assert.ok(Math.abs(oneAndValidation - one - (fourAndValidation - four)) <= 2, 'validation is one image');
+    assert.ok(four > 3 * one && four < 4 * one, 'activations are most of it');
+  }
+  const policies = await table('table3', '--size', '256x512', '--networks', 'vnet');
+  const memory = policies.map((row) => Number(row.at(-2)));
+  assert.ok(memory[0] < memory[1] && memory[1] < memory[2], `reversible, checkpoint, save: ${memory}`);
+});
+
+test('table2: parameters beside the published ones, no timing asked for', async () => {
+  const rows = await table('table2', '--size', '64x64', '--networks', 'erfnet,bisenet-x39', '--runs', '0');
+  assert.deepEqual(
+    rows.map((row) => row.slice(0, 3)),
+    [
+      ['ERFNet', '2.06', '2.07'],
+      ['BiSeNet-Xception39', '1.54', '5.8'],
+    ],
+  );
+  assert.deepEqual(rows[0].slice(4), ['–', '–', '68.0']);
+});
+
+test('an unknown network is wrong usage', async () => {
+  assert.equal(await runCli(['table2', '--networks', 'vnet,unet']), 2);
+});
+
+test('Markdown and CSV hold the same cells', () => {
+  const rows = [
+    ['a, b', '1'],
+    ['say "x"', '2'],
+  ];
+  assert.equal(markdownTable(['n', 'v'], rows), '| n | v |\n| --- | ---: |\n| a, b | 1 |\n| say "x" | 2 |');
+  assert.equal(csvTable(['n', 'v'], rows), 'n,v\n"a, b",1\n"say ""x""",2\n');
+});
