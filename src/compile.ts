@@ -56,15 +56,13 @@ export function trainingGraph(net: Network, options: TrainingOptions): Graph {
   const logits = net.build(b, images);
   const lossAttrs = { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0 };
   const { loss } = b.emit('crossEntropy', { logits, labels, classWeights }, lossAttrs, { label: 'loss' });
+  const outputs: Record<string, Value> = { loss };
   for (const { name, logits: side, weight } of b.auxiliaryLosses) {
-    b.emit(
-      'crossEntropy',
-      { logits: side, labels, classWeights },
-      { ...lossAttrs, weight },
-      { label: `${name}.loss` },
-    );
+    const attrs = { ...lossAttrs, weight };
+    const inputs = { logits: side, labels, classWeights };
+    outputs[`${name}.loss`] = b.emit('crossEntropy', inputs, attrs, { label: `${name}.loss` }).loss;
   }
-  return withAdam(fuse(differentiate(b.finish({ loss }), policy)));
+  return withAdam(fuse(differentiate(b.finish(outputs), policy)));
 }
 
 /** Appends the optimiser: one pass over the flat parameters, their gradients and two moments. */

@@ -27,12 +27,10 @@ export function transposePads(
   });
 }
 
-/** `pads` of a pooling that gives `⌈n/stride⌉` outputs: as asked before the image, as needed after it. */
-export function poolPads(x: Shape, { kernel, stride, padding }: WindowAttrs): number[] {
-  const after = [x[1], x[2]].map((n) =>
-    Math.max(0, (Math.ceil(n / stride) - 1) * stride + kernel - n - padding),
-  );
-  return [padding, padding, ...after];
+/** `pads` of a pooling that gives `⌈n/stride⌉` outputs for every n: `⌊(n + pads − kernel)/stride⌋ = ⌊(n − 1)/stride⌋`. */
+export function poolPads({ kernel, padding }: WindowAttrs): number[] {
+  const after = kernel - 1 - padding;
+  return [padding, padding, after, after];
 }
 
 /** The matrix that averages `length` pixels into `bins` (see `adaptivePool`): `bins×length`, or its transpose. */

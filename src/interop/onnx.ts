@@ -273,7 +273,7 @@ class Exporter {
       {
         kernel_shape: { ints: [kernel, kernel] },
         strides: { ints: [stride, stride] },
-        pads: { ints: poolPads(x.shape, attrs) },
+        pads: { ints: poolPads(attrs) },
       },
       [`${label}.${id}`, `${label}.${id}.index`],
     );
@@ -281,17 +281,14 @@ class Exporter {
 
   private maxUnpool({ inputs: { x, index }, attrs, label }: NodeFor<'maxUnpool'>): string {
     const { kernel, stride, padding, height, width } = attrs;
-    const operands = [this.name(x), this.name(index)];
-    // The size that ONNX infers is right for whole windows.
-    if (
-      (x.shape[1] - 1) * stride + kernel - 2 * padding !== height ||
-      (x.shape[2] - 1) * stride + kernel - 2 * padding !== width
-    ) {
-      if (this.dynamic)
-        throw new UserError(`${label}: a dynamic export needs a size that all poolings divide`);
-      operands.push(this.onnx.ints(`${label}.size.${height}.${width}`, [1, x.shape[3], height, width]));
+    const inferred = (n: number) => (n - 1) * stride + kernel - 2 * padding;
+    if (inferred(x.shape[1]) !== height || inferred(x.shape[2]) !== width) {
+      throw new UserError(
+        `${label}: ONNX unpools whole windows only; export with a size that all poolings divide (multiples of 32 always work)`,
+        2,
+      );
     }
-    return this.onnx.one('MaxUnpool', label, operands, {
+    return this.onnx.one('MaxUnpool', label, [this.name(x), this.name(index)], {
       kernel_shape: { ints: [kernel, kernel] },
       strides: { ints: [stride, stride] },
       pads: { ints: [padding, padding, padding, padding] },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as ort from 'onnxruntime-web';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { UserError } from '../../src/errors.js';
 import { modelSlots, smallestPlan } from '../../src/eval/model.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { exportOnnx } from '../../src/interop/onnx.js';
@@ -84,6 +85,25 @@ const networks: readonly Exported[] = [
       [72, 104],
     ],
   },
+  { name: 'segnet', config: { width: 8 }, size: [64, 96], dynamic: [[96, 64]] },
+  { name: 'icnet', config: { keep: 0.125 }, size: [67, 93], dynamic: [] },
+  {
+    name: 'bisenet-r18',
+    size: [67, 93],
+    dynamic: [
+      [96, 64],
+      [71, 133],
+    ],
+  },
+  {
+    name: 'bisenet-x39',
+    size: [67, 93],
+    dynamic: [
+      [96, 64],
+      [71, 133],
+    ],
+  },
+  { name: 'pspnet', config: { width: 8, blocks: [1, 1, 2, 1] }, size: [67, 93], dynamic: [] },
 ];
 
 for (const { name, config, size, dynamic } of networks) {
@@ -135,3 +155,11 @@ for (const { name, config, size, dynamic } of networks) {
     });
   }
 }
+
+test('unpooling of windows that the image cuts is refused in one line', () => {
+  const network = networkFromConfig('segnet', { classes: 3, width: 4 });
+  assert.throws(
+    () => exportOnnx(network, weightsOf(network), { height: 72, width: 104 }),
+    (error) => error instanceof UserError && /multiples of 32/.test(error.message),
+  );
+});

@@ -1,0 +1,193 @@
+/** All networks: their size, their gradients, and that they learn. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Executor } from '../../src/backends/backend.js';
+import { referenceBackend } from '../../src/backends/reference/index.js';
+import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { compileInference, compileTraining } from '../../src/compile.js';
+import type { Plan } from '../../src/graph/planned.js';
+import { networkFromConfig, networkNames } from '../../src/nets/index.js';
+import { initialWeights } from '../../src/nets/initialize.js';
+import type { CrossEntropyAttrs } from '../../src/ops/loss.js';
+import { randomBytes, seededRandom, testSeed } from '../backends/harness.js';
+
+const seed = testSeed(70);
+const none = () => 0;
+
+/**
+ * Published parameters, in millions at 19 classes, and ours. ICNet: the caffemodel of the authors has 26.8 MB. BiSeNet:
+ * the paper's 49.0 and 5.8 M are not those of the authors' code, which this follows.
+ */
+const parameters: Readonly<Record<string, { published: number; ours: number; config?: object }>> = {
+  vnet: { published: 0.16, ours: 163_091 },
+  enet: { published: 0.36, ours: 364_311 },
+  espnet: { published: 0.36, ours: 362_949 },
+  erfnet: { published: 2.06, ours: 2_064_191 },
+  segnet: { published: 29.5, ours: 29_453_971 },
+  icnet: { published: 6.7, ours: 6_699_987 },
+  'bisenet-r18': { published: 12.9, ours: 12_894_163 },
+  'bisenet-x39': { published: 1.54, ours: 1_541_963 },
+  pspnet: { published: 65.7, ours: 65_707_475 },
+};
+
+test('parameters agree with the published ones', () => {
+  assert.deepEqual(Object.keys(parameters).sort(), [...networkNames].sort());
+  for (const [name, { published, ours }] of Object.entries(parameters)) {
+    const network = networkFromConfig(name, { classes: 19 });
+    const plan = compileInference(network, { batch: 1, height: 64, width: 64, scratchBytes: none });
+    assert.equal(plan.parameters, ours, name);
+    assert.ok(
+      Math.abs(ours / 1e6 - published) <= 0.025 * published,
+      `${name}: ${ours}, published ${published} M`,
+    );
+  }
+});
+
+/** Narrow versions of the wide ones. */
+const small: Readonly<Record<string, object>> = {
+  segnet: { width: 8 },
+  icnet: { keep: 0.125 },
+  pspnet: { width: 8, blocks: [1, 1, 2, 1] },
+};
+const others = networkNames.filter((name) => name !== 'vnet');
+const smallNetwork = (name: string, classes: number) => networkFromConfig(name, { classes, ...small[name] });
+
+/** A plan with initial weights, vectors moved away from their special values, and random data, ready to run. */
+async function prepared<E extends Executor>(
+  prepare: (plan: Plan) => Promise<E>,
+  plan: Plan,
+  classes: number,
+): Promise<E> {
+  const executor = await prepare(plan);
+  const rng = seededRandom(seed);
+  for (const [slot, data] of initialWeights(plan, seed)) {
+    const fixed = slot.startsWith('adam.') || slot.startsWith('dropout.') || slot.endsWith('.weight');
+    executor.write(slot, fixed ? data : data.map((value) => value + rng.range(-0.1, 0.1)));
+  }
+  executor.write('images', randomBytes(rng, plan.slots.images.shape).data as Uint8Array);
+  executor.write('labels', randomBytes(rng, plan.slots.labels.shape, classes, 255).data as Uint8Array);
+  return executor;
+}
+
+for (const name of others) {
+  test(`${name}: the gradient of all parameters equals finite differences`, async () => {
+    const rng = seededRandom(seed + 1);
+    const network = smallNetwork(name, 4);
+    const plan = compileTraining(network, { batch: 2, height: 45, width: 38, scratchBytes: none });
+    const executor = await prepared((each) => referenceBackend.prepare(each), plan, 4);
+    await executor.run('forward', 'backward');
+    const gradient = executor.readFloat64('grads');
+    const params = executor.readFloat64('params');
+    const direction = params.map(() => rng.range(-1, 1));
+    // Small, because so many parameters move at once and no rectifier may change its side.
+    const step = 1e-10;
+    const losses = plan.calls.filter((call) => call.op === 'crossEntropy');
+    const lossAt = async (sign: number): Promise<number> => {
+      executor.writeFloat64(
+        'params',
+        params.map((value, i) => value + sign * step * direction[i]),
+      );
+      if (plan.slots['dropout.step']) executor.write('dropout.step', Float32Array.of(0));
+      await executor.run('forward');
+      return losses.reduce((sum, call) => {
+        const { weight = 1 } = call.attrs as CrossEntropyAttrs;
+        return sum + weight * executor.readFloat64(call.label)[0];
+      }, 0);
+    };
+    const numeric = ((await lossAt(1)) - (await lossAt(-1))) / (2 * step);
+    const exact = gradient.reduce((sum, g, i) => sum + g * direction[i], 0);
+    assert.ok(
+      Math.abs(exact - numeric) <= 1e-4 * Math.abs(numeric) + 1e-4,
+      `${exact}, differences ${numeric}`,
+    );
+  });
+
+  test(`${name}: a step on wasm is that of float64`, async () => {
+    const network = smallNetwork(name, 5);
+    const results: { loss: number; grads: Float32Array }[] = [];
+    for (const backend of [referenceBackend, wasmBackend]) {
+      const size = { batch: 2, height: 45, width: 70, scratchBytes: backend.scratchBytes };
+      const plan = compileTraining(network, size);
+      const executor = await prepared((each) => backend.prepare(each, { threads: 1 }), plan, 5);
+      await executor.run('forward', 'backward');
+      const [loss] = await executor.read('loss');
+      results.push({ loss, grads: (await executor.read('grads')) as Float32Array });
+      await executor.dispose();
+    }
+    const [expected, actual] = results;
+    assert.ok(
+      Math.abs(actual.loss - expected.loss) <= 1e-4 * expected.loss,
+      `${actual.loss}, ${expected.loss}`,
+    );
+    // Rounding moves a few of many rectifiers and maxima to their other side; kernels are compared one by one elsewhere.
+    const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, g) => sum + g * g, 0));
+    const error = norm(actual.grads.map((g, i) => g - expected.grads[i])) / norm(expected.grads);
+    assert.ok(error <= 0.03, `relative error of the gradient ${error}`);
+  });
+
+  test(`${name}: learns four pictures by heart`, async () => {
+    const accuracy = await overfit(name);
+    assert.ok(accuracy > 0.9, `${accuracy} of the pixels`);
+  });
+}
+
+/** Rectangles on rectangles, the colour of each its class; the share of pixels right after some steps of Adam. */
+async function overfit(name: string): Promise<number> {
+  const [batch, height, width, classes] = [4, 48, 64, 4];
+  const network = smallNetwork(name, classes);
+  const images = new Uint8Array(batch * height * width * 3);
+  const labels = new Uint8Array(batch * height * width);
+  const rng = seededRandom(seed);
+  for (let n = 0; n < batch; n++) {
+    for (let i = 0; i < 6; i++) {
+      const [top, left] = i === 0 ? [0, 0] : [rng.int(height - 16), rng.int(width - 16)];
+      const [bottom, right] = i === 0 ? [height, width] : [top + 16 + rng.int(24), left + 16 + rng.int(32)];
+      const label = rng.int(classes);
+      for (let y = top; y < Math.min(bottom, height); y++) {
+        for (let x = left; x < Math.min(right, width); x++) {
+          const at = (n * height + y) * width + x;
+          labels[at] = label;
+          for (let c = 0; c < 3; c++) images[3 * at + c] = 60 * ((label + c) % 4) + rng.int(30);
+        }
+      }
+    }
+  }
+  const { scratchBytes } = wasmBackend;
+  const plan = compileTraining(network, { batch, height, width, scratchBytes });
+  const training = await wasmBackend.prepare(plan, { threads: 1 });
+  for (const [slot, data] of initialWeights(plan, seed)) training.write(slot, data);
+  training.write('images', images);
+  training.write('labels', labels);
+  // Thirteen million parameters learn faster, and cost more to update.
+  const steps = name === 'bisenet-r18' ? 60 : 250;
+  for (let t = 1; t <= steps; t++) {
+    const rate = 3e-3 * (1 - (t - 1) / steps) ** 0.9;
+    training.write('hyper', Float32Array.of(rate, 0.9, 0.999, 1e-8, 0, 0, 1 - 0.9 ** t, 1 - 0.999 ** t));
+    await training.run('forward', 'backward', 'update');
+  }
+  const inference = compileInference(network, { batch, height, width, scratchBytes });
+  const executor = await wasmBackend.prepare(inference, { threads: 1 });
+  for (const [slot, { initial }] of Object.entries(inference.slots)) {
+    if (initial) executor.write(slot, (await training.read(slot)) as Float32Array);
+  }
+  executor.write('images', images);
+  await executor.run('prepare', 'forward');
+  const prediction = await executor.read('prediction');
+  await training.dispose();
+  await executor.dispose();
+  return labels.reduce((sum, label, i) => sum + (label === prediction[i] ? 1 : 0), 0) / labels.length;
+}
+
+test('plans of every network at 1024×2048 are made in less than two seconds of processor time', () => {
+  for (const name of networkNames) {
+    const network = networkFromConfig(name, { classes: 19 });
+    for (const mode of ['train', 'infer'] as const) {
+      const before = process.cpuUsage();
+      const size = { height: 1024, width: 2048, scratchBytes: wasmBackend.scratchBytes };
+      if (mode === 'train') compileTraining(network, { batch: 4, ...size });
+      else compileInference(network, { batch: 1, ...size });
+      const { user, system } = process.cpuUsage(before);
+      assert.ok((user + system) / 1e6 < 2, `${name}, ${mode}: ${(user + system) / 1e6} s`);
+    }
+  }
+});
