@@ -26,6 +26,8 @@ export interface TrainingOptions extends SizeOptions {
   readonly policy?: Policy;
   /** Default 0. */
   readonly labelSmoothing?: number;
+  /** Online hard example mining: the loss is that of the hard pixels, see `ops/hard.ts`. Default: of all. */
+  readonly hard?: { readonly threshold: number; readonly least: number };
   /** Adds the input `classWeights` (`1×1×1×classes`). Default false. */
   readonly classWeights?: boolean;
 }
@@ -55,11 +57,15 @@ export function trainingGraph(net: Network, options: TrainingOptions): Graph {
     : undefined;
   const logits = net.build(b, images);
   const lossAttrs = { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0 };
-  const { loss } = b.emit('crossEntropy', { logits, labels, classWeights }, lossAttrs, { label: 'loss' });
+  const { hard } = options;
+  const labelsFor = (logits: Value, label: string): Value =>
+    hard ? b.emit('hardLabels', { logits, labels }, { ...hard, ignore: IGNORE }, { label }).hard : labels;
+  const lossInputs = { logits, labels: labelsFor(logits, 'hard'), classWeights };
+  const { loss } = b.emit('crossEntropy', lossInputs, lossAttrs, { label: 'loss' });
   const outputs: Record<string, Value> = { loss };
   for (const { name, logits: side, weight } of b.auxiliaryLosses) {
     const attrs = { ...lossAttrs, weight };
-    const inputs = { logits: side, labels, classWeights };
+    const inputs = { logits: side, labels: labelsFor(side, `${name}.hard`), classWeights };
     outputs[`${name}.loss`] = b.emit('crossEntropy', inputs, attrs, { label: `${name}.loss` }).loss;
   }
   return withAdam(fuse(differentiate(b.finish(outputs), policy)));

@@ -31,6 +31,7 @@ export interface TrainFlags extends DeviceFlags {
   readonly schedule?: 'poly' | 'cosine' | 'constant';
   readonly warmup?: number;
   readonly classWeights?: TrainConfig['classWeights'];
+  readonly ohem?: number;
   readonly labelSmoothing?: number;
   readonly ema?: number;
   readonly seed?: number;
@@ -94,6 +95,7 @@ export async function resolveConfig(
     schedule: flags.schedule,
     warmup: flags.warmup,
     classWeights: flags.classWeights,
+    ohem: flags.ohem === undefined ? undefined : { threshold: flags.ohem },
     labelSmoothing: flags.labelSmoothing,
     average: flags.ema,
     seed: flags.seed,

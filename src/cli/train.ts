@@ -49,6 +49,11 @@ export const trainCommand = (): Command =>
     )
     .option('--warmup <steps>', 'optimiser steps of linear warm-up (default: 0)', whole(0))
     .option('--class-weights <how>', 'none | enet | enet:C | median (default: none)', classWeights)
+    .option(
+      '--ohem <probability>',
+      'loss of hard pixels only: their class has at most this probability, such as 0.7; at least a sixteenth of all',
+      real(0, 1),
+    )
     .option('--label-smoothing <share>', 'default: 0', real(0, 0.99))
     .option('--ema <decay>', 'validate and ship averaged weights, such as 0.999', real(0, 0.999999))
     .option('--seed <n>', 'default: 1', whole(0))

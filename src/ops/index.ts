@@ -5,6 +5,7 @@ import { addBias, fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { hardLabels } from './hard.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
@@ -46,6 +47,7 @@ export const ops = {
   resizeBilinearGrad,
   resizeArgmax,
   crossEntropy,
+  hardLabels,
   concat,
   split,
   copy,

@@ -55,6 +55,11 @@ const recipeShape = {
       z.array(z.number().min(0)).min(2),
     ])
     .default('none'),
+  /**
+   * Online hard example mining: the loss of pixels whose own class has at most the probability `threshold`, and at
+   * least of the share `least` of labelled pixels, the hardest.
+   */
+  ohem: z.strictObject({ threshold: amount, least: amount.default(1 / 16) }).optional(),
   labelSmoothing: z.number().min(0).lt(1).default(0),
   /** Decay of an exponential moving average of the weights, which is then what is validated and shipped. */
   average: z.number().min(0).lt(1).optional(),

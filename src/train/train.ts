@@ -85,6 +85,7 @@ async function trainLocked(
         policy: config.policy,
         scratchBytes: backend.scratchBytes,
         labelSmoothing: config.labelSmoothing,
+        hard: config.ohem,
         classWeights: recipe.weights !== undefined,
       });
     const plan = planFor(config.batch);

@@ -247,6 +247,17 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     };
     return { inputs, attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]) } };
   },
+  hardLabels(rng) {
+    const logits = image(rng, between(rng, 2, 20));
+    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
+    const inputs = {
+      logits: randomTensor(rng, logits, -4, 4),
+      // One value beyond the classes: unlabelled too.
+      labels: randomBytes(rng, labels, logits[3] + 1, 255),
+    };
+    const attrs = { ignore: 255, threshold: rng.pick([0.1, 0.7, 1]), least: rng.pick([0, 0.05, 0.5]) };
+    return { inputs, attrs };
+  },
   copy(rng) {
     const x = image(rng);
     return { inputs: { x: rng.chance(0.5) ? randomTensor(rng, x) : randomBytes(rng, x) }, attrs: {} };

@@ -276,6 +276,32 @@ test('crossEntropy of known logits, with ignored pixels, class weights and label
   assert.deepEqual([...empty.loss.data, ...empty.glogits.data], Array(11).fill(0));
 });
 
+test('hardLabels keeps pixels below the threshold, and at least the hardest share', async () => {
+  // Two classes: the probability of class 0 is 1 / (1 + e^z).
+  const probabilities = [0.05, 0.35, 0.69, 0.71, 0.9, 0.99, 0.999, 0.5];
+  const logits = exact(
+    [1, 1, 8, 2],
+    probabilities.flatMap((p) => [0, Math.log((1 - p) / p)]),
+  );
+  const labels = tensor([1, 1, 8, 1], [0, 0, 0, 0, 0, 0, 0, 255], Uint8Array);
+  const kept = async (threshold: number, least: number) => {
+    const { hard } = await run('hardLabels', { logits, labels }, { ignore: 255, threshold, least });
+    return [...hard.data].map((label, i) => (label === 255 ? -1 : i)).filter((i) => i >= 0);
+  };
+  assert.deepEqual(await kept(0.7, 0), [0, 1, 2]);
+  assert.deepEqual(await kept(0.2, 0), [0]);
+  assert.deepEqual(await kept(0.2, 0.5), [0, 1, 2, 3], 'four of seven labelled pixels are half of them');
+  assert.deepEqual(await kept(0, 1), [0, 1, 2, 3, 4, 5, 6]);
+  // The pixel of class 1 that the network holds for class 0 is the hardest.
+  const other = tensor([1, 1, 8, 1], [255, 255, 255, 255, 255, 0, 1, 0], Uint8Array);
+  const { hard } = await run(
+    'hardLabels',
+    { logits, labels: other },
+    { ignore: 255, threshold: 0, least: 0.3 },
+  );
+  assert.deepEqual([...hard.data], [255, 255, 255, 255, 255, 255, 1, 255]);
+});
+
 test('crossEntropy of coarse logits is that of resized logits, its gradient the transpose', async () => {
   const rng = seededRandom(seed);
   const logits = randomTensor(rng, [2, 3, 4, 5], -3, 3);

@@ -84,6 +84,13 @@ const draws: { readonly [K in KernelName]?: Draw<K> } = {
     },
     attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]) },
   }),
+  hardLabels: (rng, x) => ({
+    inputs: {
+      logits: randomTensor(rng, half(x), -8, 8),
+      labels: randomBytes(rng, [x[0], 4 * x[1] - 1, 4 * x[2], 1], x[3], 255),
+    },
+    attrs: { ignore: 255, threshold: 0.3, least: rng.pick([0.02, 0.9]) },
+  }),
   copy: (rng, x) => ({ inputs: { x: randomTensor(rng, x) }, attrs: {} }),
   add: (rng, x) => ({ inputs: { a: randomTensor(rng, x), b: randomTensor(rng, x) }, attrs: { sign: -1 } }),
   scale: (rng, x) => ({ inputs: { x: randomTensor(rng, x) }, attrs: { factor: 3 } }),

@@ -9,6 +9,7 @@ import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } fro
 import { countStep, dropoutMask } from './dropout.js';
 import { ReferenceExecutor } from './executor.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { hardLabels } from './hard.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
@@ -46,6 +47,7 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   resizeBilinearGrad,
   resizeArgmax,
   crossEntropy,
+  hardLabels,
   copy,
   add,
   scale,

@@ -8,6 +8,7 @@ import { conv2dGradInput } from './conv2dGradInput.js';
 import { conv2dGradWeight } from './conv2dGradWeight.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { hardLabels } from './hard.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import type { Stage, WasmKernel } from './lower.js';
@@ -49,6 +50,7 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
   resizeBilinearGrad,
   resizeArgmax,
   crossEntropy,
+  hardLabels,
   copy,
   add,
   scale,

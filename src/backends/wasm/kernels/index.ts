@@ -10,6 +10,7 @@ export { convGradWeightWinograd, convWinograd } from './convWinograd';
 export { convGradWeightWinogradRows, convWinogradRows } from './convWinogradRows';
 export { convPackWinograd, convReduceWinograd } from './convWinogradWeights';
 export { crossEntropy, crossEntropyJoin, crossEntropyScale } from './crossEntropy';
+export { hardness, hardnessCut, keepHard } from './hard';
 export { sumPartials } from './partials';
 export { pyramidPool, pyramidPoolGrad } from './pool';
 export { pyramidPoolDense } from './poolDense';

@@ -7,6 +7,7 @@ import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { hardLabels } from './hard.js';
 import { normalizeImage } from './image.js';
 import type { GpuKernel } from './kernel.js';
 import { crossEntropy } from './loss.js';
@@ -45,6 +46,7 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   resizeBilinearGrad,
   resizeArgmax,
   crossEntropy,
+  hardLabels,
   copy,
   add,
   scale,
