@@ -40,7 +40,7 @@ export { evaluate } from './eval/evaluate.js';
 export type { Scores } from './eval/iou.js';
 export { scoresOf } from './eval/iou.js';
 export type { Model } from './eval/model.js';
-export { loadModel } from './eval/model.js';
+export { loadModel, shippedModel } from './eval/model.js';
 export type { PredictOptions } from './eval/predict.js';
 export { predictLabels } from './eval/predict.js';
 export type { CoarseLogits, PredictorOptions } from './eval/predictor.js';

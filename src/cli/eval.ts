@@ -36,7 +36,7 @@ export function evalCommand(): Command {
     .description(
       'Runs a model over a split, each image at its own size, and prints IoU per class, mIoU and accuracy.',
     )
-    .addOption(modelOption().makeOptionMandatory())
+    .addOption(modelOption())
     .requiredOption('--data <dir>', 'data set folder')
     .option('--split <name>', 'which split', 'val')
     .addOption(

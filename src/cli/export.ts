@@ -1,9 +1,12 @@
+import { statSync } from 'node:fs';
+import path from 'node:path';
 import { Command, Option } from 'commander';
 import { writeAtomic } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { exportOnnx } from '../interop/onnx.js';
 import { toPytorch } from '../interop/pytorch.js';
 import { formatBytes } from '../report/format.js';
+import { readModel, writeModel } from '../train/checkpoint.js';
 import { encodeSafetensors } from '../train/safetensors.js';
 import { openModel } from './model.js';
 import type { PixelSize } from './options.js';
@@ -12,6 +15,8 @@ import { formatSize, pixelSize } from './options.js';
 interface ExportOptions {
   readonly onnx?: string;
   readonly safetensors?: string;
+  readonly model?: string;
+  readonly f16?: boolean;
   readonly size?: PixelSize;
   readonly output: 'labels' | 'logits';
 }
@@ -23,12 +28,14 @@ export const exportCommand = (): Command =>
   new Command('export')
     .summary('a model for other programs: ONNX, or a state_dict of PyTorch')
     .description(
-      'Writes a model as ONNX (operators of version 18; input images: uint8 N×H×W×3 RGB, normalised inside) or as ' +
-        'safetensors with the names and layouts of PyTorch.',
+      'Writes a model as ONNX (operators of version 18; input images: uint8 N×H×W×3 RGB, normalised inside), as ' +
+        'safetensors with the names and layouts of PyTorch, or alone, without the state of its training.',
     )
     .argument('<model>', 'model file (.safetensors) or run folder')
     .option('--onnx <file>', 'write an ONNX model')
     .option('--safetensors <file>', 'write a state_dict of PyTorch')
+    .option('--model <file>', 'write a model of this program without the state of its training')
+    .option('--f16', 'weights of --model in float16, half the size')
     .addOption(
       new Option('--size <HxW>', 'one image of this size (default: any batch and size)').argParser(pixelSize),
     )
@@ -41,21 +48,30 @@ export const exportCommand = (): Command =>
       'after',
       '\nNames in the state_dict: convolutions keep theirs; batch norm is weight, bias, running_mean, running_var;\n' +
         'a block with batch norm and PReLU has them as bn and act.\n' +
-        '\nExample:\n  vnet export runs/first --onnx vnet.onnx --size 1024x2048',
+        '\nExamples:\n  vnet export runs/first --onnx vnet.onnx --size 1024x2048\n' +
+        '  vnet export runs/first --model vnet.safetensors --f16',
     )
     .action(run);
 
 async function run(given: string, options: ExportOptions): Promise<void> {
-  const { onnx, safetensors, size, output } = options;
-  if (!onnx && !safetensors)
-    throw new UserError('nothing to write: give --onnx FILE or --safetensors FILE', 2);
-  const { model } = await openModel(given);
+  const { onnx, safetensors, model: copy, f16, size, output } = options;
+  if (!onnx && !safetensors && !copy)
+    throw new UserError('nothing to write: give --onnx FILE, --safetensors FILE or --model FILE', 2);
+  const { model, file } = await openModel(given);
   const { network, weights } = model;
   if (onnx) {
     const bytes = exportOnnx(network, weights, { ...(size ?? anySize), dynamic: !size, output });
     await writeAtomic(onnx, bytes);
     const shown = size ? formatSize(size) : 'any size';
     process.stdout.write(`${onnx}: ${network.name}, ${shown}, ${output}, ${formatBytes(bytes.length)}\n`);
+  }
+  if (copy) {
+    if (path.resolve(copy) === path.resolve(file)) {
+      throw new UserError(`--model ${copy}: is the model itself; choose another file`, 2);
+    }
+    const stored = await readModel(file);
+    await writeModel(copy, stored.info, stored.weights, f16 ? 'F16' : 'F32');
+    process.stdout.write(`${copy}: ${network.name}, ${formatBytes(statSync(copy).size)}\n`);
   }
   if (safetensors) {
     const tensors = toPytorch(network, weights);

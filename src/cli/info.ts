@@ -2,14 +2,14 @@ import { statSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { formatBytes, formatCount, formatExact, formatScore } from '../report/format.js';
-import { openModel } from './model.js';
+import { openModel, shippedName } from './model.js';
 import { jsonOption } from './options.js';
 
 export const infoCommand = (): Command =>
   new Command('info')
     .summary('what a model is and was trained for')
     .description('Checks a model file and prints its network, classes, training and size.')
-    .argument('<model>', 'model file (.safetensors) or run folder')
+    .argument('[model]', 'model file (.safetensors) or run folder', shippedName)
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  vnet info runs/first/best.safetensors')
     .action(async (given: string, { json }: { json?: boolean }) => {

@@ -2,21 +2,26 @@ import { Option } from 'commander';
 import { isFile, isFolder } from '../data/files.js';
 import { UserError } from '../errors.js';
 import type { Model } from '../eval/model.js';
-import { loadModel } from '../eval/model.js';
+import { loadModel, shippedModel } from '../eval/model.js';
 import { runFiles } from '../train/checkpoint.js';
+
+/** Name of the model that comes with the package, where a path to a model is expected. */
+export const shippedName = 'camvid';
 
 export const modelOption = (): Option =>
   new Option(
     '--model <model>',
-    'model file (.safetensors), or a run folder: its best, else its last checkpoint',
-  );
+    'model file (.safetensors), or a run folder: its best, else its last checkpoint; or camvid, which comes with vnet',
+  ).default(shippedName);
 
 /**
  * The model file that a path stands for: a file itself; of a run folder `best`, or `last` where there is no best yet.
+ * `camvid` is the shipped one where no such path exists.
  * @throws UserError where there is none.
  */
 export function modelFile(given: string): string {
   if (isFile(given)) return given;
+  if (given === shippedName && !isFolder(given)) return shippedModel;
   if (!isFolder(given)) {
     throw new UserError(`${given}: no such model; give a .safetensors file or a run folder of vnet train`);
   }

@@ -51,7 +51,7 @@ export function predictCommand(): Command {
         'class number a pixel), NAME_colour and NAME_overlay. Inputs are never overwritten.',
     )
     .argument('[inputs...]', 'pictures, or folders that are searched for pictures')
-    .addOption(modelOption().makeOptionMandatory())
+    .addOption(modelOption())
     .option('--data <dir>', 'predict a data set instead of pictures')
     .option('--split <name>', 'which split of --data', 'test')
     .option('--out <dir>', 'folder for the results', 'predictions')
@@ -71,6 +71,7 @@ export function predictCommand(): Command {
     .addHelpText(
       'after',
       '\nExamples:\n' +
+        '  vnet predict street.jpg                      (with the model that comes with vnet)\n' +
         '  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented\n' +
         '  vnet predict --model runs/first --data datasets/cityscapes --submission test.zip',
     )

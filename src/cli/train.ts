@@ -26,7 +26,7 @@ export const trainCommand = (): Command =>
     .option('--out <dir>', 'run folder, new')
     .option('--resume', 'go on with the run in --out, with its own options')
     .option('--config <file>', 'options from a JSON file, such as vnet.config.json; flags win')
-    .option('--init <model>', 'start from the weights of a model')
+    .option('--init <model>', 'start from the weights of a model; camvid is the one that comes with vnet')
     .optionsGroup('Recipe:')
     .option('--epochs <n>', 'passes over the training split (default: 300)', whole(1))
     .option('--batch <n>', 'images a step (default: 4)', whole(1, 4096))
@@ -94,6 +94,7 @@ export const trainCommand = (): Command =>
       'after',
       '\nExamples:\n' +
         '  vnet train --data datasets/camvid --out runs/camvid --epochs 20 --lr 0.002\n' +
+        '  vnet train --data my-data --out runs/mine --init camvid\n' +
         '  vnet train --data datasets/cityscapes --out runs/crop --size 512x1024 crop\n' +
         '  vnet train --out runs/camvid --resume',
     )

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { compileInference } from '../compile.js';
 import { UserError } from '../errors.js';
 import type { Plan, Slot } from '../graph/planned.js';
@@ -5,6 +6,11 @@ import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
 import type { ModelFile, ModelInfo } from '../train/checkpoint.js';
 import { readModel } from '../train/checkpoint.js';
+
+/** The model that comes with the package: VNet trained on CamVid, `models/README.md` is its card. */
+export const shippedModel = fileURLToPath(
+  new URL('../../../models/vnet-camvid.safetensors', import.meta.url),
+);
 
 /** A network with its weights and what they were trained for. */
 export interface Model {
