@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { Rng } from '../../src/data/rng.js';
 import { modelSlots, smallestPlan } from '../../src/eval/model.js';
 import { exportOnnx } from '../../src/interop/onnx.js';
+import { median } from '../../src/median.js';
 import type { Network } from '../../src/nets/index.js';
 import { networkFromConfig } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
@@ -23,7 +24,7 @@ import { encodeSafetensors } from '../../src/train/safetensors.js';
 import { PeerProcess } from '../peers/process.js';
 import { programsFor } from '../peers/programs.js';
 import type { Answer, Mode } from '../peers/protocol.js';
-import { median, race, ratio } from '../statistics.js';
+import { race, ratio } from '../statistics.js';
 
 const { values: flags } = parseArgs({
   options: {
