@@ -1,9 +1,4 @@
-/** Middle of a list; mean of the two middle ones where even. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
+import { median } from '../src/median.js';
 
 /** Ratio of two programs timed in turn: median of the pairwise ratios, and their smallest and largest. */
 export function ratio(

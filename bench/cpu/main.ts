@@ -1,7 +1,9 @@
 /**
- * Races VNet on CPU cores against every peer that is installed, in one run, turn by turn.
+ * Races networks on CPU cores against every peer that is installed, in one run, turn by turn.
  *
- *     npm run bench:cpu -- [--threads 2] [--rounds 7] [--only training] [--json FILE]
+ *     npm run bench:cpu -- [--networks vnet] [--size 1024x2048] [--threads 2] [--rounds 7] [--only training] [--json FILE]
+ *
+ * VNet is raced in inference and training; other networks in inference, against what runs their exported ONNX model.
  *
  * `PYTHON` names the interpreter that has PyTorch (default python3), `PEERS` a folder with the packages that this
  * project does not depend on (see `importPeer`). Each program is a process of its own with the same weights; before
@@ -14,16 +16,20 @@ import { parseArgs } from 'node:util';
 import { Rng } from '../../src/data/rng.js';
 import { modelSlots, smallestPlan } from '../../src/eval/model.js';
 import { exportOnnx } from '../../src/interop/onnx.js';
+import { median } from '../../src/median.js';
+import type { Network } from '../../src/nets/index.js';
+import { networkFromConfig } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
-import { vnet } from '../../src/nets/vnet.js';
 import { encodeSafetensors } from '../../src/train/safetensors.js';
 import { PeerProcess } from '../peers/process.js';
 import { programsFor } from '../peers/programs.js';
 import type { Answer, Mode } from '../peers/protocol.js';
-import { median, race, ratio } from '../statistics.js';
+import { race, ratio } from '../statistics.js';
 
 const { values: flags } = parseArgs({
   options: {
+    networks: { type: 'string', default: 'vnet' },
+    size: { type: 'string', default: '1024x2048' },
     threads: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '7' },
     only: { type: 'string', default: '' },
@@ -32,19 +38,29 @@ const { values: flags } = parseArgs({
 });
 const threads = Number(flags.threads);
 const rounds = Number(flags.rounds);
-const net = vnet({ classes: 19 });
+const [height, width] = flags.size.split('x').map(Number);
 
 interface Job {
+  readonly net: Network;
   readonly name: string;
   readonly mode: Mode;
   readonly shape: readonly [number, number, number];
 }
-const jobs: readonly Job[] = [
-  { name: 'inference 1×1024×2048, bytes to labels', mode: 'infer', shape: [1, 1024, 2048] },
-  { name: 'inference 1×1024×2048, bytes to logits at 1/8', mode: 'logits', shape: [1, 1024, 2048] },
-  { name: 'training step 1×512×1024', mode: 'train', shape: [1, 512, 1024] },
-  { name: 'training step 4×360×480', mode: 'train', shape: [4, 360, 480] },
-];
+const jobs: readonly Job[] = flags.networks.split(',').flatMap((name): Job[] => {
+  const net = networkFromConfig(name, { classes: 19 });
+  const inference = `${name}, inference 1×${height}×${width}, bytes to`;
+  const shape = [1, height, width] as const;
+  const jobs: Job[] = [
+    { net, name: `${inference} labels`, mode: 'infer', shape },
+    { net, name: `${inference} logits of the head`, mode: 'logits', shape },
+  ];
+  if (name !== 'vnet') return jobs;
+  return [
+    ...jobs,
+    { net, name: 'vnet, training step 1×512×1024', mode: 'train', shape: [1, 512, 1024] },
+    { net, name: 'vnet, training step 4×360×480', mode: 'train', shape: [4, 360, 480] },
+  ];
+});
 
 /** What one program did in one job. */
 interface Result {
@@ -63,7 +79,7 @@ const folder = await mkdtemp(join(tmpdir(), 'vnet-bench-'));
 const file = (name: string): string => join(folder, name);
 
 /** Writes what all programs of a job read. */
-async function writeInputs({ mode, shape: [batch, height, width] }: Job): Promise<void> {
+async function writeInputs({ net, mode, shape: [batch, height, width] }: Job): Promise<void> {
   const plan = smallestPlan(net);
   const slots = modelSlots(plan);
   const weights = new Map([...initialWeights(plan, 1)].filter(([name]) => slots.has(name)));
@@ -82,7 +98,7 @@ async function writeInputs({ mode, shape: [batch, height, width] }: Job): Promis
 }
 
 /** Agreement of a first run with ours. @throws where it is another network. */
-async function compare({ mode }: Job, name: string, ours: Answer, theirs: Answer): Promise<string> {
+async function compare({ net, mode }: Job, name: string, ours: Answer, theirs: Answer): Promise<string> {
   if (mode === 'train') {
     const difference = Math.abs(theirs.loss! / ours.loss! - 1);
     if (!(difference < 1e-3)) throw new Error(`${name}: its loss is ${theirs.loss}, ours is ${ours.loss}`);
@@ -111,7 +127,8 @@ async function run(job: Job): Promise<Result[]> {
   const load = {
     cmd: 'load',
     mode: job.mode,
-    config: net.config,
+    network: job.net.name,
+    config: job.net.config,
     weights: file('weights'),
     onnx: file('onnx'),
     shape: job.shape,
@@ -126,7 +143,7 @@ async function run(job: Job): Promise<Result[]> {
     peakRss: number;
   }[] = [];
   let ours: Answer | undefined;
-  for (const program of programsFor(job.mode)) {
+  for (const program of programsFor(job.mode, job.net.name)) {
     const { name } = program;
     const started = await PeerProcess.start(program, load);
     if ('reason' in started) {

@@ -15,9 +15,10 @@ import { compileInference, compileTraining } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
 import { sizeOf } from '../../src/graph/ir.js';
 import type { Plan } from '../../src/graph/planned.js';
+import { median } from '../../src/median.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
-import { median } from '../statistics.js';
+
 import { kernelTable } from './kernels.js';
 import { raceTorch } from './torch.js';
 

@@ -8,8 +8,8 @@ const script = (name: string): string => fileURLToPath(new URL(`./${name}.js`, i
 const python = process.env.PYTHON ?? 'python3';
 const torch = 'bench/peers/torch_vnet.py';
 
-/** Programs that can do each kind of job. `vnet` is this project and comes first. */
-export function programsFor(mode: Mode): Program[] {
+/** Programs that can do each kind of job with a network. `vnet` is this project and comes first. */
+export function programsFor(mode: Mode, network: string): Program[] {
   const node = (name: string, ...args: string[]) => ({ name, command: process.execPath, args });
   const ours = node('vnet', script('vnet'));
   const pytorch = ['channels-last', 'NCHW'].map((layout) => ({
@@ -19,7 +19,8 @@ export function programsFor(mode: Mode): Program[] {
   }));
   if (mode === 'train') return [ours, ...pytorch];
   const onnx = ['web', 'node'].map((kind) => node(`onnxruntime-${kind}`, script('onnxruntime'), kind));
-  if (mode === 'logits') return [ours, ...onnx];
+  // The others hold VNet only.
+  if (mode === 'logits' || network !== 'vnet') return [ours, ...onnx];
   return [ours, ...pytorch, ...onnx, node('TensorFlow.js wasm', script('tfjs'))];
 }
 

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 
-/** What is raced: image bytes to label bytes, image bytes to logits at 1/8, or a whole training step. */
+/** What is raced: image bytes to label bytes, image bytes to logits of the head, or a whole training step. */
 export type Mode = 'infer' | 'logits' | 'train';
 
 /** A program that holds a network and runs it when told to; tensors come and go in raw files. */
@@ -8,6 +8,7 @@ export interface LoadCommand {
   readonly cmd: 'load';
   readonly mode: Mode;
   /** Name and configuration of the network, for programs that build it themselves. */
+  readonly network: string;
   readonly config: Readonly<Record<string, unknown>>;
   /** Safetensors. */
   readonly weights: string;

@@ -1,7 +1,7 @@
 /** This project, as one of the programs in a race. */
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Executor } from '../../src/backends/backend.js';
-import { vnet, vnetConfig } from '../../src/nets/vnet.js';
+import { networkFromConfig } from '../../src/nets/index.js';
 import { compile } from '../../src/run.js';
 import { decodeSafetensors } from '../../src/train/safetensors.js';
 import type { Mode } from './protocol.js';
@@ -13,11 +13,11 @@ let mode: Mode;
 const hyper = Float32Array.of(5e-4, 0.9, 0.999, 1e-8, 1e-4, 0, 0.1, 0.001);
 
 await serve({
-  async load({ config, weights, shape, threads, ...command }) {
+  async load({ network: name, config, weights, shape, threads, ...command }) {
     mode = command.mode;
     const [batch, height, width] = shape;
     const size = { batch, height, width, threads };
-    const network = vnet(vnetConfig.parse(config));
+    const network = networkFromConfig(name, config);
     executor = await compile(
       network,
       mode === 'train'

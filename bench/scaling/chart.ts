@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import { chartFile } from '../svg.js';
+import { renderChart } from '../../src/report/chart.js';
 
 export interface Series {
   readonly name: string;
@@ -33,34 +33,37 @@ export function linesChart({ title, x, y, logarithmic, series }: LinesOptions): 
     name,
     colour: colours[i],
   }));
-  return chartFile({
-    ariaLabel: `${title}: ${y} over ${x}`,
-    marginRight: 74,
-    marginTop: 30,
-    x: logarithmic
-      ? { type, label: x, ticks: [...new Set(measured.map((point) => point.x))], tickFormat: '.2~g' }
-      : { type, label: x, ticks: 4, zero: true },
-    y: {
-      type,
-      label: y,
-      grid: true,
-      ...(logarithmic
-        ? { ticks: [3, 10, 30, 100, 300, 1000, 3000], tickFormat: 'd' }
-        : { ticks: 5, zero: true }),
+  return renderChart(
+    {
+      ariaLabel: `${title}: ${y} over ${x}`,
+      marginRight: 74,
+      marginTop: 30,
+      x: logarithmic
+        ? { type, label: x, ticks: [...new Set(measured.map((point) => point.x))], tickFormat: '.2~g' }
+        : { type, label: x, ticks: 4, zero: true },
+      y: {
+        type,
+        label: y,
+        grid: true,
+        ...(logarithmic
+          ? { ticks: [3, 10, 30, 100, 300, 1000, 3000], tickFormat: 'd' }
+          : { ticks: 5, zero: true }),
+      },
+      color: { type: 'identity' },
+      marks: [
+        Plot.line(laws, {
+          x: 'x',
+          y: 'y',
+          z: 'name',
+          stroke: 'colour',
+          strokeWidth: 1.2,
+          strokeDasharray: '4 3',
+        }),
+        Plot.dot(measured, { x: 'x', y: 'y', fill: 'colour', r: 4 }),
+        Plot.text(ends, { x: 'x', y: 'y', text: 'name', dx: 8, textAnchor: 'start', fill: 'colour' }),
+        Plot.text([title], { frameAnchor: 'top', dy: -18, text: (d: string) => d, fontWeight: 600 }),
+      ],
     },
-    color: { type: 'identity' },
-    marks: [
-      Plot.line(laws, {
-        x: 'x',
-        y: 'y',
-        z: 'name',
-        stroke: 'colour',
-        strokeWidth: 1.2,
-        strokeDasharray: '4 3',
-      }),
-      Plot.dot(measured, { x: 'x', y: 'y', fill: 'colour', r: 4 }),
-      Plot.text(ends, { x: 'x', y: 'y', text: 'name', dx: 8, textAnchor: 'start', fill: 'colour' }),
-      Plot.text([title], { frameAnchor: 'top', dy: -18, text: (d: string) => d, fontWeight: 600 }),
-    ],
-  });
+    { standalone: true },
+  );
 }

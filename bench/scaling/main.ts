@@ -13,9 +13,10 @@ import { parseArgs } from 'node:util';
 import type { Executor } from '../../src/backends/backend.js';
 import { Rng } from '../../src/data/rng.js';
 import { sizeOf } from '../../src/graph/ir.js';
+import { median } from '../../src/median.js';
 import { vnet } from '../../src/nets/vnet.js';
 import { compile } from '../../src/run.js';
-import { median, race, ratio } from '../statistics.js';
+import { race, ratio } from '../statistics.js';
 import { linesChart } from './chart.js';
 
 const { values: flags } = parseArgs({

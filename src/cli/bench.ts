@@ -5,12 +5,13 @@ import type { Executor } from '../backends/backend.js';
 import { Rng } from '../data/rng.js';
 import type { Phase } from '../graph/ir.js';
 import { sizeOf } from '../graph/ir.js';
-import { networkFromConfig, networkNames } from '../nets/index.js';
+import { median } from '../median.js';
+import { networkFromConfig } from '../nets/index.js';
 import { formatBytes, formatRate } from '../report/format.js';
 import { compile } from '../run.js';
 import { defaultBackend } from './device.js';
 import type { PixelSize } from './options.js';
-import { formatSize, jsonOption, pixelSize, threadsOption, whole } from './options.js';
+import { formatSize, jsonOption, netOption, pixelSize, threadsOption, whole } from './options.js';
 import type { Peaks } from './roofline.js';
 import { bytesMoved, measurePeaks, roofOf } from './roofline.js';
 import { formatTable } from './table.js';
@@ -19,7 +20,7 @@ interface BenchFlags {
   readonly size: PixelSize;
   readonly batch: number;
   readonly mode: 'train' | 'infer';
-  readonly network: string;
+  readonly net: string;
   readonly classes: number;
   readonly threads: number;
   readonly runs: number;
@@ -45,7 +46,7 @@ export const benchCommand = (): Command =>
         .choices(['infer', 'train'])
         .default('infer'),
     )
-    .addOption(new Option('--network <name>', 'which network').choices(networkNames).default('vnet'))
+    .addOption(netOption().default('vnet'))
     .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
     .addOption(threadsOption())
     .addOption(new Option('--runs <n>', 'timed runs; the median counts').argParser(whole(1, 1000)).default(9))
@@ -82,7 +83,7 @@ interface BenchResult {
 
 async function run(flags: BenchFlags): Promise<void> {
   const { size, batch, mode, threads, runs } = flags;
-  const network = networkFromConfig(flags.network, { classes: flags.classes });
+  const network = networkFromConfig(flags.net, { classes: flags.classes });
   const executor = await compile(network, { mode, batch, ...size, device: defaultBackend, threads });
   try {
     const once = feed(executor, mode, flags.classes);
@@ -170,14 +171,8 @@ async function kernelTimes(
   });
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
-
 const toJson = ({ flags, ...rest }: BenchResult) => {
-  const { size, batch, mode, network, classes, threads } = flags;
+  const { size, batch, mode, net: network, classes, threads } = flags;
   const node = process.version;
   return { network, classes, mode, batch, ...size, threads, node, ...rest };
 };
@@ -187,7 +182,7 @@ function render(result: BenchResult): string {
   const what = flags.mode === 'infer' ? 'inference, image bytes to label bytes' : 'training step';
   const spread = `${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)}`;
   const lines = [
-    `${pc.bold(flags.network)}, ${flags.batch} × ${formatSize(flags.size)}, ${what}`,
+    `${pc.bold(flags.net)}, ${flags.batch} × ${formatSize(flags.size)}, ${what}`,
     pc.dim(`${result.cpu}, ${flags.threads} threads, Node ${process.version}, ${ms.length} runs`),
     '',
     `${pc.bold(pc.green(`${medianMs.toFixed(1)} ms`))}  (${spread})   ${formatRate((1000 * flags.batch) / medianMs)}   ` +

@@ -12,7 +12,7 @@ import { formatRate, formatScore } from '../report/format.js';
 import type { DeviceFlags } from './device.js';
 import { deviceOptions, openBackend } from './device.js';
 import { modelOption, openModel } from './model.js';
-import { jsonOption, threadsOption } from './options.js';
+import { jsonOption, netOption, threadsOption } from './options.js';
 import { Progress } from './progress.js';
 import { formatTable } from './table.js';
 import type { ViewFlags } from './views.js';
@@ -23,6 +23,7 @@ interface EvalOptions extends ViewFlags, DeviceFlags {
   readonly data: string;
   readonly split: string;
   readonly confusion?: string;
+  readonly net?: string;
   readonly threads: number;
   readonly json?: boolean;
 }
@@ -37,6 +38,7 @@ export function evalCommand(): Command {
       'Runs a model over a split, each image at its own size, and prints IoU per class, mIoU and accuracy.',
     )
     .addOption(modelOption())
+    .addOption(netOption('refuse models of another network'))
     .requiredOption('--data <dir>', 'data set folder')
     .option('--split <name>', 'which split', 'val')
     .addOption(
@@ -64,7 +66,7 @@ function matrixFile(file: string): string {
 
 async function run(options: EvalOptions): Promise<void> {
   const backend = await openBackend(options);
-  const { model, file } = await openModel(options.model);
+  const { model, file } = await openModel(options.model, options.net);
   const dataset = await openDataset(options.data, { split: options.split });
   const predictor = new Predictor(model.network, model.weights, {
     backend,

@@ -21,9 +21,6 @@ interface ExportOptions {
   readonly output: 'labels' | 'logits';
 }
 
-/** What a dynamic model is written down at; a multiple of every network's smallest step. */
-const anySize: PixelSize = { height: 256, width: 512 };
-
 export const exportCommand = (): Command =>
   new Command('export')
     .summary('a model for other programs: ONNX, or a state_dict of PyTorch')
@@ -60,7 +57,7 @@ async function run(given: string, options: ExportOptions): Promise<void> {
   const { model, file } = await openModel(given);
   const { network, weights } = model;
   if (onnx) {
-    const bytes = exportOnnx(network, weights, { ...(size ?? anySize), dynamic: !size, output });
+    const bytes = exportOnnx(network, weights, { ...(size ?? { dynamic: true }), output });
     await writeAtomic(onnx, bytes);
     const shown = size ? formatSize(size) : 'any size';
     process.stdout.write(`${onnx}: ${network.name}, ${shown}, ${output}, ${formatBytes(bytes.length)}\n`);

@@ -32,8 +32,15 @@ export function modelFile(given: string): string {
   return found;
 }
 
-/** Loads the model that a path stands for (see {@link modelFile}). */
-export async function openModel(given: string): Promise<{ model: Model; file: string }> {
+/**
+ * Loads the model that a path stands for (see {@link modelFile}).
+ * @param net what the network must be.
+ * @throws UserError where it is another one.
+ */
+export async function openModel(given: string, net?: string): Promise<{ model: Model; file: string }> {
   const file = modelFile(given);
-  return { model: await loadModel(file), file };
+  const model = await loadModel(file);
+  const { name } = model.network;
+  if (net !== undefined && net !== name) throw new UserError(`${file}: a model of ${name}, not of ${net}`);
+  return { model, file };
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import { networkNames } from '../nets/index.js';
 
 /** Height and width in pixels. */
 export interface PixelSize {
@@ -61,6 +62,10 @@ export const pixelSize: (text: string) => PixelSize = checked(
 
 /** `1024×2048`. */
 export const formatSize = ({ height, width }: PixelSize): string => `${height}×${width}`;
+
+/** `--net`; commands that load a model instead take it as what the model must be. */
+export const netOption = (description = 'which network'): Option =>
+  new Option('--net <name>', description).choices(networkNames);
 
 export const jsonOption = (): Option => new Option('--json', 'print the result as JSON on stdout');
 

@@ -2,18 +2,21 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { compileInference, compileTraining } from '../compile.js';
 import { scratchRuleOf } from '../device.js';
+import { UserError } from '../errors.js';
 import type { PlanCost, StageCost } from '../graph/cost.js';
 import { costOf } from '../graph/cost.js';
 import type { Policy } from '../graph/differentiate.js';
 import { policies } from '../graph/differentiate.js';
 import { formatShape } from '../graph/ir.js';
 import type { Plan } from '../graph/planned.js';
-import { vnet } from '../nets/vnet.js';
+import type { Network } from '../nets/index.js';
+import { networkFromConfig } from '../nets/index.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
+import { published } from '../report/published.js';
 import type { DeviceFlags } from './device.js';
 import { deviceOptions } from './device.js';
 import type { PixelSize } from './options.js';
-import { formatSize, jsonOption, pixelSize, whole } from './options.js';
+import { formatSize, jsonOption, netOption, pixelSize, whole } from './options.js';
 import { formatTable } from './table.js';
 
 interface PlanOptions extends DeviceFlags {
@@ -22,8 +25,9 @@ interface PlanOptions extends DeviceFlags {
   readonly mode: 'train' | 'infer';
   readonly policy: Policy;
   readonly classes: number;
-  readonly alpha: number;
-  readonly beta: number;
+  readonly net: string;
+  readonly alpha?: number;
+  readonly beta?: number;
   readonly calls?: boolean;
   readonly json?: boolean;
 }
@@ -55,9 +59,10 @@ export function planCommand(): Command {
         .choices(policies)
         .default('reversible'),
     )
+    .addOption(netOption().default('vnet'))
     .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
-    .addOption(new Option('--alpha <n>', 'V modules of stage 2').argParser(whole(0, 64)).default(1))
-    .addOption(new Option('--beta <n>', 'V modules of stage 3').argParser(whole(0, 64)).default(2))
+    .option('--alpha <n>', 'V modules of stage 2 of vnet (default: 1)', whole(0, 64))
+    .option('--beta <n>', 'V modules of stage 3 of vnet (default: 2)', whole(0, 64))
     .addOption(new Option('--calls', 'also list every kernel call with the memory in use'));
   for (const option of deviceOptions()) command.addOption(option);
   return command
@@ -77,6 +82,7 @@ type Device = Awaited<ReturnType<typeof scratchRuleOf>>;
 interface PlanResult {
   readonly device: Device['name'];
   readonly options: PlanOptions & { readonly batch: number };
+  readonly network: Network;
   readonly plan: Plan;
   readonly cost: PlanCost;
   /** Plans of the same step under each policy; empty in inference. */
@@ -85,29 +91,33 @@ interface PlanResult {
 
 function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): PlanResult {
   const options = { ...asked, batch: asked.batch ?? (asked.mode === 'train' ? 4 : 1) };
-  const { batch, size, classes, alpha, beta } = options;
-  const net = vnet({ classes, alpha, beta });
+  const { batch, size, net, classes, alpha, beta } = options;
+  const depth = Object.entries({ alpha, beta }).filter(([, value]) => value !== undefined);
+  if (net !== 'vnet' && depth.length > 0)
+    throw new UserError(`--${depth[0][0]}: only vnet has it, not ${net}`, 2);
+  const network = networkFromConfig(net, { classes, ...Object.fromEntries(depth) });
   const common = { batch, ...size, scratchBytes };
   if (options.mode === 'infer') {
-    const plan = compileInference(net, common);
-    return { device, options, plan, cost: costOf(plan), byPolicy: new Map() };
+    const plan = compileInference(network, common);
+    return { device, options, network, plan, cost: costOf(plan), byPolicy: new Map() };
   }
   const byPolicy = new Map(
     policies.map((policy) => {
-      const plan = compileTraining(net, { ...common, policy });
+      const plan = compileTraining(network, { ...common, policy });
       return [policy, { plan, cost: costOf(plan) }];
     }),
   );
-  return { device, options, ...byPolicy.get(options.policy)!, byPolicy };
+  return { device, options, network, ...byPolicy.get(options.policy)!, byPolicy };
 }
 
 /** Known figures for the step that the paper trains with: 4 images of 1024×2048, VNet(1, 2). */
 const references = { pytorchPeakRssMB: 4810, paperGpuMB: 9345 };
 
-function toJson({ device, options, plan, cost, byPolicy }: PlanResult) {
-  const { mode, batch, size, policy, classes, alpha, beta } = options;
+function toJson({ device, options, network, plan, cost, byPolicy }: PlanResult) {
+  const { mode, batch, size, policy, net: name, classes } = options;
+  const { alpha, beta } = network.config;
   return {
-    network: { name: 'vnet', classes, alpha, beta },
+    network: { name, classes, alpha, beta },
     device,
     mode,
     batch,
@@ -126,17 +136,19 @@ function toJson({ device, options, plan, cost, byPolicy }: PlanResult) {
         { arenaBytes: other.arenaBytes, keptBytes: otherCost.total.keptBytes, flops: otherCost.total.flops },
       ]),
     ),
-    ...(mode === 'train' ? { references } : {}),
+    ...(mode === 'train' && name === 'vnet' ? { references } : {}),
     timeline: plan.timeline,
   };
 }
 
 function render(result: PlanResult): string {
-  const { device, options, plan, byPolicy } = result;
-  const { mode, batch, size, alpha, beta, classes } = options;
+  const { device, options, network, plan, byPolicy } = result;
+  const { mode, batch, size, net, classes } = options;
+  const { alpha, beta } = network.config;
+  const title = net === 'vnet' ? `VNet(${alpha}, ${beta})` : published[net].title;
   const what = mode === 'train' ? `training step, policy ${options.policy}` : 'inference';
   const parts = [
-    `${pc.bold(`VNet(${alpha}, ${beta})`)}, ${classes} classes: ` +
+    `${pc.bold(title)}, ${classes} classes: ` +
       `${pc.bold(formatCount(plan.parameters))} parameters (${formatExact(plan.parameters)})\n` +
       `${batch} × ${formatSize(size)}, ${what} on ${device}: ${plan.calls.length} kernel calls`,
     renderArena(plan),
@@ -246,6 +258,7 @@ function renderPolicies({ options, byPolicy }: PlanResult): string {
     ],
     rows,
   );
+  if (options.net !== 'vnet') return table;
   const note =
     `For comparison, VNet(1, 2) at 4 × 1024×2048: PyTorch's process peaks at ${references.pytorchPeakRssMB} MB, ` +
     `the paper's GPU run takes ${references.paperGpuMB} MB.`;

@@ -18,7 +18,7 @@ import { usableMemory } from '../train/memory.js';
 import type { DeviceFlags } from './device.js';
 import { deviceOptions, openBackend } from './device.js';
 import { modelOption, openModel } from './model.js';
-import { jsonOption, real, threadsOption } from './options.js';
+import { jsonOption, netOption, real, threadsOption } from './options.js';
 import { Progress } from './progress.js';
 import type { ViewFlags } from './views.js';
 import { predictOptions, viewOptions } from './views.js';
@@ -30,6 +30,7 @@ interface PredictFlags extends ViewFlags, DeviceFlags {
   readonly data?: string;
   readonly split: string;
   readonly submission?: string;
+  readonly net?: string;
   readonly threads: number;
   readonly json?: boolean;
 }
@@ -52,6 +53,7 @@ export function predictCommand(): Command {
     )
     .argument('[inputs...]', 'pictures, or folders that are searched for pictures')
     .addOption(modelOption())
+    .addOption(netOption('refuse models of another network'))
     .option('--data <dir>', 'predict a data set instead of pictures')
     .option('--split <name>', 'which split of --data', 'test')
     .option('--out <dir>', 'folder for the results', 'predictions')
@@ -81,7 +83,7 @@ export function predictCommand(): Command {
 async function run(given: readonly string[], flags: PredictFlags): Promise<void> {
   const inputs = await inputsOf(given, flags);
   const backend = await openBackend(flags);
-  const { model } = await openModel(flags.model);
+  const { model } = await openModel(flags.model, flags.net);
   const write = flags.submission
     ? submissionWriter(flags.submission, inputs, model)
     : pngWriter(flags, inputs, model);

@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   study: async () => (await import('./study.js')).studyCommand(),
   table2: async () => (await import('./table2.js')).table2Command(),
   table3: async () => (await import('./table3.js')).table3Command(),
+  fig6: async () => (await import('./fig6.js')).fig6Command(),
   compare: async () => (await import('./compare.js')).compareCommand(),
   info: async () => (await import('./info.js')).infoCommand(),
   devices: async () => (await import('./devices.js')).devicesCommand(),

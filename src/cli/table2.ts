@@ -3,6 +3,7 @@ import * as Plot from '@observablehq/plot';
 import { Command, Option } from 'commander';
 import { compileInference } from '../compile.js';
 import { writeAtomic } from '../data/files.js';
+import { median } from '../median.js';
 import type { Network } from '../nets/index.js';
 import { networkFromConfig, networkNames } from '../nets/index.js';
 import { renderChart } from '../report/chart.js';
@@ -129,7 +130,7 @@ async function medianMs(network: Network, { size, runs, threads }: Table2Flags):
       await executor.read('prediction');
       if (i > 0) times.push(performance.now() - start);
     }
-    return times.sort((a, b) => a - b)[times.length >> 1];
+    return median(times);
   } finally {
     await executor.dispose();
   }

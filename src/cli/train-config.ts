@@ -36,6 +36,7 @@ export interface TrainFlags extends DeviceFlags {
   readonly ema?: number;
   readonly seed?: number;
   readonly policy?: TrainConfig['policy'];
+  readonly net?: string;
   readonly alpha?: number;
   readonly beta?: number;
   readonly classes?: number;
@@ -65,10 +66,13 @@ export async function resolveConfig(
   if (typeof out !== 'string') throw new UserError("required option '--out <dir>' not specified", 2);
   const stored = runFiles(out).config;
   const before = flags.resume && isFile(stored) ? await readConfig(stored) : {};
-  const network = {
+  const configured = {
     ...(before.network as TrainConfig['network']),
     ...(fromFile.network as TrainConfig['network']),
   };
+  // Another network does not take over what was configured for the first.
+  const other = flags.net !== undefined && flags.net !== (configured.name ?? 'vnet');
+  const network = other ? { name: flags.net, config: {} } : configured;
   const depth = {
     ...(flags.alpha === undefined ? {} : { alpha: flags.alpha }),
     ...(flags.beta === undefined ? {} : { beta: flags.beta }),

@@ -9,7 +9,7 @@ import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
 import { deviceName, openBackend } from './device.js';
-import { jsonOption, pixelSize, real, whole } from './options.js';
+import { jsonOption, netOption, pixelSize, real, whole } from './options.js';
 import type { Size, TrainFlags } from './train-config.js';
 import { resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
@@ -62,8 +62,9 @@ export const trainCommand = (): Command =>
     .option('--scale <low,high>', 'random zoom, such as 0.75,1.75', range)
     .option('--jitter <amount>', 'random brightness, contrast, saturation, such as 0.4', real(0, 1))
     .optionsGroup('Network:')
-    .option('--alpha <n>', 'V modules of stage 2 (default: 1)', whole(0, 64))
-    .option('--beta <n>', 'V modules of stage 3 (default: 2)', whole(0, 64))
+    .addOption(netOption('which network (default: vnet)'))
+    .option('--alpha <n>', 'V modules of stage 2 of vnet (default: 1)', whole(0, 64))
+    .option('--beta <n>', 'V modules of stage 3 of vnet (default: 2)', whole(0, 64))
     .option('--classes <n>', 'refuse data with another number of classes', whole(2, 255))
     .addOption(
       new Option('--policy <policy>', 'what the backward pass recomputes (default: reversible)').choices(

@@ -4,33 +4,38 @@ import type { Graph, Node, NodeFor, Value } from '../graph/ir.js';
 import type { Network } from '../nets/network.js';
 import type { ConvAttrs } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
-import { averageMatrix, convolutionAxes, poolPads, transposePads } from './geometry.js';
+import { convolutionAxes, poolPads, transposePads } from './geometry.js';
 import { OnnxGraph } from './onnxModel.js';
+import { OnnxSizes } from './onnxSizes.js';
 
-export interface OnnxOptions {
-  /** Pixels; with `dynamic`, of the size the graph is written down at, a multiple of 32. */
-  readonly height: number;
-  readonly width: number;
-  /**
-   * Any batch and size when the model runs. VNet and BiSeNet take any; networks that upsample by transposed convolution
-   * or unpooling need multiples of 8 (SegNet: 32); PSPNet and ICNet cannot, because of their adaptive poolings.
-   */
-  readonly dynamic?: boolean;
+/** What to export; without `dynamic`, for one image of `height×width` pixels. */
+export type OnnxOptions = {
   /** `labels` (default): u8 `N×H×W`; `logits`: float `N×classes×h×w` as the head gives them. */
   readonly output?: 'labels' | 'logits';
-}
+} & (
+  | { readonly height: number; readonly width: number; readonly dynamic?: false }
+  /** Any batch and size when the model runs. */
+  | { readonly dynamic: true }
+);
+
+/**
+ * What a dynamic model is written down at: a multiple of every network's smallest step, and so large that no two
+ * resolutions, and no pooling's bins, have the same size.
+ */
+const anySize = { height: 256, width: 512 };
 
 /**
  * A network with its weights as an ONNX model. Input `images`: u8 `N×H×W×3` RGB, normalised inside. Output `labels` or
  * `logits`.
- * @throws UserError where a network cannot be exported with `dynamic`.
+ * @throws UserError where an operation has no counterpart in ONNX.
  */
 export function exportOnnx(
   network: Network,
   weights: ReadonlyMap<string, Float32Array>,
   options: OnnxOptions,
 ): Uint8Array {
-  const { height, width, dynamic = false, output = 'labels' } = options;
+  const { dynamic = false, output = 'labels' } = options;
+  const { height, width } = options.dynamic ? anySize : options;
   const b = new Builder('infer');
   const images = b.input('images', [1, height, width, 3], 'u8');
   const logits = network.build(b, images);
@@ -59,8 +64,7 @@ class Exporter {
   /** Name in ONNX of each value so far. */
   private readonly names = new Map<number, string>();
   private readonly producers = new Map<number, Node>();
-  /** The first value of each height and width: what a later resize takes its size from. */
-  private readonly sizes = new Map<string, string>();
+  private readonly sizes: OnnxSizes;
   private readonly normalized = new Map<string, string>();
   private planar: string | undefined;
 
@@ -68,18 +72,16 @@ class Exporter {
     graph: Graph,
     private readonly weights: ReadonlyMap<string, Float32Array>,
     private readonly images: Value,
-    private readonly dynamic: boolean,
+    dynamic: boolean,
   ) {
+    this.sizes = new OnnxSizes(this.onnx, images, dynamic);
     for (const node of graph.nodes) {
       for (const value of Object.values(node.outputs) as Value[]) this.producers.set(value.id, node);
     }
     for (const node of graph.nodes) {
       const results = this.translate(node);
       Object.values(node.outputs).forEach((value: Value, i) => {
-        if (results[i] === undefined) return;
-        this.names.set(value.id, results[i]);
-        const key = value.shape.slice(1, 3).join('×');
-        if (!this.sizes.has(key)) this.sizes.set(key, results[i]);
+        if (results[i] !== undefined) this.names.set(value.id, results[i]);
       });
     }
   }
@@ -209,9 +211,28 @@ class Exporter {
   private convolution({ inputs, attrs, label }: NodeFor<'conv2d'>): string {
     const { x, weight, bias } = inputs;
     const from = attrs.normalize ? this.normalize(attrs.normalize) : this.name(x);
-    const operands = [from, this.kernel(weight)];
+    const growing = this.growsPadding(weight, attrs);
+    const operands = [growing ? this.pad(label, from, x, attrs) : from, this.kernel(weight)];
     if (bias) operands.push(this.vector(bias, [bias.shape[3]]));
-    return this.onnx.one('Conv', label, operands, this.geometry(weight, attrs));
+    const padding = growing ? evenPadding(weight) : attrs.padding;
+    return this.onnx.one('Conv', label, operands, this.geometry(weight, { ...attrs, padding }));
+  }
+
+  /** Whether the padding depends on a size that is not known yet (see `OnnxSizes.growth`). */
+  private growsPadding(weight: Value, { stride }: ConvAttrs): boolean {
+    return this.sizes.dynamic && weight.shape[0] % 2 === 0 && stride[0] > 1;
+  }
+
+  private pad(
+    label: string,
+    name: string,
+    { shape: [, height, width] }: Value,
+    { stride }: ConvAttrs,
+  ): string {
+    const growth = this.sizes.growth(height, width, stride[0]);
+    const outer = this.onnx.ints('zeros', [0, 0]);
+    const pads = this.onnx.one('Concat', label, [outer, growth, outer, growth], { axis: { int: 0 } });
+    return this.onnx.one('Pad', label, [name, pads]);
   }
 
   private geometry(weight: Value, { stride, padding, dilation, groups }: ConvAttrs) {
@@ -229,11 +250,27 @@ class Exporter {
     attrs,
     label,
   }: NodeFor<'conv2dGradInput'>): string {
+    const { onnx, sizes } = this;
+    const { height, width, stride } = attrs;
     const operands = [this.name(gy), this.kernel(weight)];
-    return this.onnx.one('ConvTranspose', label, operands, {
-      ...this.geometry(weight, attrs),
-      output_padding: { ints: transposePads(gy.shape, weight.shape, attrs) },
-    });
+    if (!sizes.dynamic) {
+      return onnx.one('ConvTranspose', label, operands, {
+        ...this.geometry(weight, attrs),
+        output_padding: { ints: transposePads(gy.shape, weight.shape, attrs) },
+      });
+    }
+    // All that the windows reach, then the part that the padding and the size at run time leave.
+    const all = onnx.one(
+      'ConvTranspose',
+      label,
+      operands,
+      this.geometry(weight, { ...attrs, padding: [0, 0] }),
+    );
+    const growing = this.growsPadding(weight, attrs);
+    let start = onnx.ints(`${label}.${weight.name}.start`, growing ? evenPadding(weight) : attrs.padding);
+    if (growing) start = onnx.one('Add', label, [start, sizes.growth(height, width, stride[0])]);
+    const end = onnx.one('Add', label, [start, sizes.of(height, width)]);
+    return onnx.one('Slice', label, [all, start, end, onnx.ints('axes.2.3', [2, 3])]);
   }
 
   /** A batch norm of running statistics, and the activation that belongs to it. */
@@ -280,56 +317,38 @@ class Exporter {
   }
 
   private maxUnpool({ inputs: { x, index }, attrs, label }: NodeFor<'maxUnpool'>): string {
-    const { kernel, stride, padding, height, width } = attrs;
-    const inferred = (n: number) => (n - 1) * stride + kernel - 2 * padding;
-    if (inferred(x.shape[1]) !== height || inferred(x.shape[2]) !== width) {
-      throw new UserError(
-        `${label}: ONNX unpools whole windows only; export with a size that all poolings divide (multiples of 32 always work)`,
-        2,
-      );
-    }
-    return this.onnx.one('MaxUnpool', label, [this.name(x), this.name(index)], {
+    const { kernel, stride, height, width } = attrs;
+    const name = this.name(x);
+    // ONNX Runtime takes a shape only if it is no smaller than what the windows give: with these pads, their least.
+    const shape = this.sizes.resized(name, x.shape[3], height, width);
+    return this.onnx.one('MaxUnpool', label, [name, this.name(index), shape], {
       kernel_shape: { ints: [kernel, kernel] },
       strides: { ints: [stride, stride] },
-      pads: { ints: [padding, padding, padding, padding] },
+      pads: { ints: poolPads(attrs) },
     });
   }
 
   /** Averages over rows, then over columns, as products with matrices of the bins. */
   private adaptivePool({ inputs: { x }, attrs: { height, width }, label }: NodeFor<'adaptivePool'>): string {
-    if (height === 1 && width === 1) return this.onnx.one('GlobalAveragePool', label, [this.name(x)]);
-    if (this.dynamic) {
-      throw new UserError(
-        `${label}: pooling to ${height}×${width} bins has no dynamic size in ONNX; export with --size`,
-      );
-    }
-    const [, h, w] = x.shape;
-    const rows = this.onnx.floats(`bins.${height}.${h}`, [height, h], averageMatrix(h, height, false));
-    const columns = this.onnx.floats(`bins.${w}.${width}`, [w, width], averageMatrix(w, width, true));
-    const partly = this.onnx.one('MatMul', label, [rows, this.name(x)]);
-    return this.onnx.one('MatMul', label, [partly, columns]);
+    const name = this.name(x);
+    if (height === 1 && width === 1) return this.onnx.one('GlobalAveragePool', label, [name]);
+    const rows = this.sizes.averages(x, name, 'rows', height);
+    const columns = this.sizes.averages(x, name, 'columns', width);
+    return this.onnx.one('MatMul', label, [this.onnx.one('MatMul', label, [rows, name]), columns]);
   }
 
   private resize(label: string, x: Value, height: number, width: number): string {
     if (x.shape[1] === height && x.shape[2] === width) return this.name(x);
-    const size = this.dynamic
-      ? this.sizeLike(label, height, width)
-      : this.onnx.ints(`size.${height}.${width}`, [height, width]);
-    return this.onnx.one('Resize', label, [this.name(x), '', '', size], {
+    return this.onnx.one('Resize', label, [this.name(x), '', '', this.sizes.of(height, width)], {
       mode: { text: 'linear' },
       coordinate_transformation_mode: { text: 'half_pixel' },
       axes: { ints: [2, 3] },
     });
   }
-
-  /** Height and width of the image, or of the first feature map of that size, when the model runs. */
-  private sizeLike(label: string, height: number, width: number): string {
-    const isImage = height === this.images.shape[1] && width === this.images.shape[2];
-    const like = isImage ? 'images' : this.sizes.get(`${height}×${width}`);
-    if (!like) throw new UserError(`${label}: resizes to a size of its own; export with a fixed --size`);
-    const first = isImage ? 1 : 2;
-    const shape = this.onnx.one('Shape', label, [like]);
-    const range = [this.onnx.ints(`from.${first}`, [first]), this.onnx.ints(`to.${first + 2}`, [first + 2])];
-    return this.onnx.one('Slice', label, [shape, ...range]);
-  }
 }
+
+/** Padding of an even window before it grows: half of it less one, along both axes. */
+const evenPadding = ({ shape: [rows, columns] }: Value): readonly [number, number] => [
+  rows / 2 - 1,
+  columns / 2 - 1,
+];

@@ -62,9 +62,10 @@ export class OnnxGraph {
     return this.initializer(name, 'float', shape, bytes);
   }
 
-  ints(name: string, values: readonly number[]): string {
+  /** The same of int64, by default a list. */
+  ints(name: string, values: readonly number[], shape: readonly number[] = [values.length]): string {
     const data = BigInt64Array.from(values, BigInt);
-    return this.initializer(name, 'int64', [values.length], new Uint8Array(data.buffer));
+    return this.initializer(name, 'int64', shape, new Uint8Array(data.buffer));
   }
 
   private initializer(name: string, type: OnnxType, shape: readonly number[], raw: Uint8Array): string {

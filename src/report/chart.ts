@@ -10,15 +10,13 @@ export const chartColours = {
   '--soft': '#94a3b8',
 } as const;
 
-/** Styles a chart needs where no page gives them. */
-const standaloneStyle = Object.entries({ ...chartColours, color: '#1f2933', background: '#ffffff' })
-  .map(([name, value]) => `${name}:${value}`)
-  .join(';');
+const standaloneStyle = 'color:#1f2933;background:#ffffff';
 
 /**
  * Draws a chart to SVG text, without a browser: an Observable Plot specification, its defaults made readable at
  * small sizes. Text is in `currentColor`, series in the variables of {@link chartColours}.
- * @param options.standalone for a file of its own: the SVG brings its colours and a white background.
+ * @param options.standalone for a file of its own: the SVG names its colours, as not every viewer resolves variables,
+ *   and brings a white background.
  */
 export function renderChart(spec: PlotOptions, options: { standalone?: boolean } = {}): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
@@ -35,6 +33,10 @@ export function renderChart(spec: PlotOptions, options: { standalone?: boolean }
   const svg = drawn.matches('svg') ? drawn : drawn.querySelector('svg')!;
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
   svg.setAttribute('role', 'img');
-  if (options.standalone) svg.setAttribute('style', `${svg.getAttribute('style') ?? ''};${standaloneStyle}`);
-  return svg.outerHTML;
+  if (!options.standalone) return svg.outerHTML;
+  svg.setAttribute('style', `${svg.getAttribute('style') ?? ''};${standaloneStyle}`);
+  return svg.outerHTML.replace(
+    /var\((--[\w-]+)\)/g,
+    (variable, name: string) => new Map<string, string>(Object.entries(chartColours)).get(name) ?? variable,
+  );
 }

@@ -232,10 +232,12 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     inputs: { gy: randomTensor(rng, image(rng)) },
     attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20) },
   }),
-  resizeArgmax: (rng) => ({
-    inputs: { x: randomTensor(rng, image(rng)) },
-    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20) },
-  }),
+  resizeArgmax: (rng) => {
+    const x = image(rng);
+    const same = rng.chance(0.3);
+    const [height, width] = same ? [x[1], x[2]] : [between(rng, 1, 20), between(rng, 1, 20)];
+    return { inputs: { x: randomTensor(rng, x) }, attrs: { height, width } };
+  },
   crossEntropy(rng) {
     const logits = image(rng, between(rng, 2, 20));
     const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];

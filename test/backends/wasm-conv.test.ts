@@ -197,6 +197,32 @@ test('conv2dGradInput', async () => {
   }
 });
 
+test('conv2dGradInput of windows that do not overlap, into pixels without gaps', async () => {
+  const rng = seededRandom(seed);
+  for (const acc of ['none', 'apart', 'in place'] as const) {
+    for (const stride of [2, 3]) {
+      const kernel = [stride, stride] as const;
+      const size = [stride * 5, stride * 7] as const;
+      const { attrs, x, y, weight, label } = setUp(rng, {
+        kernel,
+        stride,
+        cin: 19,
+        cout: 13,
+        padding: [0, 0],
+        size,
+      });
+      const inputs = {
+        gy: randomTensor(rng, y),
+        weight: randomTensor(rng, weight),
+        ...(acc === 'none' ? {} : { acc: randomTensor(rng, x) }),
+      };
+      const layout: Layout = { options, ...(acc === 'in place' ? { inPlace: { gx: 'acc' } } : {}) };
+      const all = { ...attrs, height: x[1], width: x[2] };
+      await assertParity(wasmBackend, 'conv2dGradInput', inputs, all, { relative, label, layout });
+    }
+  }
+});
+
 test('conv2dGradWeight', async () => {
   const rng = seededRandom(seed);
   for (const c of cases(rng)) {

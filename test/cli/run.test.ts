@@ -65,6 +65,19 @@ function failed(
   assert.match(stderr, /^(note: [^\n]+\n)*vnet: [^\n]+\n$/, 'one line, no stack trace');
 }
 
+test('train, eval and predict with --net', async () => {
+  const { code, stderr } = await train('enet', '--net', 'enet', '--epochs', '1', '--validate-every', '0');
+  assert.equal(code, 0, stderr);
+  const info = await vnet(['info', at('enet'), '--json']);
+  assert.equal(JSON.parse(info.stdout).network.name, 'enet');
+  const scored = await vnet(['eval', '--net', 'enet', '--model', at('enet'), '--data', at('scenes')]);
+  assert.equal(scored.code, 0, scored.stderr);
+  failed(
+    await vnet(['predict', '--net', 'vnet', '--model', at('enet'), '--data', at('scenes'), '--split', 'val']),
+    /last\.safetensors: a model of enet, not of vnet/,
+  );
+});
+
 test('train leaves a run folder with a report of its curves and pictures', () => {
   for (const name of ['best.safetensors', 'last.safetensors', 'config.json', 'metrics.jsonl']) {
     assert.ok(existsSync(at('run', name)), name);

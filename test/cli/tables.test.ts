@@ -48,6 +48,13 @@ test('table2: parameters beside the published ones, no timing asked for', async 
   assert.deepEqual(rows[0].slice(4), ['–', '–', '68.0']);
 });
 
+test('fig6: a share of a core slows a network down', async () => {
+  const args = ['--size', '64x64', '--networks', 'vnet', '--shares', '33,100', '--runs', '3'];
+  const [row] = await table('fig6', ...args, '--limit', 'pauses');
+  const [slow, fast] = row.slice(-2).map(Number);
+  assert.ok(slow > 0 && slow < 0.7 * fast, `${slow} of ${fast} images/s`);
+});
+
 test('an unknown network is wrong usage', async () => {
   assert.equal(await runCli(['table2', '--networks', 'vnet,unet']), 2);
 });

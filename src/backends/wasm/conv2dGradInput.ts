@@ -1,4 +1,4 @@
-import type { CallFor } from '../../graph/planned.js';
+import type { CallFor, TensorRef } from '../../graph/planned.js';
 import { tapsOf } from './conv2d.js';
 import type { WeightSteps } from './convDirect.js';
 import { directStages, packedWeightBytes } from './convDirect.js';
@@ -52,6 +52,7 @@ const stepsOf = (weight: GradInput['inputs']['weight'], groups: number): WeightS
  * stride 1 for each remainder `r`, by the taps with `r + p − d·k` divisible by `s`.
  */
 function stagesOf(call: GradInput): Stage[] {
+  if (isPatchwise(call)) return patchStages(call);
   const { gy, weight, acc } = call.inputs;
   const { gx } = call.outputs;
   const { stride, padding, dilation, groups } = call.attrs;
@@ -75,4 +76,37 @@ function stagesOf(call: GradInput): Stage[] {
     }
   }
   return stages;
+}
+
+/** Whether every pixel of `gy` makes a patch of `gx` of its own, as wide as the stride, in pixels without gaps. */
+function isPatchwise({ inputs: { gy, weight, acc }, outputs: { gx }, attrs }: GradInput): boolean {
+  const { stride, padding, dilation, groups } = attrs;
+  const dense = (ref: TensorRef) => ref.pixelStride === ref.shape[3];
+  return (
+    [0, 1].every((i) => stride[i] === weight.shape[i] && stride[i] * gy.shape[i + 1] === gx.shape[i + 1]) &&
+    Math.max(...padding) === 0 &&
+    Math.max(...dilation) === 1 &&
+    groups === 1 &&
+    dense(gx) &&
+    (!acc || dense(acc))
+  );
+}
+
+/** The pixels of one row of a patch lie side by side: they are the outputs of one 1×1 convolution, one per row. */
+function patchStages(call: GradInput): Stage[] {
+  const { gy, weight, acc } = call.inputs;
+  const { gx } = call.outputs;
+  const [rows, columns, outputs, inputs] = weight.shape;
+  const joined = (ref: TensorRef): TensorRef => {
+    const [batch, height, width, channels] = ref.shape;
+    const shape = [batch, height, width / columns, columns * channels] as const;
+    return { ...ref, shape, pixelStride: columns * channels };
+  };
+  const steps = { ...stepsOf(weight, 1), outputs: columns * outputs, outputStep: inputs };
+  const places = { y: joined(gx), residual: acc && joined(acc), step: [rows, 1] } as const;
+  return Array.from({ length: rows }, (_, row) => {
+    const taps = [{ y: 0, x: 0, source: row }];
+    const conv = { x: gy, stride: [1, 1], taps, steps, groups: 1, ...places, origin: [row, 0] } as const;
+    return directStages(conv, scratchPointer(call) + row * packedWeightBytes(steps, 1, 1));
+  }).flat();
 }

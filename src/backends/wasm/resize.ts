@@ -1,6 +1,6 @@
-import type { TensorRef } from '../../graph/planned.js';
+import type { CallFor, TensorRef } from '../../graph/planned.js';
 import type { WasmKernel, Word } from './lower.js';
-import { cut, f32, pixelsOf, scratchPointer, strided } from './lower.js';
+import { cut, f32, pixelsOf, pointer, scratchPointer, strided } from './lower.js';
 
 /** One direction of a bilinear resize from `coarse` to `fine` pixels. */
 export interface Axis {
@@ -76,19 +76,25 @@ export const resizeBilinearGrad: WasmKernel<'resizeBilinearGrad'> = {
   },
 };
 
+/** Logits that already have the size of the labels only need their largest channel. */
+const resizes = ({ inputs: { x }, outputs: { labels } }: CallFor<'resizeArgmax'>): boolean =>
+  x.shape[1] !== labels.shape[1] || x.shape[2] !== labels.shape[2] || labels.pixelStride !== 1;
+
 export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
-  /** The class of every coarse pixel. */
-  scratchBytes: ({ inputs: { x } }) => pixelsOf(x),
+  /** The class of every coarse pixel, where there is a resize to do. */
+  scratchBytes: (call) => (resizes(call) ? pixelsOf(call.inputs.x) : 0),
   lower(call) {
     const { x } = call.inputs;
     const { labels } = call.outputs;
     const channels = x.shape[3];
-    const at = scratchPointer(call);
+    const at = resizes(call) ? scratchPointer(call) : pointer(labels);
     const { per, chunks } = cut(pixelsOf(x), 16384 / channels);
+    const classes = { kernel: 'argmax', chunks, args: [...strided(x), channels, pixelsOf(x), per, at] };
+    if (!resizes(call)) return [classes];
     const bands = Math.ceil(x.shape[1] / bandRows);
     const padded = Math.ceil(channels / 4) * 4;
     return [
-      { kernel: 'argmax', chunks, args: [...strided(x), channels, pixelsOf(x), per, at] },
+      classes,
       {
         kernel: 'resizeArgmax',
         chunks: bands * x.shape[0],

@@ -1,12 +1,34 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { UserError } from '../errors.js';
 
 /** How a process is held to a share of one core. */
 export interface Limiter {
+  /** In words, for the heading of a table. */
   readonly name: string;
   /** Starts a command that gets at most `share` (0 to 1) of one core, all its threads together. */
   start(command: readonly string[], share: number): { child: ChildProcess; release(): void };
+}
+
+export const limits = ['auto', 'quota', 'pauses'] as const;
+export type Limit = (typeof limits)[number];
+
+/**
+ * `auto`: the kernel's quota where this machine lets us set one, else pauses.
+ * @throws UserError where the way asked for does not work here.
+ */
+export function limiter(limit: Limit): Limiter {
+  const group = limit === 'pauses' ? undefined : controlGroup();
+  if (group) return group;
+  if (limit === 'quota') {
+    throw new UserError(
+      'no control group can be made here (needs Linux and the right to write /sys/fs/cgroup)',
+    );
+  }
+  if (process.platform === 'win32')
+    throw new UserError('Windows can neither limit nor pause a process by share');
+  return dutyCycle;
 }
 
 /** Microseconds of the quota's period: short against a frame, so that frames are slowed evenly. */
@@ -18,35 +40,35 @@ function controlGroup(): Limiter | undefined {
   const versions = [
     {
       root: '/sys/fs/cgroup/cpu',
-      limits: (share: number) => [
+      files: (share: number) => [
         ['cpu.cfs_period_us', `${period}`],
-        ['cpu.cfs_quota_us', `${share * period}`],
+        ['cpu.cfs_quota_us', `${Math.round(share * period)}`],
         ['cpu.shares', '262144'],
       ],
     },
     {
       root: '/sys/fs/cgroup',
-      limits: (share: number) => [
-        ['cpu.max', `${share * period} ${period}`],
+      files: (share: number) => [
+        ['cpu.max', `${Math.round(share * period)} ${period}`],
         ['cpu.weight', '10000'],
       ],
     },
   ] as const;
-  for (const { root, limits } of versions) {
-    const group = join(root, `vnet-edge-${process.pid}`);
+  for (const { root, files } of versions) {
+    const group = join(root, `vnet-share-${process.pid}`);
     try {
       mkdirSync(group);
     } catch {
       continue;
     }
-    const able = limits(1).every(([file]) => existsSync(join(group, file)));
+    const able = files(1).every(([file]) => existsSync(join(group, file)));
     rmdirSync(group);
     if (!able) continue;
     return {
-      name: `cgroup quota, period ${period / 1000} ms`,
+      name: `control group's quota, period ${period / 1000} ms`,
       start(command, share) {
         mkdirSync(group, { recursive: true });
-        for (const [file, value] of limits(share)) writeFileSync(join(group, file), value);
+        for (const [file, value] of files(share)) writeFileSync(join(group, file), value);
         // The shell joins the group and becomes the command.
         const enter = `echo $$ > ${join(group, 'cgroup.procs')} && exec "$@"`;
         const child = spawn('sh', ['-c', enter, 'sh', ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -59,7 +81,7 @@ function controlGroup(): Limiter | undefined {
 
 /** Stops and continues the process by turns. Coarser than a quota; works everywhere that has signals. */
 const dutyCycle: Limiter = {
-  name: 'duty cycle of 40 ms by SIGSTOP and SIGCONT, one thread',
+  name: 'pauses, period 40 ms',
   start([command, ...args], share) {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const milliseconds = 40;
@@ -72,5 +94,3 @@ const dutyCycle: Limiter = {
     return { child, release: () => clearTimeout(timer) };
   },
 };
-
-export const limiter = (): Limiter => controlGroup() ?? dutyCycle;
