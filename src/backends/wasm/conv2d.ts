@@ -6,7 +6,7 @@ import { winogradBytes, winogradForm, winogradStages } from './convWinograd.js';
 import type { WasmKernel } from './lower.js';
 import { scratchPointer } from './lower.js';
 
-type Conv2d = CallFor<'conv2d'>;
+export type Conv2d = CallFor<'conv2d'>;
 
 export const conv2d: WasmKernel<'conv2d'> = {
   scratchBytes: (call) => {
@@ -23,7 +23,7 @@ export const conv2d: WasmKernel<'conv2d'> = {
   },
 };
 
-function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
+export function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
   const [kh, kw, cin, cout] = inputs.weight.shape;
   return winogradForm([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]]);
 }
@@ -40,7 +40,7 @@ const stepsOf = (weight: Conv2d['inputs']['weight'], groups: number): WeightStep
   };
 };
 
-function directOf({ inputs, outputs: { y }, attrs }: Conv2d): DirectConv {
+export function directOf({ inputs, outputs: { y }, attrs }: Conv2d): DirectConv {
   const { x, weight, bias, slope, residual, ...prologue } = inputs;
   const { stride, padding, dilation, groups, normalize } = attrs;
   const taps = tapsOf(weight.shape[0], weight.shape[1]).map(({ ky, kx, source }) => ({

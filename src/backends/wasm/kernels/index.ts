@@ -7,6 +7,7 @@ export { coefficients, runningStats, scaleWeight } from './coefficients';
 export { convDirect, convPackWeights } from './conv';
 export { convGradWeight, convReduceWeights } from './convGradWeight';
 export { convGradWeightWinograd, convWinograd } from './convWinograd';
+export { convWinogradPair } from './convWinogradPair';
 export { convGradWeightWinogradRows, convWinogradRows } from './convWinogradRows';
 export { convPackWinograd, convReduceWinograd } from './convWinogradWeights';
 export { crossEntropy, crossEntropyJoin, crossEntropyScale } from './crossEntropy';
