@@ -1,6 +1,7 @@
 import type { CallFor } from '../../graph/planned.js';
 import type { DirectConv, WeightSteps } from './convDirect.js';
 import { directStages, packedWeightBytes } from './convDirect.js';
+import { imageStages, isOfImage } from './convImage.js';
 import type { WinogradForm } from './convWinograd.js';
 import { winogradBytes, winogradForm, winogradStages } from './convWinograd.js';
 import type { WasmKernel } from './lower.js';
@@ -10,6 +11,7 @@ export type Conv2d = CallFor<'conv2d'>;
 
 export const conv2d: WasmKernel<'conv2d'> = {
   scratchBytes: (call) => {
+    if (isOfImage(call)) return 0;
     const { weight } = call.inputs;
     const [kh, kw, inputs, outputs] = weight.shape;
     const form = formOf(call);
@@ -17,6 +19,7 @@ export const conv2d: WasmKernel<'conv2d'> = {
     return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
   },
   lower: (call) => {
+    if (isOfImage(call)) return imageStages(call);
     const form = formOf(call);
     const packed = scratchPointer(call);
     return form ? winogradStages(form, directOf(call), false, packed) : directStages(directOf(call), packed);
