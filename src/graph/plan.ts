@@ -44,6 +44,7 @@ class Planner {
   private readonly places = new Map<number, Place>();
   private readonly lastUse = new Map<number, number>();
   private readonly nodes: readonly Node[];
+  private readonly indices: ReadonlyMap<Node, number>;
   /** The nodes that become calls, with the copies that views need. */
   private readonly steps: Node[] = [];
   private persistentEnd = 0;
@@ -51,6 +52,7 @@ class Planner {
 
   constructor(private readonly graph: Graph) {
     this.nodes = graph.nodes;
+    this.indices = new Map(graph.nodes.map((node, i) => [node, i]));
     this.nodes.forEach((node, i) => {
       for (const value of valuesOf(node.inputs)) this.lastUse.set(value.id, i);
     });
@@ -309,8 +311,21 @@ class Planner {
       outputs: refs(node.outputs),
       attrs: node.attrs,
       scratch,
+      lastReads: this.lastReads(node),
       flops: definition.flops({ inputs: node.inputs, outputs: node.outputs, attrs: node.attrs }),
     } as unknown as Call;
+  }
+
+  private lastReads(node: Node): string[] {
+    const at = this.indices.get(node) ?? -1;
+    return Object.entries(node.inputs as Readonly<Record<string, Value | undefined>>).flatMap(
+      ([name, value]) => {
+        if (!value) return [];
+        const { storage } = this.placeOf(value);
+        const last = storage.values.every(({ id }) => (this.lastUse.get(id) ?? -1) <= at);
+        return last && !storage.persistent ? [name] : [];
+      },
+    );
   }
 
   private timeline(intervals: readonly { bytes: number; start: number; end: number }[]): MemoryPoint[] {

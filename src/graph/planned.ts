@@ -28,6 +28,8 @@ interface CallOf<K extends KernelName> {
   readonly attrs: AttrsOf<K>;
   /** Private memory of this call, sized by the backend's `scratchBytes`; its content does not survive the call. */
   readonly scratch: { readonly offset: number; readonly bytes: number };
+  /** Names of inputs that nothing reads after this call, in whole or in part. */
+  readonly lastReads?: readonly string[];
   readonly flops: number;
 }
 

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { compile as compileProgram } from '../../src/backends/wasm/program.js';
+import { compileInference } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
 import { vnet } from '../../src/nets/vnet.js';
 import { assertClose, testSeed } from './harness.js';
@@ -40,4 +42,14 @@ test('folded inference on wasm: logits to 1e-4, labels equal but for ties of rou
   const labels = await inference(referenceBackend, net, shape, 'labels', seed);
   const share = agreement(await inference(wasmBackend, net, shape, 'labels', seed), labels);
   assert.ok(share >= 0.9995, `${share} of the labels agree`);
+});
+
+test('each F and G of inference is one stage, whose middle is not written', () => {
+  const { scratchBytes } = wasmBackend;
+  const plan = compileInference(vnet({ classes: 19 }), { batch: 1, height: 256, width: 512, scratchBytes });
+  const { steps } = compileProgram(plan);
+  const pairs = steps.filter(({ kernel }) => kernel === 'convWinogradPair');
+  const single = steps.filter(({ kernel }) => kernel === 'convWinograd');
+  // At dilation 16 and 32 rows a tile would be half padding: G of the last module is two convolutions.
+  assert.deepEqual([pairs.length, single.length], [5, 1]);
 });

@@ -1,15 +1,17 @@
 import type { CallFor } from '../../graph/planned.js';
 import type { DirectConv, WeightSteps } from './convDirect.js';
 import { directStages, packedWeightBytes } from './convDirect.js';
+import { imageStages, isOfImage } from './convImage.js';
 import type { WinogradForm } from './convWinograd.js';
 import { winogradBytes, winogradForm, winogradStages } from './convWinograd.js';
 import type { WasmKernel } from './lower.js';
 import { scratchPointer } from './lower.js';
 
-type Conv2d = CallFor<'conv2d'>;
+export type Conv2d = CallFor<'conv2d'>;
 
 export const conv2d: WasmKernel<'conv2d'> = {
   scratchBytes: (call) => {
+    if (isOfImage(call)) return 0;
     const { weight } = call.inputs;
     const [kh, kw, inputs, outputs] = weight.shape;
     const form = formOf(call);
@@ -17,13 +19,14 @@ export const conv2d: WasmKernel<'conv2d'> = {
     return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
   },
   lower: (call) => {
+    if (isOfImage(call)) return imageStages(call);
     const form = formOf(call);
     const packed = scratchPointer(call);
     return form ? winogradStages(form, directOf(call), false, packed) : directStages(directOf(call), packed);
   },
 };
 
-function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
+export function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
   const [kh, kw, cin, cout] = inputs.weight.shape;
   return winogradForm([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]]);
 }
@@ -40,7 +43,7 @@ const stepsOf = (weight: Conv2d['inputs']['weight'], groups: number): WeightStep
   };
 };
 
-function directOf({ inputs, outputs: { y }, attrs }: Conv2d): DirectConv {
+export function directOf({ inputs, outputs: { y }, attrs }: Conv2d): DirectConv {
   const { x, weight, bias, slope, residual, ...prologue } = inputs;
   const { stride, padding, dilation, groups, normalize } = attrs;
   const taps = tapsOf(weight.shape[0], weight.shape[1]).map(({ ky, kx, source }) => ({

@@ -4,7 +4,7 @@
  */
 import type { Placed, TensorRef } from '../../graph/planned.js';
 import type { ConvAttrs, Prologue } from '../../ops/conv.js';
-import type { DirectConv } from './convDirect.js';
+import type { DirectConv, WeightSteps } from './convDirect.js';
 import { outputArgs } from './convDirect.js';
 import { inputArgs, planeBytes, quadsOf } from './convWindow.js';
 import type { Pieces, Stage } from './lower.js';
@@ -12,10 +12,10 @@ import { cut, pointer } from './lower.js';
 
 /** Outputs of a tile, and multiplications per pair of channels. */
 const tileOutputs = 4;
-const coefficients = 6;
+export const coefficients = 6;
 /** As in `kernels/convTiles.ts`. */
 const tilesPerBlock = 48;
-const tileWords = 16;
+export const tileWords = 16;
 const rowWords = 4;
 /** Below these channels the transforms cost more than the multiplications they save. */
 const leastChannels = 16;
@@ -59,7 +59,7 @@ export function winogradForm(
 
 const linesOf = ({ square }: WinogradForm): number => (square ? 3 : 1);
 
-const tilesAlong = (length: number, dilation: number): number =>
+export const tilesAlong = (length: number, dilation: number): number =>
   dilation * Math.ceil(length / (tileOutputs * dilation));
 
 /** Bytes of transformed weights, and of one chunk's sums of their gradient. */
@@ -80,10 +80,10 @@ function winogradPieces(form: WinogradForm, y: TensorRef, channels: Channels, mo
 }
 
 /** Floating-point operations, of the direct form, worth taking a chunk for. */
-const leastFlops = 4e6;
+export const leastFlops = 4e6;
 /** Rows worth transforming two more for. */
 const leastRows = 8;
-const mostChunks = 128;
+export const mostChunks = 128;
 
 const totalTiles = ({ axis, dilation }: WinogradForm, y: TensorRef): number =>
   y.shape[0] * y.shape[2 - axis] * tilesAlong(y.shape[1 + axis], dilation);
@@ -92,6 +92,47 @@ export interface Channels {
   readonly inputs: number;
   readonly outputs: number;
 }
+
+/** Parts of the private memory of the kernels that work on tiles. */
+interface TileLocals {
+  readonly ones: number;
+  readonly pixels: number;
+  readonly places: number;
+  readonly inputs: number;
+  readonly products: number;
+  readonly bytes: number;
+}
+
+/** `quads`: of either side, the most where several convolutions share the memory; `lines`: of inputs. */
+export function tileLocals(inQuads: number, outQuads: number, lines: number): TileLocals {
+  const ones = 16 * Math.max(inQuads, outQuads);
+  const pixels = 2 * ones;
+  const places = pixels + 6 * 16 * inQuads;
+  const inputs = places + 16 * tilesPerBlock;
+  const products = inputs + lines * inQuads * planeBytes;
+  return { ones, pixels, places, inputs, products, bytes: products + outQuads * planeBytes };
+}
+
+/** `Tiles` of the kernels; `weights`: address and bytes of a coefficient; `tableAt`: bytes from the arguments' start. */
+export function tileArgs(
+  { axis, dilation, padding, square }: WinogradForm,
+  y: TensorRef,
+  per: number,
+  weights: readonly [address: number, bytes: number],
+  locals: TileLocals,
+  tableAt: number,
+): number[] {
+  const length = y.shape[1 + axis];
+  const total = square ? y.shape[0] * y.shape[1] : totalTiles({ axis, dilation, padding }, y);
+  return [
+    ...[1 - axis, dilation, padding, length, tilesAlong(length, dilation), y.shape[2 - axis]],
+    ...[total, per, ...weights],
+    ...[locals.ones, locals.pixels, locals.places, locals.inputs, locals.products, tableAt],
+  ];
+}
+
+/** Tiles or columns in a strip, where `count` of them are cut into equal ones that fit the kernels' blocks. */
+export const stripOf = (count: number): number => Math.ceil(count / Math.ceil(count / tilesPerBlock));
 
 /** Stages that share the words of `Tiles`: `head` comes before them; `weights`, `weightBytes` as the kernel says. */
 function tileStage(
@@ -103,27 +144,18 @@ function tileStage(
   { inputs, outputs }: Channels,
   weights: readonly [address: number, bytes: number],
 ): Stage {
-  const { axis, dilation, padding, square } = form;
-  const length = y.shape[1 + axis];
-  const along = tilesAlong(length, dilation);
+  const { square, axis, dilation } = form;
   const lines = linesOf(form);
-  const onesAt = 16 * Math.max(quadsOf(inputs), quadsOf(outputs));
-  const pixelsAt = 2 * onesAt;
-  const placesAt = pixelsAt + 6 * 16 * quadsOf(inputs);
-  const inputsAt = placesAt + 16 * tilesPerBlock;
-  const lineBytes = quadsOf(inputs) * planeBytes;
-  const productsAt = inputsAt + lines * lineBytes;
+  const locals = tileLocals(quadsOf(inputs), quadsOf(outputs), lines);
   const words = head.length + tileWords + (square ? rowWords : 0);
-  const strip = Math.ceil(along / Math.ceil(along / tilesPerBlock));
+  const strip = stripOf(tilesAlong(y.shape[1 + axis], dilation));
   return {
     kernel,
     chunks,
-    localBytes: productsAt + quadsOf(outputs) * planeBytes,
+    localBytes: locals.bytes,
     args: [
       ...head,
-      ...[1 - axis, dilation, padding, length, along, y.shape[2 - axis]],
-      ...[square ? y.shape[0] * y.shape[1] : totalTiles(form, y), per, ...weights],
-      ...[onesAt, pixelsAt, placesAt, inputsAt, productsAt, 4 * words],
+      ...tileArgs(form, y, per, weights, locals, 4 * words),
       ...(square ? [y.shape[1], square.dilation, square.padding, strip] : []),
       ...Array.from({ length: lines }, (_, turn) => planeTable(turn, lines, inputs)).flat(),
     ],
@@ -131,7 +163,7 @@ function tileStage(
 }
 
 /** Where each line's each quad of inputs is, when the first line is the ring's `turn`-th. */
-const planeTable = (turn: number, lines: number, inputs: number): number[] =>
+export const planeTable = (turn: number, lines: number, inputs: number): number[] =>
   Array.from({ length: lines * quadsOf(inputs) }, (_, entry) => {
     const line = Math.floor(entry / quadsOf(inputs));
     return (((turn + line) % lines) * quadsOf(inputs) + (entry % quadsOf(inputs))) * planeBytes;
@@ -148,12 +180,7 @@ export function winogradStages(
   packed: number,
 ): Stage[] {
   const { x, prologue, y, steps } = conv;
-  const { inputs, outputs, inputStep, outputStep, weight } = steps;
   const bytes = winogradBytes(form, steps);
-  const tapBytes = 4 * inputs * outputs;
-  const lines = linesOf(form);
-  const way = flipped ? -1 : 1;
-  const first = flipped ? 3 * lines - 1 : 0;
   const head = [
     ...inputArgs(x, 1, prologue),
     ...outputArgs({ ...conv, origin: [0, 0], step: [1, 1], groups: 1 }),
@@ -161,16 +188,26 @@ export function winogradStages(
   const kernel = form.square ? 'convWinogradRows' : 'convWinograd';
   const pieces = winogradPieces(form, y, steps, mostChunks);
   return [
-    {
-      kernel: 'convPackWinograd',
-      chunks: Math.ceil(outputs / 12),
-      args: [
-        ...[pointer(weight) + first * tapBytes, way * tapBytes, 4 * inputStep, 4 * outputStep],
-        ...[inputs, outputs, packed, bytes / coefficients, lines, way * 3 * tapBytes],
-      ],
-    },
+    packStage(form, steps, flipped, packed),
     tileStage(kernel, head, form, y, pieces, steps, [packed, bytes / coefficients]),
   ];
+}
+
+/** Transforms the weights to `packed`. */
+export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boolean, packed: number): Stage {
+  const { inputs, outputs, inputStep, outputStep, weight } = steps;
+  const tapBytes = 4 * inputs * outputs;
+  const lines = linesOf(form);
+  const way = flipped ? -1 : 1;
+  const first = flipped ? 3 * lines - 1 : 0;
+  return {
+    kernel: 'convPackWinograd',
+    chunks: Math.ceil(outputs / 12),
+    args: [
+      ...[pointer(weight) + first * tapBytes, way * tapBytes, 4 * inputStep, 4 * outputStep],
+      ...[inputs, outputs, packed, winogradBytes(form, steps) / coefficients, lines, way * 3 * tapBytes],
+    ],
+  };
 }
 
 /** Chunks of a weight gradient; the partial sums of `mostBytes` bound their number. */

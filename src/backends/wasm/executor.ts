@@ -78,7 +78,14 @@ export class WasmExecutor implements Executor {
   async profile(...phases: Phase[]): Promise<Float64Array> {
     const perStep = (await this.pool.run(phases, true))!;
     const perCall = new Float64Array(this.plan.calls.length);
-    for (const [i, { call }] of this.program.steps.entries()) perCall[call] += perStep[i];
+    const flopsOf = (calls: readonly number[]) => calls.reduce((sum, i) => sum + this.plan.calls[i].flops, 0);
+    for (const [i, { calls }] of this.program.steps.entries()) {
+      // Calls that run as one share its time as they share its work.
+      for (const call of calls) {
+        perCall[call] +=
+          calls.length === 1 ? perStep[i] : (perStep[i] * this.plan.calls[call].flops) / flopsOf(calls);
+      }
+    }
     const asked = this.plan.calls.flatMap(({ phase }, i) => (phases.includes(phase) ? [i] : []));
     return Float64Array.from(asked, (i) => perCall[i]);
   }

@@ -1,5 +1,6 @@
 import type { Phase } from '../../graph/ir.js';
-import type { Plan } from '../../graph/planned.js';
+import type { Call, Plan } from '../../graph/planned.js';
+import { pairStages } from './convPair.js';
 import { lower } from './kernels.js';
 import type { Stage } from './lower.js';
 import { arenaBase } from './lower.js';
@@ -10,8 +11,8 @@ export interface Step {
   readonly args: number;
   readonly chunks: number;
   readonly phase: Phase;
-  /** Index of the stage's call in the plan. */
-  readonly call: number;
+  /** Indices of the calls in the plan that the stage belongs to. */
+  readonly calls: readonly number[];
 }
 
 /** A plan as an ordered list of stages with all addresses known. */
@@ -32,10 +33,10 @@ export function compile(plan: Plan): Program {
   const blocks: Int32Array[] = [];
   let words = 0;
   let localBytes = 0;
-  for (const [index, call] of plan.calls.entries()) {
-    for (const stage of lower(call)) {
+  for (const { phase, calls, stages } of lowered(plan.calls)) {
+    for (const stage of stages) {
       const { kernel, chunks } = stage;
-      steps.push({ kernel, args: argsBase + 4 * words, chunks, phase: call.phase, call: index });
+      steps.push({ kernel, args: argsBase + 4 * words, chunks, phase, calls });
       const block = encode(stage);
       blocks.push(block);
       words += block.length;
@@ -49,6 +50,34 @@ export function compile(plan: Plan): Program {
     at += block.length;
   }
   return { steps, argsBase, args, localsBase: align(argsBase + 4 * words), localBytes };
+}
+
+interface Lowered {
+  readonly phase: Phase;
+  readonly calls: readonly number[];
+  readonly stages: readonly Stage[];
+}
+
+/** Stages call by call, or of two calls that can run as one, in the place of the second. */
+function lowered(calls: readonly Call[]): Lowered[] {
+  const result: Lowered[] = [];
+  /** The call before in each phase; phases can be interleaved. */
+  const before = new Map<Phase, number>();
+  for (const [index, call] of calls.entries()) {
+    const { phase } = call;
+    const previous = before.get(phase);
+    const pair = previous === undefined ? undefined : pairStages(calls[previous], call);
+    if (pair) {
+      const single = result.findIndex((entry) => entry.calls[0] === previous);
+      result.splice(single, 1);
+      result.push({ phase, calls: [previous!, index], stages: pair });
+      before.delete(phase);
+    } else {
+      result.push({ phase, calls: [index], stages: lower(call) });
+      before.set(phase, index);
+    }
+  }
+  return result;
 }
 
 function encode({ args }: Stage): Int32Array {

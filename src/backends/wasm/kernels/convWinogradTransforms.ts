@@ -33,7 +33,7 @@ export class Tiles {
 
 /** Where a tile is: its image, line, and first output along the taps. */
 @unmanaged
-class Place {
+export class Place {
   image: i32;
   line: i32;
   position: i32;

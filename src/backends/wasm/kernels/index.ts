@@ -5,8 +5,10 @@ export { batchNormGradApply, batchNormGradJoin, batchNormGradReduce } from './ba
 export { batchStats, batchStatsJoin } from './batchStats';
 export { coefficients, runningStats, scaleWeight } from './coefficients';
 export { convDirect, convPackWeights } from './conv';
+export { convImage } from './convImage';
 export { convGradWeight, convReduceWeights } from './convGradWeight';
 export { convGradWeightWinograd, convWinograd } from './convWinograd';
+export { convWinogradPair } from './convWinogradPair';
 export { convGradWeightWinogradRows, convWinogradRows } from './convWinogradRows';
 export { convPackWinograd, convReduceWinograd } from './convWinogradWeights';
 export { crossEntropy, crossEntropyJoin, crossEntropyScale } from './crossEntropy';
