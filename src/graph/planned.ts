@@ -10,7 +10,7 @@ export interface TensorRef {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** Bytes from the start of the arena; a multiple of 4 for f32. Whole tensors start at multiples of 64. */
+  /** Bytes from the start of the arena; a multiple of 4 for f32, of 8 for f16. Whole tensors start at multiples of 64, or 256 where a plan has f16. */
   readonly offset: number;
   /** Elements from one pixel to the next; ≥ C, equal to C for a dense tensor. */
   readonly pixelStride: number;

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cityscapesClasses } from '../../src/data/classes.js';
 import { renderScene } from '../../src/data/synth.js';
+import { kernelNames } from '../backends/cases.js';
+import { testSeed } from '../backends/harness.js';
 import { hasChromium, openPage } from './serve.js';
 
 type Library = typeof import('../../src/browser.js');
 
+const seed = testSeed(61);
 const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
 
 test('the browser entry in headless Chromium', { skip }, async (t) => {
@@ -76,6 +79,30 @@ test('the browser entry in headless Chromium', { skip }, async (t) => {
       assert.ok(errors.grads < 2e-4, `gradients are off by ${errors.grads}`);
     });
 
+    await t.test('kernels equal the float64 reference', async () => {
+      const failures = await page.evaluate(
+        async ({ name, ops, seed }) => {
+          const at = ['/src/browser.js', '/test/backends/cases.js', '/test/backends/harness.js'];
+          const { webgpu } = (await import(at[0])) as Library;
+          const { randomCase } = (await import(at[1])) as typeof import('../backends/cases.js');
+          const harness = (await import(at[2])) as typeof import('../backends/harness.js');
+          const assertParity = harness.assertParity as (...args: unknown[]) => Promise<void>;
+          const backend = await webgpu(name);
+          const failures: string[] = [];
+          for (const op of ops) {
+            const { inputs, attrs } = randomCase[op](harness.seededRandom(seed));
+            const tolerance = { relative: 2e-5, label: `seed ${seed}` };
+            await assertParity(backend, op, inputs, attrs, tolerance).catch((error: unknown) => {
+              failures.push(`${op}: ${error}`);
+            });
+          }
+          return failures;
+        },
+        { name: available[0].name, ops: kernelNames, seed },
+      );
+      assert.deepEqual(failures, []);
+    });
+
     await t.test('VNet learns synthetic scenes at 128×256', async () => {
       const scenes = [0, 1].map((index) => {
         const { image, labels } = renderScene(3, index, 128, 256);
@@ -97,7 +124,7 @@ test('the browser entry in headless Chromium', { skip }, async (t) => {
           executor.write('labels', bytes(scenes[0].labels));
           executor.write('labels', bytes(scenes[1].labels), 128 * 256);
           const losses: number[] = [];
-          for (let step = 1; step <= 6; step++) {
+          for (let step = 1; step <= 4; step++) {
             executor.write('hyper', hyperOf({ kind: 'adam' }, 5e-3, step));
             await executor.run('forward', 'backward', 'update');
             losses.push((await executor.read('loss'))[0]);
@@ -108,7 +135,7 @@ test('the browser entry in headless Chromium', { skip }, async (t) => {
       );
       const text = losses.map((loss) => loss.toFixed(3)).join(', ');
       assert.ok(losses.every(Number.isFinite), text);
-      assert.ok(losses[5] < 0.8 * losses[0], `losses ${text}`);
+      assert.ok(losses[3] < 0.9 * losses[0], `losses ${text}`);
     });
   } finally {
     await close();

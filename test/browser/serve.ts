@@ -14,7 +14,15 @@ export const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(executablePath);
 
 const page = `<!doctype html><title>vnet</title>
-<script type="importmap">{"imports": {"zod": "/zod/index.js"}}</script>`;
+<script type="importmap">{"imports": {"zod": "/zod/index.js", "node:assert/strict": "/assert.js"}}</script>`;
+
+/** What the parity harness needs of Node, so that the very cases of the other backends run in the page. */
+const assertModule = `
+const fail = (message) => { throw new Error(message); };
+const equal = (a, b, message) => { if (!Object.is(a, b)) fail(\`\${message ?? ''}: \${a}, expected \${b}\`); };
+const deepEqual = (a, b, message) => equal(JSON.stringify(a), JSON.stringify(b), message);
+const ok = (value, message) => { if (!value) fail(message); };
+export default Object.assign(ok, { fail, equal, deepEqual, ok });`;
 
 /** Opens an empty page from which `/src/browser.js` can be imported. */
 export async function openPage(): Promise<{ page: Page; close(): Promise<void> }> {
@@ -24,6 +32,10 @@ export async function openPage(): Promise<{ page: Page; close(): Promise<void> }
     response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     if (url === '/') {
       response.setHeader('Content-Type', 'text/html').end(page);
+      return;
+    }
+    if (url === '/assert.js') {
+      response.setHeader('Content-Type', 'text/javascript').end(assertModule);
       return;
     }
     const file = url.startsWith('/zod/')
