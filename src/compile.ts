@@ -17,8 +17,8 @@ export type Precision = (typeof precisions)[number];
 export const precisions = ['f32', 'f16'] as const;
 
 /**
- * What the gradient is multiplied by on its way back in a plan with `precision: 'f16'`, unless the caller writes
- * another value to `lossScale`. `grads` and the optimiser see it divided again.
+ * What the gradient is multiplied by on its way back in a plan with `precision: 'f16'`, initially: the content of the
+ * slot `lossScale`. `grads` and the optimiser see it divided again.
  */
 export const LOSS_SCALE = 2 ** 15;
 
@@ -81,8 +81,9 @@ export function trainingGraph(net: Network, options: TrainingOptions): Graph {
   const graph = fuse(differentiate(b.finish(outputs), policy));
   if (options.precision !== 'f16') return withAdam(graph);
   const lossScale = makeValue('lossScale', [1, 1, 1, 1], 'f32', 'input');
+  const initial = new Map(graph.initial).set(lossScale.id, { kind: 'constant', value: LOSS_SCALE });
   const scaled = scaleLosses(storeHalf(graph), lossScale);
-  return withAdam({ ...scaled, inputs: [...graph.inputs, lossScale] }, lossScale);
+  return withAdam({ ...scaled, inputs: [...graph.inputs, lossScale], initial }, lossScale);
 }
 
 /**

@@ -31,6 +31,8 @@ export interface BackendOptions {
 /** A device that executes plans. */
 export interface Backend {
   readonly name: 'reference' | 'wasm' | 'webgpu';
+  /** The GPU's own name, of a backend on one. */
+  readonly device?: string;
   readonly scratchBytes: ScratchRule;
   /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */
   prepare(plan: Plan, options?: BackendOptions): Promise<Executor>;

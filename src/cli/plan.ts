@@ -10,13 +10,13 @@ import { formatShape } from '../graph/ir.js';
 import type { Plan } from '../graph/planned.js';
 import { vnet } from '../nets/vnet.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
-import type { DeviceFlags } from './device.js';
-import { deviceOptions } from './device.js';
+import type { DeviceFlags, PrecisionFlags } from './device.js';
+import { deviceOptions, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, pixelSize, whole } from './options.js';
 import { formatTable } from './table.js';
 
-interface PlanOptions extends DeviceFlags {
+interface PlanOptions extends DeviceFlags, PrecisionFlags {
   readonly size: PixelSize;
   readonly batch?: number;
   readonly mode: 'train' | 'infer';
@@ -59,7 +59,7 @@ export function planCommand(): Command {
     .addOption(new Option('--alpha <n>', 'V modules of stage 2').argParser(whole(0, 64)).default(1))
     .addOption(new Option('--beta <n>', 'V modules of stage 3').argParser(whole(0, 64)).default(2))
     .addOption(new Option('--calls', 'also list every kernel call with the memory in use'));
-  for (const option of deviceOptions()) command.addOption(option);
+  for (const option of [...deviceOptions(), precisionOption()]) command.addOption(option);
   return command
     .addOption(jsonOption())
     .addHelpText(
@@ -85,9 +85,9 @@ interface PlanResult {
 
 function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): PlanResult {
   const options = { ...asked, batch: asked.batch ?? (asked.mode === 'train' ? 4 : 1) };
-  const { batch, size, classes, alpha, beta } = options;
+  const { batch, size, classes, alpha, beta, precision } = options;
   const net = vnet({ classes, alpha, beta });
-  const common = { batch, ...size, scratchBytes };
+  const common = { batch, ...size, precision, scratchBytes };
   if (options.mode === 'infer') {
     const plan = compileInference(net, common);
     return { device, options, plan, cost: costOf(plan), byPolicy: new Map() };
@@ -110,6 +110,7 @@ function toJson({ device, options, plan, cost, byPolicy }: PlanResult) {
     network: { name: 'vnet', classes, alpha, beta },
     device,
     mode,
+    precision: options.precision ?? 'f32',
     batch,
     ...size,
     ...(mode === 'train' ? { policy } : {}),
@@ -138,7 +139,7 @@ function render(result: PlanResult): string {
   const parts = [
     `${pc.bold(`VNet(${alpha}, ${beta})`)}, ${classes} classes: ` +
       `${pc.bold(formatCount(plan.parameters))} parameters (${formatExact(plan.parameters)})\n` +
-      `${batch} × ${formatSize(size)}, ${what} on ${device}: ${plan.calls.length} kernel calls`,
+      `${batch} × ${formatSize(size)}, ${what}${options.precision === 'f16' ? ' in f16' : ''} on ${device}: ${plan.calls.length} kernel calls`,
     renderArena(plan),
     renderStages(result),
   ];

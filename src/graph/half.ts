@@ -55,7 +55,9 @@ const operandsOf = (node: Node): [string, Value][] =>
 
 function mapOperands(node: Node, change: (value: Value) => Value): Node {
   const mapped = (operands: object) =>
-    Object.fromEntries(Object.entries(operands as Operands).map(([name, value]) => [name, value && change(value)]));
+    Object.fromEntries(
+      Object.entries(operands as Operands).map(([name, value]) => [name, value && change(value)]),
+    );
   return { ...node, inputs: mapped(node.inputs), outputs: mapped(node.outputs) } as unknown as Node;
 }
 

@@ -72,7 +72,7 @@ export interface Graph {
   readonly inputs: readonly Value[];
   readonly params: readonly Value[];
   readonly states: readonly Value[];
-  /** Initial content of params and states, by value id. */
+  /** Initial content of params and states, and of inputs that have a default, by value id. */
   readonly initial: ReadonlyMap<number, Initial>;
   /** The gradient of each param, by the param's id; empty before `differentiate`. Kept in one flat region like the params. */
   readonly gradients: ReadonlyMap<number, Value>;

@@ -41,7 +41,7 @@ export type ScratchRule = (call: Call) => number;
 /** A tensor that the caller may write or read by name between runs. */
 export interface Slot extends TensorRef {
   readonly role: 'input' | 'param' | 'state' | 'output';
-  /** What a param or state holds before training. */
+  /** What a param or state holds before training, or an input unless the caller writes another value. */
   readonly initial?: Initial;
 }
 
