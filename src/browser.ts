@@ -21,8 +21,8 @@ export { referenceBackend } from './backends/reference/index.js';
 export type { DeviceInfo } from './backends/webgpu/index.js';
 /** The GPUs that the browser shows. */
 export { browserGpus, listDevices } from './backends/webgpu/index.js';
-export type { InferenceOptions, SizeOptions, TrainingOptions } from './compile.js';
-export { compileInference, compileTraining, IGNORE } from './compile.js';
+export type { InferenceOptions, Precision, SizeOptions, TrainingOptions } from './compile.js';
+export { compileInference, compileTraining, IGNORE, LOSS_SCALE } from './compile.js';
 export { UserError } from './errors.js';
 export type { PlanCost, StageCost } from './graph/cost.js';
 export { costOf } from './graph/cost.js';

@@ -3,6 +3,7 @@ import { Builder, makeNode, makeValue } from './graph/builder.js';
 import type { Policy } from './graph/differentiate.js';
 import { differentiate } from './graph/differentiate.js';
 import { fuse } from './graph/fuse.js';
+import { scaleLosses, storeHalf } from './graph/half.js';
 import type { Graph, Value } from './graph/ir.js';
 import { flatLength, plan } from './graph/plan.js';
 import type { Plan, ScratchRule } from './graph/planned.js';
@@ -11,12 +12,27 @@ import type { Network } from './nets/network.js';
 /** Label value without loss. */
 export const IGNORE = 255;
 
+/** Storage of feature maps. */
+export type Precision = (typeof precisions)[number];
+export const precisions = ['f32', 'f16'] as const;
+
+/**
+ * What the gradient is multiplied by on its way back in a plan with `precision: 'f16'`, initially: the content of the
+ * slot `lossScale`. `grads` and the optimiser see it divided again.
+ */
+export const LOSS_SCALE = 2 ** 15;
+
 export interface SizeOptions {
   /** Images per step. */
   readonly batch: number;
   /** Pixels; at least 32. */
   readonly height: number;
   readonly width: number;
+  /**
+   * What feature maps are stored as; default `f32`. With `f16` kernels still compute in float32, and parameters, their
+   * gradients and statistics stay float32. A training plan then has the input `lossScale`, see {@link LOSS_SCALE}.
+   */
+  readonly precision?: Precision;
   /** The backend's need of private memory per call (`backend.scratchBytes`). */
   readonly scratchBytes: ScratchRule;
 }
@@ -68,23 +84,39 @@ export function trainingGraph(net: Network, options: TrainingOptions): Graph {
     const inputs = { logits: side, labels: labelsFor(side, `${name}.hard`), classWeights };
     outputs[`${name}.loss`] = b.emit('crossEntropy', inputs, attrs, { label: `${name}.loss` }).loss;
   }
-  return withAdam(fuse(differentiate(b.finish(outputs), policy)));
+  const graph = fuse(differentiate(b.finish(outputs), policy));
+  if (options.precision !== 'f16') return withAdam(graph);
+  const lossScale = makeValue('lossScale', [1, 1, 1, 1], 'f32', 'input');
+  const initial = new Map(graph.initial).set(lossScale.id, { kind: 'constant', value: LOSS_SCALE });
+  const scaled = scaleLosses(storeHalf(graph), lossScale);
+  return withAdam({ ...scaled, inputs: [...graph.inputs, lossScale], initial }, lossScale);
 }
 
-/** Appends the optimiser: one pass over the flat parameters, their gradients and two moments. */
-function withAdam(graph: Graph): Graph {
+/**
+ * Appends the optimiser: one pass over the flat parameters, their gradients and two moments. `lossScale`: what the
+ * gradients must be divided by first.
+ */
+function withAdam(graph: Graph, lossScale?: Value): Graph {
   const shape = [1, 1, 1, flatLength(graph.params)] as const;
   const param = makeValue('params', shape, 'f32', 'param');
   const grad = makeValue('grads', shape, 'f32', 'activation');
   const m = makeValue('adam.m', shape, 'f32', 'state');
   const v = makeValue('adam.v', shape, 'f32', 'state');
   const hyper = makeValue('hyper', [1, 1, 1, 8], 'f32', 'input');
-  const { node } = makeNode('adam', { param, grad, m, v, hyper }, {}, 'adam', 'update');
+  const unscaled =
+    lossScale && makeNode('rescale', { x: grad, factor: lossScale }, { invert: true }, 'unscale', 'backward');
+  const { node } = makeNode(
+    'adam',
+    { param, grad: unscaled?.outputs.y ?? grad, m, v, hyper },
+    {},
+    'adam',
+    'update',
+  );
   const initial = new Map(graph.initial);
   for (const moment of [m, v]) initial.set(moment.id, { kind: 'constant', value: 0 });
   return {
     ...graph,
-    nodes: [...graph.nodes, node],
+    nodes: [...graph.nodes, ...(unscaled ? [unscaled.node] : []), node],
     states: [...graph.states, m, v],
     inputs: [...graph.inputs, hyper],
     initial,
@@ -107,5 +139,6 @@ export function compileInference(net: Network, options: InferenceOptions): Plan 
     output === 'logits'
       ? { logits }
       : { prediction: b.emit('resizeArgmax', { x: logits }, { height, width }, { label: 'argmax' }).labels };
-  return plan(fuse(b.finish(outputs)), options.scratchBytes);
+  const graph = fuse(b.finish(outputs));
+  return plan(options.precision === 'f16' ? storeHalf(graph) : graph, options.scratchBytes);
 }

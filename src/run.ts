@@ -86,13 +86,15 @@ export async function compile(network: Network, options: CompileOptions): Promis
 export async function predict(
   model: Model | string,
   image: RgbImage | string,
-  options: PredictOptions & Pick<RunOn, 'device' | 'gpu' | 'threads'> = {},
+  options: PredictOptions &
+    Pick<RunOn, 'device' | 'gpu' | 'threads'> &
+    Pick<InferenceOptions, 'precision'> = {},
 ): Promise<LabelImage> {
   const { network, weights } = typeof model === 'string' ? await loadModel(model) : model;
   const picture = typeof image === 'string' ? await readImage(image) : image;
-  const { device, gpu, threads, ...view } = options;
+  const { device, gpu, threads, precision, ...view } = options;
   const backend = await backendOf({ device, gpu });
-  const predictor = new Predictor(network, weights, { backend, threads, sizes: 1 });
+  const predictor = new Predictor(network, weights, { backend, threads, precision, sizes: 1 });
   try {
     return await predictLabels(predictor, picture, view);
   } finally {

@@ -1,5 +1,11 @@
 import type { Phase } from '../graph/ir.js';
-import type { Plan, ScratchRule } from '../graph/planned.js';
+import type { Plan, ScratchRule, TensorRef } from '../graph/planned.js';
+
+/** True for plans that store feature maps as float16. */
+export const hasHalf = (plan: Plan): boolean =>
+  plan.calls.some(({ outputs }) =>
+    Object.values(outputs as Readonly<Record<string, TensorRef>>).some(({ dtype }) => dtype === 'f16'),
+  );
 
 /** A plan bound to memory and ready to run. One run at a time. */
 export interface Executor {
@@ -25,6 +31,8 @@ export interface BackendOptions {
 /** A device that executes plans. */
 export interface Backend {
   readonly name: 'reference' | 'wasm' | 'webgpu';
+  /** The GPU's own name, of a backend on one. */
+  readonly device?: string;
   readonly scratchBytes: ScratchRule;
   /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */
   prepare(plan: Plan, options?: BackendOptions): Promise<Executor>;

@@ -9,14 +9,15 @@ import { median } from '../median.js';
 import { networkFromConfig } from '../nets/index.js';
 import { formatBytes, formatRate } from '../report/format.js';
 import { compile } from '../run.js';
-import { defaultBackend } from './device.js';
+import type { DeviceFlags, PrecisionFlags } from './device.js';
+import { deviceOptions, openBackend, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, netOption, pixelSize, threadsOption, whole } from './options.js';
 import type { Peaks } from './roofline.js';
 import { bytesMoved, measurePeaks, roofOf } from './roofline.js';
 import { formatTable } from './table.js';
 
-interface BenchFlags {
+interface BenchFlags extends DeviceFlags, PrecisionFlags {
   readonly size: PixelSize;
   readonly batch: number;
   readonly mode: 'train' | 'infer';
@@ -28,8 +29,8 @@ interface BenchFlags {
   readonly json?: boolean;
 }
 
-export const benchCommand = (): Command =>
-  new Command('bench')
+export function benchCommand(): Command {
+  const command = new Command('bench')
     .summary('how fast this machine is')
     .description(
       'Times inference (image bytes in, label bytes out) or whole training steps with random weights and images. ' +
@@ -50,10 +51,13 @@ export const benchCommand = (): Command =>
     .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
     .addOption(threadsOption())
     .addOption(new Option('--runs <n>', 'timed runs; the median counts').argParser(whole(1, 1000)).default(9))
-    .addOption(new Option('--profile', 'also time every kernel'))
+    .addOption(new Option('--profile', 'also time every kernel'));
+  for (const option of [...deviceOptions(), precisionOption()]) command.addOption(option);
+  return command
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  vnet bench --size 1024x2048 --mode infer --profile')
     .action(run);
+}
 
 /** One kernel call of a run. */
 interface KernelTime {
@@ -64,14 +68,15 @@ interface KernelTime {
   readonly share: number;
   readonly gflops: number;
   readonly gbytes: number;
-  /** Least milliseconds that the machine's peaks allow, and which of them sets it. */
-  readonly boundMs: number;
-  readonly boundBy: 'compute' | 'memory';
+  /** Least milliseconds that the CPU's peaks allow, and which of them sets it; absent on a GPU. */
+  readonly boundMs?: number;
+  readonly boundBy?: 'compute' | 'memory';
 }
 
 interface BenchResult {
   readonly flags: BenchFlags;
-  readonly cpu: string;
+  /** The GPU, or the processor. */
+  readonly device: string;
   readonly ms: readonly number[];
   readonly medianMs: number;
   readonly flops: number;
@@ -82,9 +87,10 @@ interface BenchResult {
 }
 
 async function run(flags: BenchFlags): Promise<void> {
-  const { size, batch, mode, threads, runs } = flags;
+  const { size, batch, mode, precision, threads, runs } = flags;
+  const backend = await openBackend(flags);
   const network = networkFromConfig(flags.net, { classes: flags.classes });
-  const executor = await compile(network, { mode, batch, ...size, device: defaultBackend, threads });
+  const executor = await compile(network, { mode, batch, ...size, precision, device: backend, threads });
   try {
     const once = feed(executor, mode, flags.classes);
     for (let i = 0; i < Math.min(2, runs); i++) await once();
@@ -96,16 +102,17 @@ async function run(flags: BenchFlags): Promise<void> {
     }
     const phases = phasesOf(mode);
     const peakRssBytes = 1024 * process.resourceUsage().maxRSS;
-    const peaks = flags.profile ? await measurePeaks(defaultBackend, threads) : undefined;
+    const peaks = flags.profile && backend.name === 'wasm' ? await measurePeaks(backend, threads) : undefined;
     const result: BenchResult = {
       flags,
-      cpu: cpus()[0].model,
+      device: backend.device ?? cpus()[0].model,
       ms,
       medianMs: median(ms),
       flops: callsOf(executor, phases).reduce((sum, call) => sum + call.flops, 0),
       arenaBytes: executor.plan.arenaBytes,
       peakRssBytes,
-      ...(peaks ? { peaks, kernels: await kernelTimes(executor, phases, peaks, runs) } : {}),
+      ...(peaks ? { peaks } : {}),
+      ...(flags.profile ? { kernels: await kernelTimes(executor, phases, peaks, runs) } : {}),
     };
     process.stdout.write(flags.json ? `${JSON.stringify(toJson(result), null, 2)}\n` : `${render(result)}\n`);
   } finally {
@@ -148,7 +155,7 @@ function feed(executor: Executor, mode: BenchFlags['mode'], classes: number): ()
 async function kernelTimes(
   executor: Executor,
   phases: Phase[],
-  peaks: Peaks,
+  peaks: Peaks | undefined,
   runs: number,
 ): Promise<KernelTime[]> {
   const profiles: Float64Array[] = [];
@@ -157,7 +164,7 @@ async function kernelTimes(
   const total = times.reduce((sum, ms) => sum + ms, 0);
   return callsOf(executor, phases).map((call, i) => {
     const ms = times[i];
-    const roof = roofOf(call, peaks);
+    const roof = peaks && roofOf(call, peaks);
     return {
       label: call.label,
       op: call.op,
@@ -165,8 +172,7 @@ async function kernelTimes(
       share: ms / total,
       gflops: call.flops / ms / 1e6,
       gbytes: bytesMoved(call) / ms / 1e6,
-      boundMs: roof.ms,
-      boundBy: roof.by,
+      ...(roof ? { boundMs: roof.ms, boundBy: roof.by } : {}),
     };
   });
 }
@@ -183,17 +189,17 @@ function render(result: BenchResult): string {
   const spread = `${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)}`;
   const lines = [
     `${pc.bold(flags.net)}, ${flags.batch} × ${formatSize(flags.size)}, ${what}`,
-    pc.dim(`${result.cpu}, ${flags.threads} threads, Node ${process.version}, ${ms.length} runs`),
+    pc.dim(`${result.device}, ${flags.threads} threads, Node ${process.version}, ${ms.length} runs`),
     '',
     `${pc.bold(pc.green(`${medianMs.toFixed(1)} ms`))}  (${spread})   ${formatRate((1000 * flags.batch) / medianMs)}   ` +
       `${(flops / medianMs / 1e6).toFixed(0)} GFLOP/s`,
     `arena ${formatBytes(result.arenaBytes)}, process at most ${formatBytes(result.peakRssBytes)}`,
   ];
   const { kernels, peaks } = result;
-  return kernels && peaks ? `${[...lines, '', renderKernels(kernels, peaks)].join('\n')}` : lines.join('\n');
+  return kernels ? `${[...lines, '', renderKernels(kernels, peaks)].join('\n')}` : lines.join('\n');
 }
 
-function renderKernels(kernels: readonly KernelTime[], peaks: Peaks): string {
+function renderKernels(kernels: readonly KernelTime[], peaks: Peaks | undefined): string {
   const sum = (of: (kernel: KernelTime) => number) =>
     kernels.reduce((total, kernel) => total + of(kernel), 0);
   const total = sum(({ ms }) => ms);
@@ -202,17 +208,17 @@ function renderKernels(kernels: readonly KernelTime[], peaks: Peaks): string {
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   const rows = [...kernels]
     .sort((a, b) => b.ms - a.ms)
-    .map(({ label, op, ms, share, gflops, gbytes, boundMs, boundBy }) => [
+    .map(({ label, op, ms, share, gflops, gbytes, boundMs = 0, boundBy }) => [
       label,
       op,
       ms.toFixed(2),
       `${(100 * share).toFixed(1)} %`,
       gflops.toFixed(0),
       gbytes.toFixed(1),
-      `${percent(boundMs / ms)} ${boundBy}`,
+      ...(peaks ? [`${percent(boundMs / ms)} ${boundBy}`] : []),
     ]);
   const all = [total.toFixed(2), '100.0 %', (flops / total).toFixed(0), (bytes / total).toFixed(1)];
-  const bound = percent(sum(({ boundMs }) => boundMs) / total);
+  const bound = percent(sum(({ boundMs = 0 }) => boundMs) / total);
   const table = formatTable(
     [
       { title: 'kernel' },
@@ -221,11 +227,12 @@ function renderKernels(kernels: readonly KernelTime[], peaks: Peaks): string {
       { title: 'share', align: 'right', rank: 3 },
       { title: 'GFLOP/s', align: 'right', rank: 1 },
       { title: 'GB/s', align: 'right', rank: 2 },
-      { title: 'of the roof' },
+      ...(peaks ? [{ title: 'of the roof' }] : []),
     ],
-    [...rows, ['all', '', ...all, bound]],
+    [...rows, ['all', '', ...all, ...(peaks ? [bound] : [])]],
     { total: true },
   );
+  if (!peaks) return table;
   // Winograd multiplies less than is counted, and caches are faster than memory: some kernels pass their roof.
   const roofs = `${peaks.gflops.toFixed(0)} GFLOP/s of multiply-adds, ${peaks.gbytes.toFixed(1)} GB/s in copies`;
   return (

@@ -1,6 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Backend } from '../backends/backend.js';
 import { wasmBackend } from '../backends/wasm/index.js';
+import type { Precision } from '../compile.js';
+import { precisions } from '../compile.js';
 import type { DeviceName } from '../device.js';
 import { deviceNames, openDevice } from '../device.js';
 
@@ -26,5 +28,15 @@ export const deviceOptions = (): Option[] => [
   ),
   new Option('--gpu <name>', "a GPU by part of its name, see 'vnet devices'"),
 ];
+
+export interface PrecisionFlags {
+  readonly precision?: Precision;
+}
+
+export const precisionOption = (): Option =>
+  new Option(
+    '--precision <type>',
+    'storage of feature maps (default: f32); f16 halves the memory on GPUs that have it',
+  ).choices(precisions);
 
 export const openBackend = ({ device, gpu }: DeviceFlags): Promise<Backend> => openDevice(device, gpu);

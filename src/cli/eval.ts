@@ -9,8 +9,8 @@ import type { Evaluation } from '../eval/evaluate.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
 import { formatRate, formatScore } from '../report/format.js';
-import type { DeviceFlags } from './device.js';
-import { deviceOptions, openBackend } from './device.js';
+import type { DeviceFlags, PrecisionFlags } from './device.js';
+import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { modelOption, openModel } from './model.js';
 import { jsonOption, netOption, threadsOption } from './options.js';
 import { Progress } from './progress.js';
@@ -18,7 +18,7 @@ import { formatTable } from './table.js';
 import type { ViewFlags } from './views.js';
 import { predictOptions, viewOptions } from './views.js';
 
-interface EvalOptions extends ViewFlags, DeviceFlags {
+interface EvalOptions extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly model: string;
   readonly data: string;
   readonly split: string;
@@ -47,7 +47,7 @@ export function evalCommand(): Command {
       ),
     )
     .addOption(threadsOption());
-  for (const option of [...deviceOptions(), ...viewOptions()]) command.addOption(option);
+  for (const option of [...deviceOptions(), precisionOption(), ...viewOptions()]) command.addOption(option);
   return command
     .addOption(jsonOption())
     .addHelpText(
@@ -71,6 +71,7 @@ async function run(options: EvalOptions): Promise<void> {
   const predictor = new Predictor(model.network, model.weights, {
     backend,
     threads: options.threads,
+    precision: options.precision,
   });
   let progress: Progress | undefined;
   const images: { name: string; miou: number | undefined }[] = [];

@@ -13,13 +13,13 @@ import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
 import { published } from '../report/published.js';
-import type { DeviceFlags } from './device.js';
-import { deviceOptions } from './device.js';
+import type { DeviceFlags, PrecisionFlags } from './device.js';
+import { deviceOptions, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, netOption, pixelSize, whole } from './options.js';
 import { formatTable } from './table.js';
 
-interface PlanOptions extends DeviceFlags {
+interface PlanOptions extends DeviceFlags, PrecisionFlags {
   readonly size: PixelSize;
   readonly batch?: number;
   readonly mode: 'train' | 'infer';
@@ -64,7 +64,7 @@ export function planCommand(): Command {
     .option('--alpha <n>', 'V modules of stage 2 of vnet (default: 1)', whole(0, 64))
     .option('--beta <n>', 'V modules of stage 3 of vnet (default: 2)', whole(0, 64))
     .addOption(new Option('--calls', 'also list every kernel call with the memory in use'));
-  for (const option of deviceOptions()) command.addOption(option);
+  for (const option of [...deviceOptions(), precisionOption()]) command.addOption(option);
   return command
     .addOption(jsonOption())
     .addHelpText(
@@ -91,12 +91,12 @@ interface PlanResult {
 
 function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): PlanResult {
   const options = { ...asked, batch: asked.batch ?? (asked.mode === 'train' ? 4 : 1) };
-  const { batch, size, net, classes, alpha, beta } = options;
+  const { batch, size, net, classes, alpha, beta, precision } = options;
   const depth = Object.entries({ alpha, beta }).filter(([, value]) => value !== undefined);
   if (net !== 'vnet' && depth.length > 0)
     throw new UserError(`--${depth[0][0]}: only vnet has it, not ${net}`, 2);
   const network = networkFromConfig(net, { classes, ...Object.fromEntries(depth) });
-  const common = { batch, ...size, scratchBytes };
+  const common = { batch, ...size, precision, scratchBytes };
   if (options.mode === 'infer') {
     const plan = compileInference(network, common);
     return { device, options, network, plan, cost: costOf(plan), byPolicy: new Map() };
@@ -120,6 +120,7 @@ function toJson({ device, options, network, plan, cost, byPolicy }: PlanResult) 
     network: { name, classes, alpha, beta },
     device,
     mode,
+    precision: options.precision ?? 'f32',
     batch,
     ...size,
     ...(mode === 'train' ? { policy } : {}),
@@ -150,7 +151,7 @@ function render(result: PlanResult): string {
   const parts = [
     `${pc.bold(title)}, ${classes} classes: ` +
       `${pc.bold(formatCount(plan.parameters))} parameters (${formatExact(plan.parameters)})\n` +
-      `${batch} × ${formatSize(size)}, ${what} on ${device}: ${plan.calls.length} kernel calls`,
+      `${batch} × ${formatSize(size)}, ${what}${options.precision === 'f16' ? ' in f16' : ''} on ${device}: ${plan.calls.length} kernel calls`,
     renderArena(plan),
     renderStages(result),
   ];

@@ -15,15 +15,15 @@ import { predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import { formatBytes, formatRate } from '../report/format.js';
 import { usableMemory } from '../train/memory.js';
-import type { DeviceFlags } from './device.js';
-import { deviceOptions, openBackend } from './device.js';
+import type { DeviceFlags, PrecisionFlags } from './device.js';
+import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { modelOption, openModel } from './model.js';
 import { jsonOption, netOption, real, threadsOption } from './options.js';
 import { Progress } from './progress.js';
 import type { ViewFlags } from './views.js';
 import { predictOptions, viewOptions } from './views.js';
 
-interface PredictFlags extends ViewFlags, DeviceFlags {
+interface PredictFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly model: string;
   readonly out: string;
   readonly alpha: number;
@@ -67,7 +67,7 @@ export function predictCommand(): Command {
       'write a zip for the Cityscapes test server instead (labelIds, official names)',
     )
     .addOption(threadsOption());
-  for (const option of [...deviceOptions(), ...viewOptions()]) command.addOption(option);
+  for (const option of [...deviceOptions(), precisionOption(), ...viewOptions()]) command.addOption(option);
   return command
     .addOption(jsonOption())
     .addHelpText(
@@ -90,6 +90,7 @@ async function run(given: readonly string[], flags: PredictFlags): Promise<void>
   const predictor = new Predictor(model.network, model.weights, {
     backend,
     threads: flags.threads,
+    precision: flags.precision,
   });
   const options = predictOptions(flags);
   const results: object[] = [];
@@ -230,7 +231,7 @@ function checkMemory(
   { file }: Input,
   image: RgbImage,
   { network }: Model,
-  flags: ViewFlags,
+  flags: ViewFlags & PrecisionFlags,
   { name, scratchBytes }: Backend,
 ): void {
   // A GPU has memory of its own, and says so itself.
@@ -246,7 +247,8 @@ function checkMemory(
     width: Math.max(32, Math.min(whole.width, flags.window?.width ?? whole.width)),
   };
   const bytesOf = (height: number, width: number) =>
-    compileInference(network, { batch: 1, height, width, scratchBytes }).arenaBytes;
+    compileInference(network, { batch: 1, height, width, precision: flags.precision, scratchBytes })
+      .arenaBytes;
   const needed = bytesOf(shown.height, shown.width);
   if (needed <= available) return;
   const windows = [1024, 512, 256, 128].map((height) => [height, 2 * height] as const);

@@ -7,13 +7,13 @@ import { UserError } from '../errors.js';
 import { readTraining, runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
-import type { DeviceFlags } from './device.js';
+import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { modelFile } from './model.js';
 
 export type Size = NonNullable<TrainConfig['size']>;
 
 /** Flags of `vnet train`; those that were not given are absent. */
-export interface TrainFlags extends DeviceFlags {
+export interface TrainFlags extends DeviceFlags, PrecisionFlags {
   readonly config?: string;
   readonly data?: string;
   readonly out?: string;
@@ -104,6 +104,7 @@ export async function resolveConfig(
     average: flags.ema,
     seed: flags.seed,
     policy: flags.policy,
+    precision: flags.precision,
     init: flags.init && modelFile(flags.init),
     trainSplit: flags.trainSplit,
     valSplit: flags.valSplit,

@@ -71,7 +71,7 @@ export const smallestPlan = (network: Network): Plan =>
 export function modelSlots(plan: Plan): Map<string, Slot> {
   return new Map(
     Object.entries(plan.slots).filter(
-      ([name, slot]) => slot.initial !== undefined && !name.startsWith('adam.'),
+      ([name, { initial, role }]) => initial !== undefined && role !== 'input' && !name.startsWith('adam.'),
     ),
   );
 }

@@ -1,4 +1,5 @@
 import type { Backend, Executor } from '../backends/backend.js';
+import type { Precision } from '../compile.js';
 import { compileInference } from '../compile.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import type { Network } from '../nets/network.js';
@@ -8,6 +9,8 @@ export interface PredictorOptions {
   readonly backend: Backend;
   /** Worker threads. Default: the machine's cores. */
   readonly threads?: number;
+  /** Storage of feature maps. Default `f32`. */
+  readonly precision?: Precision;
   /** Executors kept, one per image size and kind of output. Default 2. */
   readonly sizes?: number;
 }
@@ -86,12 +89,13 @@ export class Predictor {
     let executor = this.executors.get(key);
     if (executor) this.executors.delete(key);
     else {
-      const { backend, threads, sizes = 2 } = this.options;
+      const { backend, threads, precision, sizes = 2 } = this.options;
       const plan = compileInference(this.network, {
         batch: 1,
         height,
         width,
         output,
+        precision,
         scratchBytes: backend.scratchBytes,
       });
       await this.shrinkTo(sizes - 1);

@@ -1,5 +1,5 @@
 import type { Shape } from './ir.js';
-import { bytesOf, sizeOf } from './ir.js';
+import { bytesOf, elementBytes, sizeOf } from './ir.js';
 import type { Call, Plan, TensorRef } from './planned.js';
 
 /** What one stage of a network costs in a plan. */
@@ -114,7 +114,7 @@ interface Remains {
 }
 
 function regionOf({ shape: [n, h, w, c], offset, pixelStride, dtype }: TensorRef): Region {
-  const element = dtype === 'f32' ? 4 : 1;
+  const element = elementBytes[dtype];
   return { start: offset, width: c * element, stride: pixelStride * element, rows: n * h * w };
 }
 

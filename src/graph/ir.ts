@@ -3,7 +3,8 @@ import type { AttrsOf, InputsOf, OpName, OutputsOf } from '../ops/index.js';
 /** `[N, H, W, C]`. Vectors of channels are `[1, 1, 1, C]`, convolution weights `[kh, kw, Cin / groups, Cout]`. */
 export type Shape = readonly [n: number, h: number, w: number, c: number];
 
-export type DType = 'f32' | 'u8';
+/** What a value is stored as. Whatever it is, kernels compute in float32. */
+export type DType = 'f32' | 'f16' | 'u8';
 
 /**
  * What a value is to the outside.
@@ -71,7 +72,7 @@ export interface Graph {
   readonly inputs: readonly Value[];
   readonly params: readonly Value[];
   readonly states: readonly Value[];
-  /** Initial content of params and states, by value id. */
+  /** Initial content of params and states, and of inputs that have a default, by value id. */
   readonly initial: ReadonlyMap<number, Initial>;
   /** The gradient of each param, by the param's id; empty before `differentiate`. Kept in one flat region like the params. */
   readonly gradients: ReadonlyMap<number, Value>;
@@ -83,9 +84,11 @@ export interface Graph {
 
 /** Elements of a shape. */
 export const sizeOf = (shape: Shape): number => shape[0] * shape[1] * shape[2] * shape[3];
+/** Bytes of one element. */
+export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, f16: 2, u8: 1 };
 /** Bytes of a value stored densely. */
 export const bytesOf = (value: { shape: Shape; dtype: DType }): number =>
-  sizeOf(value.shape) * (value.dtype === 'f32' ? 4 : 1);
+  sizeOf(value.shape) * elementBytes[value.dtype];
 /** `4×512×1024×8`, as tables and errors show it. */
 export const formatShape = (shape: Shape): string => shape.join('×');
 

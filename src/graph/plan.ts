@@ -3,11 +3,12 @@ import type { OpDef } from '../ops/op.js';
 import { packIntervals } from './arena.js';
 import { makeNode } from './builder.js';
 import type { Graph, Node, Value } from './ir.js';
-import { bytesOf, sizeOf, valuesOf } from './ir.js';
+import { bytesOf, elementBytes, sizeOf, valuesOf } from './ir.js';
 import type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './planned.js';
 
-/** Start of whole tensors: a cache line. */
+/** Start of whole tensors: a cache line; with f16, what GPUs bind memory at, so that a binding holds one type. */
 const ALIGN = 64;
+const HALF_ALIGN = 256;
 /** Start of each parameter within the flat region: one SIMD vector. */
 const PARAM_ALIGN_ELEMENTS = 4;
 
@@ -16,6 +17,9 @@ const alignUp = (value: number, to: number): number => Math.ceil(value / to) * t
 /** Elements of the flat region that holds all params (and another of the same layout all gradients). */
 export const flatLength = (params: readonly Value[]): number =>
   params.reduce((sum, param) => sum + alignUp(sizeOf(param.shape), PARAM_ALIGN_ELEMENTS), 0);
+
+const hasHalf = ({ nodes }: Graph): boolean =>
+  nodes.some((node) => valuesOf(node.outputs).some(({ dtype }) => dtype === 'f16'));
 
 /** A block of memory that one or more values share as ranges of channels. */
 interface Storage {
@@ -49,10 +53,12 @@ class Planner {
   private readonly steps: Node[] = [];
   private persistentEnd = 0;
   private readonly flatParams: { offset: number; length: number };
+  private readonly align: number;
 
   constructor(private readonly graph: Graph) {
     this.nodes = graph.nodes;
     this.indices = new Map(graph.nodes.map((node, i) => [node, i]));
+    this.align = hasHalf(graph) ? HALF_ALIGN : ALIGN;
     this.nodes.forEach((node, i) => {
       for (const value of valuesOf(node.inputs)) this.lastUse.set(value.id, i);
     });
@@ -86,13 +92,13 @@ class Planner {
       const storage = this.newStorage(whole, true);
       storage.offset = start;
     }
-    this.persistentEnd = alignUp(this.persistentEnd, ALIGN);
+    this.persistentEnd = alignUp(this.persistentEnd, this.align);
   }
 
   private placePersistent(value: Value): void {
     const storage = this.newStorage(value, true);
     storage.offset = this.persistentEnd;
-    this.persistentEnd = alignUp(this.persistentEnd + storage.bytes, ALIGN);
+    this.persistentEnd = alignUp(this.persistentEnd + storage.bytes, this.align);
   }
 
   private newStorage(value: Value, persistent: boolean): Storage {
@@ -231,12 +237,11 @@ class Planner {
 
   private ref(value: Value): TensorRef {
     const { storage, channel } = this.placeOf(value);
-    const elementBytes = value.dtype === 'f32' ? 4 : 1;
     return {
       name: value.name,
       dtype: value.dtype,
       shape: value.shape,
-      offset: storage.offset + elementBytes * channel,
+      offset: storage.offset + elementBytes[value.dtype] * channel,
       pixelStride: storage.channels,
     };
   }
@@ -269,8 +274,12 @@ class Planner {
     for (const { storage } of lifetimes) storage.offset = 0;
     const scratch = this.steps.map((node) => scratchBytes(this.call(node, { offset: 0, bytes: 0 })));
     const intervals = [
-      ...lifetimes.map(({ storage, start, end }) => ({ bytes: alignUp(storage.bytes, ALIGN), start, end })),
-      ...scratch.map((bytes, i) => ({ bytes: alignUp(bytes, ALIGN), start: i, end: i })),
+      ...lifetimes.map(({ storage, start, end }) => ({
+        bytes: alignUp(storage.bytes, this.align),
+        start,
+        end,
+      })),
+      ...scratch.map((bytes, i) => ({ bytes: alignUp(bytes, this.align), start: i, end: i })),
     ];
     const packed = packIntervals(intervals);
     lifetimes.forEach(({ storage }, i) => {

@@ -10,7 +10,7 @@ export interface TensorRef {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** Bytes from the start of the arena; a multiple of 4 for f32. Whole tensors start at multiples of 64. */
+  /** Bytes from the start of the arena; a multiple of 4 for f32, of 8 for f16. Whole tensors start at multiples of 64, or 256 where a plan has f16. */
   readonly offset: number;
   /** Elements from one pixel to the next; ≥ C, equal to C for a dense tensor. */
   readonly pixelStride: number;
@@ -43,7 +43,7 @@ export type ScratchRule = (call: Call) => number;
 /** A tensor that the caller may write or read by name between runs. */
 export interface Slot extends TensorRef {
   readonly role: 'input' | 'param' | 'state' | 'output';
-  /** What a param or state holds before training. */
+  /** What a param or state holds before training, or an input unless the caller writes another value. */
   readonly initial?: Initial;
 }
 

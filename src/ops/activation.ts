@@ -14,6 +14,7 @@ export const prelu: OpDef<{ x: Value; slope: Value }, { y: Value }, object> = {
     const { gx, gslope } = emit('preluGrad', { x, slope, gy }, {});
     return { x: gx, slope: gslope };
   },
+  features: ['x', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
   inPlace: [['y', 'x']],
 };
@@ -24,6 +25,7 @@ export const preluGrad: OpDef<{ x: Value; slope: Value; gy: Value }, { gx: Value
     gx: { shape: x.shape, dtype: 'f32' },
     gslope: { shape: slope.shape, dtype: 'f32' },
   }),
+  features: ['x', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => 3 * sizeOf(gx.shape),
   inPlace: [
     ['gx', 'gy'],

@@ -15,6 +15,7 @@ export const adaptivePool: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
     if (!gy) return {};
     return { x: emit('adaptivePoolGrad', { gy }, { height: x.shape[1], width: x.shape[2] }).gx };
   },
+  features: ['x', 'y'],
   flops: ({ inputs: { x } }) => sizeOf(x.shape),
 };
 
@@ -23,5 +24,6 @@ export const adaptivePoolGrad: OpDef<{ gy: Value }, { gx: Value }, ResizeAttrs> 
   infer: ({ gy }, { height, width }) => ({
     gx: { shape: [gy.shape[0], height, width, gy.shape[3]], dtype: 'f32' },
   }),
+  features: ['gy', 'gx'],
   flops: ({ outputs: { gx } }) => sizeOf(gx.shape),
 };

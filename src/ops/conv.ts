@@ -85,6 +85,7 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
         : {}),
     };
   },
+  features: ['x', 'residual', 'y'],
   flops: ({ inputs: { weight }, outputs: { y } }) =>
     2 * (sizeOf(y.shape) / y.shape[3]) * sizeOf(weight.shape),
   inPlace: [['y', 'residual']],
@@ -115,6 +116,7 @@ export const conv2dGradInput: OpDef<
       ...(needsGradient(gy) ? { gy: emit('conv2d', { x: gx, weight }, attrs).y } : {}),
     };
   },
+  features: ['gy', 'acc', 'gx'],
   flops: ({ inputs: { gy, weight } }) => 2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(weight.shape),
   inPlace: [['gx', 'acc']],
 };
@@ -128,6 +130,7 @@ export const conv2dGradWeight: OpDef<
   infer: ({ x, gy }, { kernel, groups }) => ({
     gweight: { shape: [kernel[0], kernel[1], x.shape[3] / groups, gy.shape[3]], dtype: 'f32' },
   }),
+  features: ['x', 'gy'],
   flops: ({ inputs: { gy }, outputs: { gweight } }) =>
     2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(gweight.shape),
 };
@@ -135,6 +138,7 @@ export const conv2dGradWeight: OpDef<
 /** Sum over all images and pixels, per channel: the gradient of a bias. `x`: `N×H×W×C`, `sum`: `1×1×1×C`. */
 export const sumPixels: OpDef<{ x: Value }, { sum: Value }, object> = {
   infer: ({ x }) => ({ sum: { shape: [1, 1, 1, x.shape[3]], dtype: 'f32' } }),
+  features: ['x'],
   flops: ({ inputs: { x } }) => sizeOf(x.shape),
 };
 

@@ -9,6 +9,7 @@ export const sigmoid: OpDef<{ x: Value }, { y: Value }, object> = {
   gradient({ outputs: { y } }, { y: gy }, { emit }) {
     return gy ? { x: emit('sigmoidGrad', { y, gy }, {}).gx } : {};
   },
+  features: ['x', 'y'],
   flops: ({ outputs: { y } }) => 10 * sizeOf(y.shape),
   inPlace: [['y', 'x']],
 };
@@ -16,6 +17,7 @@ export const sigmoid: OpDef<{ x: Value }, { y: Value }, object> = {
 /** `gx = gy·y·(1 − y)`. */
 export const sigmoidGrad: OpDef<{ y: Value; gy: Value }, { gx: Value }, object> = {
   infer: ({ gy }) => ({ gx: { shape: gy.shape, dtype: 'f32' } }),
+  features: ['y', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => 3 * sizeOf(gx.shape),
   inPlace: [
     ['gx', 'gy'],
@@ -42,6 +44,7 @@ export const multiply: OpDef<{ a: Value; b: Value }, { y: Value }, object> = {
       ...(needsGradient(b) ? { b: gradientOfB() } : {}),
     };
   },
+  features: ['a', 'b', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
   inPlace: [['y', 'a']],
 };
@@ -49,5 +52,6 @@ export const multiply: OpDef<{ a: Value; b: Value }, { y: Value }, object> = {
 /** `sum[n, c] = Σ a·b` over the pixels of each image: the gradient of a gate. `a`, `b`: `N×H×W×C`, `sum`: `N×1×1×C`. */
 export const multiplySum: OpDef<{ a: Value; b: Value }, { sum: Value }, object> = {
   infer: ({ a }) => ({ sum: { shape: [a.shape[0], 1, 1, a.shape[3]], dtype: 'f32' } }),
+  features: ['a', 'b'],
   flops: ({ inputs: { a } }) => 2 * sizeOf(a.shape),
 };

@@ -11,5 +11,6 @@ export interface Normalization {
 /** `y = (x/255 − mean[c])/std[c]`: bytes as numbers, for networks that do more with the image than one convolution. */
 export const normalizeImage: OpDef<{ x: Value }, { y: Value }, Normalization> = {
   infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
+  features: ['y'],
   flops: ({ outputs: { y } }) => 2 * sizeOf(y.shape),
 };

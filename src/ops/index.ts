@@ -22,6 +22,7 @@ import type { OpDef } from './op.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { relu, reluGrad } from './relu.js';
+import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { add, concat, copy, scale, split } from './view.js';
 
@@ -53,6 +54,7 @@ export const ops = {
   copy,
   add,
   scale,
+  rescale,
   adam,
   relu,
   reluGrad,

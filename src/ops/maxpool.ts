@@ -32,6 +32,7 @@ export const maxPool: OpDef<{ x: Value }, { y: Value; index: Value }, WindowAttr
     if (!gy || !needsGradient(x)) return {};
     return { x: emit('maxUnpool', { x: gy, index }, { ...attrs, height: x.shape[1], width: x.shape[2] }).y };
   },
+  features: ['x'],
   flops: ({ outputs: { y }, attrs }) => attrs.kernel ** 2 * sizeOf(y.shape),
 };
 
@@ -47,11 +48,13 @@ export const maxUnpool: OpDef<
   gradient({ inputs: { index }, attrs: { kernel, stride, padding } }, { y: gy }, { emit }) {
     return gy ? { x: emit('maxGather', { gy, index }, { kernel, stride, padding }).gx } : {};
   },
+  features: ['x', 'y'],
   flops: ({ inputs: { x } }) => sizeOf(x.shape),
 };
 
 /** Transpose of `maxUnpool`: takes the value at the place `index` says. */
 export const maxGather: OpDef<{ gy: Value; index: Value }, { gx: Value }, WindowAttrs> = {
   infer: ({ index }) => ({ gx: { shape: index.shape, dtype: 'f32' } }),
+  features: ['gy', 'gx'],
   flops: ({ outputs: { gx } }) => sizeOf(gx.shape),
 };

@@ -9,6 +9,7 @@ import type { OpDef } from './op.js';
  */
 export const batchStats: OpDef<{ x: Value }, { stats: Value }, { readonly eps: number }> = {
   infer: ({ x }) => ({ stats: { shape: [1, 1, 3, x.shape[3]], dtype: 'f32' } }),
+  features: ['x'],
   flops: ({ inputs: { x } }) => 3 * sizeOf(x.shape),
   keep: true,
 };
@@ -76,6 +77,7 @@ export const batchNormGrad: OpDef<
     gbeta: { shape: gamma.shape, dtype: 'f32' },
     gslope: { shape: gamma.shape, dtype: 'f32' },
   }),
+  features: ['x', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => 10 * sizeOf(gx.shape),
   inPlace: [
     ['gx', 'x'],
@@ -120,6 +122,7 @@ export const affine: OpDef<
     expectShape('affine', residual, x.shape);
     return { y: { shape: x.shape, dtype: 'f32' } };
   },
+  features: ['x', 'residual', 'y'],
   flops: ({ outputs: { y } }) => 3 * sizeOf(y.shape),
   inPlace: [
     ['y', 'residual'],

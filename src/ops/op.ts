@@ -39,6 +39,11 @@ export interface OpDef<I extends object, O extends object, A extends object> {
   readonly inPlace?: readonly (readonly [keyof O & string, keyof I & string])[];
   /** True where the in-place pairs are the meaning of the op: new state over old state. */
   readonly updatesState?: boolean;
+  /**
+   * Operands that are feature maps, inputs and outputs: these may be stored as float16 (see `graph/half.ts`). Kernels
+   * read and write them in whole groups of four channels.
+   */
+  readonly features?: readonly ((keyof I & string) | (keyof O & string))[] | 'all';
   /** True for small results that the backward pass keeps instead of recomputing (batch statistics). */
   readonly keep?: boolean;
 }

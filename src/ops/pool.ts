@@ -32,6 +32,7 @@ export const pyramidPool: OpDef<
       x: emit('pyramidPoolGrad', { gy }, { ...attrs, height: x.shape[1], width: x.shape[2] }).gx,
     };
   },
+  features: ['x', 'y'],
   flops: ({ outputs: { y }, attrs }) =>
     sizeOf(y.shape) * attrs.kernels.reduce((sum, k) => sum + k * k + 1, 0),
 };
@@ -45,6 +46,7 @@ export const pyramidPoolGrad: OpDef<
   infer: ({ gy }, { height, width }) => ({
     gx: { shape: [gy.shape[0], height, width, gy.shape[3]], dtype: 'f32' },
   }),
+  features: ['gy', 'acc', 'gx'],
   flops: ({ inputs: { gy }, attrs }) =>
     sizeOf(gy.shape) * attrs.kernels.reduce((sum, k) => sum + k * k + 1, 0),
   inPlace: [['gx', 'acc']],

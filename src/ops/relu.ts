@@ -22,6 +22,7 @@ export const relu: OpDef<{ x: Value; zero: Value }, { y: Value }, object> = {
 /** `gx = y > 0 ? gy : 0`. */
 export const reluGrad: OpDef<{ y: Value; gy: Value }, { gx: Value }, object> = {
   infer: ({ gy }) => ({ gx: { shape: gy.shape, dtype: 'f32' } }),
+  features: ['y', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => sizeOf(gx.shape),
   inPlace: [
     ['gx', 'gy'],

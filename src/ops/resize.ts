@@ -20,6 +20,7 @@ export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
     if (!gy) return {};
     return { x: emit('resizeBilinearGrad', { gy }, { height: x.shape[1], width: x.shape[2] }).gx };
   },
+  features: ['x', 'y'],
   flops: ({ outputs: { y } }) => 8 * sizeOf(y.shape),
 };
 
@@ -28,6 +29,7 @@ export const resizeBilinearGrad: OpDef<{ gy: Value }, { gx: Value }, ResizeAttrs
   infer: ({ gy }, { height, width }) => ({
     gx: { shape: [gy.shape[0], height, width, gy.shape[3]], dtype: 'f32' },
   }),
+  features: ['gy', 'gx'],
   flops: ({ inputs: { gy } }) => 8 * sizeOf(gy.shape),
 };
 

@@ -25,6 +25,7 @@ export const concat: OpDef<Readonly<Record<string, Value>>, { y: Value }, object
     const parts = emit('split', { x: gy }, { sizes: names.map((name) => inputs[name].shape[3]) });
     return Object.fromEntries(names.map((name, i) => [name, parts[`y${i}`]]));
   },
+  features: 'all',
   flops: () => 0,
 };
 
@@ -49,12 +50,14 @@ export const split: OpDef<
     }
     return { x: emit('concat', Object.fromEntries(parts.map((part, i) => [`x${i}`, part!])), {}).y };
   },
+  features: 'all',
   flops: () => 0,
 };
 
 /** `y = x`, between different places or pixel strides. Only the planner makes these. */
 export const copy: OpDef<{ x: Value }, { y: Value }, object> = {
   infer: ({ x }) => ({ y: { shape: x.shape, dtype: x.dtype } }),
+  features: ['x', 'y'],
   flops: () => 0,
 };
 
@@ -68,6 +71,7 @@ export const add: OpDef<{ a: Value; b: Value }, { y: Value }, { readonly sign: 1
     if (!gy) return {};
     return { a: gy, b: attrs.sign === 1 ? gy : emit('scale', { x: gy }, { factor: -1 }).y };
   },
+  features: ['a', 'b', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
   inPlace: [
     ['y', 'a'],
@@ -79,6 +83,7 @@ export const add: OpDef<{ a: Value; b: Value }, { y: Value }, { readonly sign: 1
 export const scale: OpDef<{ x: Value }, { y: Value }, { readonly factor: number }> = {
   infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
   gradient: ({ attrs }, { y: gy }, { emit }) => (gy ? { x: emit('scale', { x: gy }, attrs).y } : {}),
+  features: ['x', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
   inPlace: [['y', 'x']],
 };

@@ -124,6 +124,7 @@ export class RunReporter {
           height,
           width,
           policy,
+          precision: config.precision,
           labelSmoothing: config.labelSmoothing,
           classWeights: config.classWeights !== 'none',
           scratchBytes: this.options.backend.scratchBytes,

@@ -40,6 +40,8 @@ const progressSchema = z.object({
   step: z.number().int().min(0),
   bestMiou: score.optional(),
   averageUpdates: z.number().int().min(0),
+  /** Of a float16 run. */
+  lossScale: z.object({ scale: z.number().positive(), steps: z.number().int().min(0) }).optional(),
   /** Length of `metrics.jsonl` when this was saved; what follows belongs to steps that are done again. */
   metricsBytes: z.number().int().min(0),
 });

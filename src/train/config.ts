@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { precisions } from '../compile.js';
 import { UserError } from '../errors.js';
 
 const side = z.int().min(32);
@@ -66,6 +67,8 @@ const recipeShape = {
   seed: z.int().min(0).default(1),
   /** What the backward pass recomputes instead of keeping. */
   policy: z.enum(['reversible', 'checkpoint', 'save']).default('reversible'),
+  /** Storage of feature maps; default `f32`. `f16` takes half the memory, on GPUs that have it. */
+  precision: z.enum(precisions).optional(),
   trainSplit: z.string().default('train'),
   /** Cityscapes: train on the coarse set too. */
   extra: z.boolean().default(false),

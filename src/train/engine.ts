@@ -2,6 +2,7 @@ import type { Executor } from '../backends/backend.js';
 import { modelSlots } from '../eval/model.js';
 import type { Slot } from '../graph/planned.js';
 import type { Tensors } from './checkpoint.js';
+import { LossScale } from './loss-scale.js';
 import type { Optimizer, OptimizerOptions } from './optimizer.js';
 import { createOptimizer } from './optimizer.js';
 
@@ -42,6 +43,8 @@ export class TrainingEngine {
   /** Parameters with their first element in the flat region. */
   private readonly params: readonly { name: string; slot: Slot; start: number; length: number }[];
   private readonly optimizer: Optimizer;
+  /** Of plans that store feature maps as float16. */
+  readonly lossScale: LossScale | undefined;
 
   constructor(
     readonly executor: Executor,
@@ -49,6 +52,7 @@ export class TrainingEngine {
   ) {
     const { plan } = executor;
     this.optimizer = createOptimizer(executor, optimizer);
+    this.lossScale = plan.slots.lossScale && new LossScale(executor);
     this.model = modelSlots(plan);
     this.params = [...this.model]
       .filter(([, slot]) => slot.role === 'param')
@@ -85,14 +89,10 @@ export class TrainingEngine {
       executor.write('images', batch.images);
       executor.write('labels', batch.labels);
       batch.release?.();
-      await executor.run('forward', 'backward');
-      const [loss, weight] = await executor.read('loss');
-      if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, count);
       // A second batch: what was the whole gradient becomes the first term.
       if (count === 1) sum = Float64Array.from(grads, (g) => firstWeight * g);
-      grads = (await executor.read('grads')) as Float32Array;
-      norm = normOf(grads);
-      if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count);
+      const { loss, weight, ...gradient } = await this.gradient(count);
+      ({ grads, norm } = gradient);
       if (sum) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
       else firstWeight = weight;
       lossSum += loss * weight;
@@ -105,7 +105,27 @@ export class TrainingEngine {
       executor.write('grads', grads);
     }
     await this.optimizer.update(grads, learningRate, t);
+    this.lossScale?.keep();
     return { loss: weightSum > 0 ? lossSum / weightSum : 0, gradientNorm: norm };
+  }
+
+  /**
+   * Loss and gradient of the batch that was written. In float16 a gradient that overflows is computed again with half
+   * the loss scale; running statistics take in such a batch once more.
+   */
+  private async gradient(
+    batch: number,
+  ): Promise<{ loss: number; weight: number; grads: Float32Array; norm: number }> {
+    const { executor } = this;
+    for (;;) {
+      await executor.run('forward', 'backward');
+      const [loss, weight] = await executor.read('loss');
+      if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, batch);
+      const grads = (await executor.read('grads')) as Float32Array;
+      const norm = normOf(grads);
+      if (Number.isFinite(norm)) return { loss, weight, grads, norm };
+      if (!this.lossScale?.reduce()) throw new NonFiniteError('gradient', norm, batch);
+    }
   }
 
   /** Copies of parameters and running statistics. */

@@ -71,6 +71,8 @@ async function trainLocked(
     const images = loader.samples.length;
     const recipe = {
       ...recipeOf(config),
+      // Runs that are older than the choice have no such entry.
+      precision: config.precision === 'f16' ? config.precision : undefined,
       images,
       backend: backend.name,
       weights: storedWeights(resumed?.state) ?? (await classWeightsOf(dataset, config)),
@@ -83,6 +85,7 @@ async function trainLocked(
         height,
         width,
         policy: config.policy,
+        precision: config.precision,
         scratchBytes: backend.scratchBytes,
         labelSmoothing: config.labelSmoothing,
         hard: config.ohem,

@@ -100,6 +100,8 @@ export class Trainer {
     if (start) {
       engine.writeWeights(new Map([...start.weights].map(([name, { data }]) => [name, data])));
       engine.writeOptimizer(start.optimizer);
+      const { lossScale } = start.progress;
+      if (engine.lossScale && lossScale) engine.lossScale.state = lossScale;
     }
     const progress = start?.progress ?? {
       epoch: 0,
@@ -270,7 +272,11 @@ export class Trainer {
       weights: await engine.readWeights(),
       average: average && (await this.modelWeights()),
       optimizer: await engine.readOptimizer(),
-      progress: { ...progress, averageUpdates: average?.updates ?? 0 },
+      progress: {
+        ...progress,
+        averageUpdates: average?.updates ?? 0,
+        ...(engine.lossScale ? { lossScale: engine.lossScale.state } : {}),
+      },
       recipe: options.recipe,
     };
     await writeTraining(last, state, previous);

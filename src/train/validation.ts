@@ -70,10 +70,10 @@ export class Validation {
   /** Scores the weights, and writes `validation.json` and the overlays of the first images. */
   async run(weights: Tensors, at: { epoch: number; step: number }): Promise<Scores> {
     const { backend, signal, onEvent } = this.around;
-    const { threads, size, valSplit, samples, out } = this.config;
+    const { threads, precision, size, valSplit, samples, out } = this.config;
     const arrays = new Map([...weights].map(([name, { data }]) => [name, data]));
     if (this.predictor) await this.predictor.setWeights(arrays);
-    else this.predictor = new Predictor(this.network, arrays, { backend, threads, sizes: 1 });
+    else this.predictor = new Predictor(this.network, arrays, { backend, threads, precision, sizes: 1 });
     const images: ValidationFile['images'][number][] = [];
     const { scores, confusion } = await evaluate(this.predictor, this.dataset, {
       split: valSplit,

@@ -272,6 +272,10 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     };
   },
   scale: (rng) => ({ inputs: { x: randomTensor(rng, image(rng)) }, attrs: { factor: rng.range(-2, 2) } }),
+  rescale: (rng) => ({
+    inputs: { x: randomTensor(rng, image(rng)), factor: tensor(vector(1), [rng.range(1, 2 ** 16)]) },
+    attrs: { invert: rng.chance(0.5) },
+  }),
   adam(rng) {
     const shape = vector(between(rng, 1, 100));
     const hyper = new Float32Array(8);

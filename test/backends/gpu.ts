@@ -7,6 +7,8 @@ import type { MemoryLimits } from '../../src/backends/webgpu/windows.js';
 
 const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
 if (existsSync(swiftShader)) process.env.VK_ADD_DRIVER_FILES ??= swiftShader;
+// Mesa's software Vulkan spends most of a test in optimising its shaders.
+process.env.GALLIVM_PERF ??= 'nopt';
 
 /** Part of an adapter's name, to test on that one only; `all` for every adapter. */
 const wanted = process.env.TEST_GPU;
@@ -22,6 +24,10 @@ if (adapters.length === 0) console.log('skipped: no WebGPU adapter (npm package 
 for (const adapter of found) {
   if (!adapters.includes(adapter)) console.log(`not tested: ${nameOf(adapter)} (TEST_GPU=all does)`);
 }
+
+/** The adapter for tests of float16, `undefined` where none has it (which is said). */
+export const halfAdapter = found.map(describeAdapter).find(({ features }) => features.includes('shader-f16'));
+if (!halfAdapter) console.log('skipped: no WebGPU adapter with shader-f16 (Mesa 25 has one)');
 
 /** A backend on an adapter; adapters can be asked for one device only, so it is looked up again. */
 export async function backendOn(name: string, memory: Partial<MemoryLimits> = {}): Promise<WebGpuBackend> {

@@ -1,9 +1,13 @@
-import type { CallFor, TensorRef } from '../../graph/planned.js';
+import { elementBytes } from '../../graph/ir.js';
+import type { Call, CallFor, TensorRef } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
+import { roundToHalf } from './half.js';
 
-/** The memory of a plan: every f32 element is a float64 here, at index `byte offset / 4`. */
+/** The memory of a plan: every f32 and f16 element is a float64 here, at index `byte offset / 4` or `/ 2`. */
 export interface Arena {
   readonly floats: Float64Array;
+  /** Empty in plans without f16. */
+  readonly halves: Float64Array;
   readonly bytes: Uint8Array;
 }
 
@@ -25,8 +29,8 @@ export class View {
   constructor(arena: Arena, ref: TensorRef) {
     [this.n, this.h, this.w, this.c] = ref.shape;
     this.pixels = this.n * this.h * this.w;
-    this.data = ref.dtype === 'f32' ? arena.floats : arena.bytes;
-    this.first = ref.dtype === 'f32' ? ref.offset / 4 : ref.offset;
+    this.data = { f32: arena.floats, f16: arena.halves, u8: arena.bytes }[ref.dtype];
+    this.first = ref.offset / elementBytes[ref.dtype];
     this.pixelStride = ref.pixelStride;
   }
 
@@ -68,6 +72,15 @@ export class View {
       const at = this.pixel(p);
       for (let c = 0; c < this.c; c++) this.data[at + c] = values[p * this.c + c];
     }
+  }
+}
+
+/** Rounds what a call has written to what its outputs can hold. */
+export function roundOutputs(call: Call, arena: Arena): void {
+  for (const ref of Object.values(call.outputs as Readonly<Record<string, TensorRef>>)) {
+    if (ref.dtype !== 'f16') continue;
+    const view = new View(arena, ref);
+    view.assign(view.dense().map(roundToHalf));
   }
 }
 

@@ -2,6 +2,7 @@ import type { Phase } from '../../graph/ir.js';
 import { sizeOf } from '../../graph/ir.js';
 import type { Call, Plan, Slot } from '../../graph/planned.js';
 import type { Executor } from '../backend.js';
+import { hasHalf } from '../backend.js';
 import type { Arena } from './arena.js';
 import { View } from './arena.js';
 
@@ -16,9 +17,11 @@ export class ReferenceExecutor implements Executor {
   ) {
     this.arena = {
       floats: new Float64Array(Math.ceil(plan.arenaBytes / 4)),
+      halves: new Float64Array(hasHalf(plan) ? Math.ceil(plan.arenaBytes / 2) : 0),
       bytes: new Uint8Array(plan.arenaBytes),
     };
-    this.allocatedBytes = this.arena.floats.byteLength + this.arena.bytes.byteLength;
+    this.allocatedBytes =
+      this.arena.floats.byteLength + this.arena.halves.byteLength + this.arena.bytes.byteLength;
   }
 
   write(slot: string, data: Float32Array | Uint8Array, at = 0): void {
@@ -32,7 +35,7 @@ export class ReferenceExecutor implements Executor {
   async read(slot: string): Promise<Float32Array | Uint8Array> {
     const { dtype } = this.slot(slot);
     const dense = new View(this.arena, this.slot(slot)).dense();
-    return dtype === 'f32' ? Float32Array.from(dense) : Uint8Array.from(dense);
+    return dtype === 'u8' ? Uint8Array.from(dense) : Float32Array.from(dense);
   }
 
   readFloat64(slot: string): Float64Array {

@@ -4,6 +4,7 @@ import type { Backend } from '../backend.js';
 import { prelu, preluGrad } from './activation.js';
 import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
 import type { Arena, ReferenceKernel } from './arena.js';
+import { roundOutputs } from './arena.js';
 import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
@@ -24,6 +25,7 @@ import {
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';
+import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { add, copy, scale } from './view.js';
 
@@ -51,6 +53,7 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   copy,
   add,
   scale,
+  rescale,
   adam,
   reluGrad,
   sigmoid,
@@ -68,8 +71,10 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   normalizeImage,
 };
 
-const runCall = (call: Call, arena: Arena): void =>
+function runCall(call: Call, arena: Arena): void {
   (kernels[call.op] as (call: Call, arena: Arena) => void)(call, arena);
+  roundOutputs(call, arena);
+}
 
 interface ReferenceBackend extends Backend {
   prepare(plan: Plan): Promise<ReferenceExecutor>;

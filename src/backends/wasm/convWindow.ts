@@ -1,5 +1,6 @@
 /** Where the taps of a convolution read its input, as the kernels' tables (see `kernels/convInput.ts`). */
 
+import { elementBytes } from '../../graph/ir.js';
 import type { Placed, TensorRef } from '../../graph/planned.js';
 import type { ConvAttrs, Prologue } from '../../ops/conv.js';
 import type { Word } from './lower.js';
@@ -96,7 +97,7 @@ export function inputArgs(
   normalizeAt = 0,
 ): number[] {
   const [, height, width, channels] = ref.shape;
-  const pixel = ref.pixelStride * (ref.dtype === 'f32' ? 4 : 1);
+  const pixel = ref.pixelStride * elementBytes[ref.dtype];
   return [
     pointer(ref),
     ...[height * width * pixel, width * pixel, pixel],

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { UserError } from '../../errors.js';
 import type { Backend } from '../backend.js';
+import { hasHalf } from '../backend.js';
 import { WasmExecutor } from './executor.js';
 import { scratchBytes } from './kernels.js';
 import type { Build } from './module.js';
@@ -14,6 +15,11 @@ export const createWasmBackend = (build?: Build): Backend => ({
   async prepare(plan, { threads = availableParallelism() } = {}) {
     if (!Number.isInteger(threads) || threads < 1) {
       throw new UserError(`--threads: expected a whole number of at least 1, got ${threads}`, 2);
+    }
+    if (hasHalf(plan)) {
+      throw new UserError(
+        '--precision f16: CPU cores (--device wasm) have float32 only; use --precision f32, or --device webgpu',
+      );
     }
     const module = await loadModule(build ?? (hasRelaxedSimd() ? 'relaxed' : 'plain'));
     return new WasmExecutor(plan, compile(plan), module, threads);

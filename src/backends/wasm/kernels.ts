@@ -25,6 +25,7 @@ import {
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';
+import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sumPixels } from './sums.js';
 import { add, copy, scale } from './view.js';
@@ -54,6 +55,7 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
   copy,
   add,
   scale,
+  rescale,
   adam,
   reluGrad,
   sigmoid,

@@ -1,3 +1,4 @@
+import { elementBytes } from '../../graph/ir.js';
 import type { CallFor, TensorRef } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
 
@@ -45,7 +46,7 @@ export const scratchPointer = (call: { readonly scratch: { readonly offset: numb
 
 /** Address and pixel stride in bytes, the pair most kernels take; zeros where an optional tensor is absent. */
 export const strided = (ref: TensorRef | undefined): [address: number, strideBytes: number] =>
-  ref ? [pointer(ref), ref.pixelStride * (ref.dtype === 'f32' ? 4 : 1)] : [0, 0];
+  ref ? [pointer(ref), ref.pixelStride * elementBytes[ref.dtype]] : [0, 0];
 
 /** Pixels of a tensor: `N·H·W`. */
 export const pixelsOf = (ref: TensorRef): number => ref.shape[0] * ref.shape[1] * ref.shape[2];

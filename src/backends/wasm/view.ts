@@ -1,3 +1,4 @@
+import { elementBytes } from '../../graph/ir.js';
 import type { TensorRef } from '../../graph/planned.js';
 import type { WasmKernel } from './lower.js';
 import { cut, cutPixels, f32, pixelsOf, strided } from './lower.js';
@@ -6,7 +7,7 @@ const isDense = (ref: TensorRef): boolean => ref.pixelStride === ref.shape[3];
 
 export const copy: WasmKernel<'copy'> = {
   lower({ inputs: { x }, outputs: { y } }) {
-    const bytes = x.shape[3] * (x.dtype === 'f32' ? 4 : 1);
+    const bytes = x.shape[3] * elementBytes[x.dtype];
     const { per, chunks } = cut(pixelsOf(x), 65536 / bytes);
     return [
       {

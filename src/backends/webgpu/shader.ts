@@ -1,5 +1,6 @@
 import type { TensorRef } from '../../graph/planned.js';
 import type { Use, Window } from './windows.js';
+import { unitBytes } from './windows.js';
 
 /**
  * One compute dispatch as a kernel describes it, before it is bound to memory.
@@ -10,6 +11,7 @@ import type { Use, Window } from './windows.js';
  * - `NAME_ld4(i) -> vec4f`, `NAME_st4(i, v)`: four neighbours from element i, a multiple of 4;
  * - `NAME_q(p, c) -> vec4f`, `NAME_sq(p, c, v)`: channels c … c + 3 of pixel p (counted over all images), c a multiple
  *   of 4; channels beyond the last read as zeros and are not written;
+ * Tensors of f16 are read and written as f32 by the same names; they have no `NAME_st`, as two elements share a word.
  * - `NAME_word(i) -> u32`, `NAME_sword(i, w)` on u8 tensors that start at a word: bytes 4i … 4i + 3.
  */
 export interface Dispatch {
@@ -34,6 +36,9 @@ export function usesOf({ tensors, code }: Dispatch): Record<string, Use> {
   const uses: Record<string, Use> = {};
   for (const [name, ref] of Object.entries(tensors)) {
     if (!ref || !new RegExp(`\\b${name}_(ld|st|q|sq|word|sword)`).test(code)) continue;
+    if (ref.dtype === 'f16' && calls(code, name, 'st')) {
+      throw new Error(`${name}: single elements of f16 cannot be written`);
+    }
     const quads = ref.shape[3] % 4 === 0 || !(calls(code, name, 'q') || calls(code, name, 'sq'));
     uses[name] = { ref, vector: quads && !calls(code, name, 'st') };
   }
@@ -56,7 +61,7 @@ function select(window: Window, first: number, unit: number, statement: (array: 
 /** Where a tensor starts in its window: in array elements of the window, and bytes beyond that. */
 function startOf(ref: TensorRef, { begin, type }: Window): [elements: number, bytes: number] {
   const bytes = ref.offset - begin;
-  const unit = type === 'vec4f' ? 16 : 4;
+  const unit = unitBytes[type];
   return [Math.floor(bytes / unit), bytes % unit];
 }
 
@@ -86,7 +91,11 @@ function accessors(
     }
     return lines.join('\n');
   }
-  const unit = type === 'vec4f' ? 16 : 4;
+  if (ref.dtype === 'f16') {
+    lines.push(...halfAccessors(name, window, first, start), ...quads(name, ref, wants));
+    return lines.join('\n');
+  }
+  const unit = unitBytes[type];
   const cast = (array: string) => (type === 'u32' ? `bitcast<f32>(${array})` : array);
   const value = type === 'u32' ? 'bitcast<u32>(v)' : 'v';
   if (type === 'vec4f') {
@@ -111,6 +120,29 @@ function accessors(
   }
   lines.push(...quads(name, ref, wants));
   return lines.join('\n');
+}
+
+/** Converted where they are loaded and stored; in a window of words, four of them are two words. */
+function halfAccessors(name: string, window: Window, first: number, start: string): string[] {
+  const unit = unitBytes[window.type];
+  const at = (statement: (array: string) => string) => select(window, first, unit, statement);
+  const scalar = `fn ${name}_ld(i: u32) -> f32 { return ${name}_ld4(i & ~3u)[i & 3u]; }`;
+  if (window.type === 'vec4h') {
+    const index = `(i >> 2u) + ${start}`;
+    return [
+      `fn ${name}_ld4(i: u32) -> vec4f { let j = ${index};${at((a) => `return vec4f(${a});`)} }`,
+      scalar,
+      `fn ${name}_st4(i: u32, v: vec4f) { let j = ${index};${at((a) => `${a} = vec4h(v); return;`)} }`,
+    ];
+  }
+  const index = `(i >> 1u) + ${start}`;
+  return [
+    `fn ${name}_half(j: u32) -> u32 {${at((a) => `return ${a};`)} }`,
+    `fn ${name}_ld4(i: u32) -> vec4f { let k = ${index}; return vec4f(bitcast<vec4h>(vec2u(${name}_half(k), ${name}_half(k + 1u)))); }`,
+    scalar,
+    `fn ${name}_sthalf(j: u32, w: u32) {${at((a) => `${a} = w; return;`)} }`,
+    `fn ${name}_st4(i: u32, v: vec4f) { let k = ${index}; let w = bitcast<vec2u>(vec4h(v)); ${name}_sthalf(k, w.x); ${name}_sthalf(k + 1u, w.y); }`,
+  ];
 }
 
 function quads(name: string, ref: TensorRef, wants: (accessor: string) => boolean): string[] {
@@ -166,6 +198,7 @@ export function shaderOf(
     }
   }
   const entries = Object.entries(uses);
+  if (entries.some(([, { ref }]) => ref.dtype === 'f16')) lines.unshift('enable f16;');
   const starts = new Uint32Array(Math.ceil(entries.length / 4) * 4);
   lines.push(`@group(0) @binding(${binding}) var<uniform> starts: array<vec4u, ${starts.length / 4}>;`);
   entries.forEach(([name, { ref }], i) => {

@@ -1,7 +1,11 @@
+import { elementBytes } from '../../graph/ir.js';
 import type { TensorRef } from '../../graph/planned.js';
 
-/** What a storage binding is declared as: `array<vec4f>`, `array<f32>`, or `array<u32>` where types mix. */
-export type WindowType = 'vec4f' | 'f32' | 'u32';
+/** What a storage binding is an array of: `u32` where types mix, or for bytes. */
+export type WindowType = 'vec4f' | 'vec4h' | 'f32' | 'u32';
+
+/** Bytes of one element of the array. */
+export const unitBytes: Readonly<Record<WindowType, number>> = { vec4f: 16, vec4h: 8, f32: 4, u32: 4 };
 
 /** What the adapter allows, as far as the arena is concerned. */
 export interface MemoryLimits {
@@ -41,7 +45,7 @@ export interface Use {
 
 /** Bytes from a tensor's first element to the end of its last. */
 export function spanOf({ shape: [n, h, w, c], pixelStride, dtype }: TensorRef): number {
-  return ((n * h * w - 1) * pixelStride + c) * (dtype === 'f32' ? 4 : 1);
+  return ((n * h * w - 1) * pixelStride + c) * elementBytes[dtype];
 }
 
 interface Range {
@@ -50,11 +54,18 @@ interface Range {
   type: WindowType;
 }
 
+/** Tensors of f16 always come in whole groups of four channels: see `graph/half.ts`. */
 const typeOf = ({ ref, vector }: Use): WindowType =>
-  ref.dtype === 'u8' ? 'u32' : vector && ref.offset % 16 === 0 && ref.pixelStride % 4 === 0 ? 'vec4f' : 'f32';
+  ref.dtype === 'u8'
+    ? 'u32'
+    : ref.dtype === 'f16'
+      ? 'vec4h'
+      : vector && ref.offset % 16 === 0 && ref.pixelStride % 4 === 0
+        ? 'vec4f'
+        : 'f32';
 
 const join = (a: WindowType, b: WindowType): WindowType =>
-  a === b ? a : a === 'u32' || b === 'u32' ? 'u32' : 'f32';
+  a === b ? a : [a, b].every((type) => type === 'f32' || type === 'vec4f') ? 'f32' : 'u32';
 
 /**
  * Cuts the arena into what one dispatch binds. WebGPU forbids two bindings that overlap where one is writable, so

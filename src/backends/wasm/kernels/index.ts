@@ -17,6 +17,7 @@ export { sumPartials } from './partials';
 export { pyramidPool, pyramidPoolGrad } from './pool';
 export { pyramidPoolDense } from './poolDense';
 export { prelu } from './prelu';
+export { rescale } from './rescale';
 export { resizeBilinear, resizeBilinearGrad } from './resize';
 export { preluGrad, sumPixels } from './sums';
 export { add, copy, copyDense, scale } from './view';

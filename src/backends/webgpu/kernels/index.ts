@@ -23,6 +23,7 @@ import {
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';
+import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { add, copy, scale } from './view.js';
 
@@ -50,6 +51,7 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   copy,
   add,
   scale,
+  rescale,
   adam,
   reluGrad,
   sigmoid,

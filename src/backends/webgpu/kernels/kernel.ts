@@ -1,4 +1,5 @@
 import type { Shape } from '../../../graph/ir.js';
+import { elementBytes } from '../../../graph/ir.js';
 import type { Call, CallFor, TensorRef } from '../../../graph/planned.js';
 import type { KernelName } from '../../../ops/index.js';
 import type { Dispatch } from '../shader.js';
@@ -20,7 +21,7 @@ export const quadsOf = (shape: Shape): number => Math.ceil(shape[3] / 4);
 /** Image n of a tensor. */
 export const imageOf = (ref: TensorRef, n: number): TensorRef => {
   const [, h, w, c] = ref.shape;
-  const bytes = h * w * ref.pixelStride * (ref.dtype === 'f32' ? 4 : 1);
+  const bytes = h * w * ref.pixelStride * elementBytes[ref.dtype];
   return { ...ref, shape: [1, h, w, c], offset: ref.offset + n * bytes };
 };
 /** Bytes of a `rows × channels` matrix of scratch. */

@@ -1,0 +1,31 @@
+@unmanaged
+class RescaleArgs {
+  x: usize;
+  xStride: usize;
+  y: usize;
+  yStride: usize;
+  channels: i32;
+  pixels: i32;
+  perChunk: i32;
+  factor: usize;
+  invert: i32;
+}
+
+export function rescale(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<RescaleArgs>(args);
+  const first = chunk * a.perChunk;
+  const last = min(first + a.perChunk, a.pixels);
+  const end = (a.channels as usize) << 2;
+  const factor = load<f32>(a.factor);
+  const invert = a.invert != 0;
+  let x = a.x + (first as usize) * a.xStride;
+  let y = a.y + (first as usize) * a.yStride;
+  for (let pixel = first; pixel < last; pixel++) {
+    for (let c: usize = 0; c < end; c += 4) {
+      const value = load<f32>(x + c);
+      store<f32>(y + c, invert ? value / factor : value * factor);
+    }
+    x += a.xStride;
+    y += a.yStride;
+  }
+}

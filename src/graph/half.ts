@@ -1,0 +1,87 @@
+import { ops } from '../ops/index.js';
+import type { OpDef } from '../ops/op.js';
+import { makeNode } from './builder.js';
+import type { Graph, Node, Value } from './ir.js';
+import { valuesOf } from './ir.js';
+
+type Operands = Readonly<Record<string, Value | undefined>>;
+
+/**
+ * Stores feature maps as float16: every activation that is a feature map wherever it is written and read, in whole
+ * groups of four channels. Parameters, their gradients, statistics, coefficients, logits and what the caller reads stay
+ * float32, and so does the arithmetic of every kernel. Comes after `fuse`.
+ */
+export function storeHalf(graph: Graph): Graph {
+  const kept = new Set(
+    [...Object.values(graph.outputs), ...graph.gradients.values()].map((value) => value.id),
+  );
+  const keep = (value: Value): void => {
+    kept.add(value.id);
+  };
+  for (const node of graph.nodes) {
+    const { features = [] } = ops[node.op] as OpDef<object, object, object>;
+    for (const [name, value] of operandsOf(node)) {
+      const isFeature = features === 'all' || (features as readonly string[]).includes(name);
+      if (!isFeature || !isFeatureMap(value)) keep(value);
+    }
+  }
+  // Views share memory, so all of them have one type.
+  const views = graph.nodes.filter(({ op }) => op === 'concat' || op === 'split');
+  for (let before = -1; before !== kept.size; ) {
+    before = kept.size;
+    for (const node of views) {
+      const values = [...valuesOf(node.inputs), ...valuesOf(node.outputs)];
+      if (values.some(({ id }) => kept.has(id))) values.forEach(keep);
+    }
+  }
+  const halves = new Map<number, Value>();
+  const stored = (value: Value): Value => {
+    if (kept.has(value.id)) return value;
+    const half = halves.get(value.id) ?? { ...value, dtype: 'f16' };
+    halves.set(value.id, half);
+    return half;
+  };
+  return { ...graph, nodes: graph.nodes.map((node) => mapOperands(node, stored)) };
+}
+
+/** More than a vector, in whole groups of four channels. */
+const isFeatureMap = ({ role, dtype, shape: [, h, w, c] }: Value): boolean =>
+  role === 'activation' && dtype === 'f32' && h * w > 1 && c % 4 === 0;
+
+const operandsOf = (node: Node): [string, Value][] =>
+  [...Object.entries(node.inputs as Operands), ...Object.entries(node.outputs as Operands)].filter(
+    (entry): entry is [string, Value] => entry[1] !== undefined,
+  );
+
+function mapOperands(node: Node, change: (value: Value) => Value): Node {
+  const mapped = (operands: object) =>
+    Object.fromEntries(
+      Object.entries(operands as Operands).map(([name, value]) => [name, value && change(value)]),
+    );
+  return { ...node, inputs: mapped(node.inputs), outputs: mapped(node.outputs) } as unknown as Node;
+}
+
+/** Multiplies what every loss sends back by `factor` (`1×1×1×1`); dividing the gradients is left to the optimiser. */
+export function scaleLosses(graph: Graph, factor: Value): Graph {
+  const scaled = new Map<number, Value>();
+  const nodes: Node[] = [];
+  for (const node of graph.nodes) {
+    const inputs = Object.entries(node.inputs as Operands).map(([name, value]) => [
+      name,
+      value && (scaled.get(value.id) ?? value),
+    ]);
+    nodes.push({ ...node, inputs: Object.fromEntries(inputs) } as unknown as Node);
+    if (node.op !== 'crossEntropy') continue;
+    const { glogits } = node.outputs;
+    const made = makeNode(
+      'rescale',
+      { x: glogits, factor },
+      { invert: false },
+      `${node.label}.scale`,
+      'backward',
+    );
+    nodes.push(made.node);
+    scaled.set(glogits.id, made.outputs.y);
+  }
+  return { ...graph, nodes };
+}

@@ -1,0 +1,14 @@
+import type { Value } from '../graph/ir.js';
+import { sizeOf } from '../graph/ir.js';
+import type { OpDef } from './op.js';
+
+/**
+ * `y = x·factor`, or `x/factor` with `invert`, in place. `factor`: `1×1×1×1`, written by the caller. Loss scaling: what
+ * the loss sends back is multiplied, so that small gradients survive in float16, and the parameters' are divided.
+ */
+export const rescale: OpDef<{ x: Value; factor: Value }, { y: Value }, { readonly invert: boolean }> = {
+  infer: ({ x }) => ({ y: { shape: x.shape, dtype: x.dtype } }),
+  flops: ({ inputs: { x } }) => sizeOf(x.shape),
+  inPlace: [['y', 'x']],
+  updatesState: true,
+};
