@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { referenceBackend } from '../../src/backends/reference/index.js';
+import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { openDataset } from '../../src/data/datasets.js';
+import { readImage, readLabels } from '../../src/data/image.js';
+import { evaluate } from '../../src/eval/evaluate.js';
+import { loadModel, shippedModel } from '../../src/eval/model.js';
+import { Predictor } from '../../src/eval/predictor.js';
+import { temporaryFolder, vnet } from '../cli/vnet.js';
+import { testData } from '../interop/data.js';
+
+const folder = temporaryFolder();
+const at = (...parts: string[]) => path.join(folder, ...parts);
+
+test('the shipped model is small, and its card says what it is', async () => {
+  const { info, weights } = await loadModel(shippedModel);
+  assert.ok(statSync(shippedModel).size < 400_000);
+  assert.equal(info.network.name, 'vnet');
+  assert.equal(info.classes.names.length, 11);
+  const parameters = [...weights]
+    .filter(([name]) => !/\.(mean|variance)$/.test(name))
+    .reduce((sum, [, { length }]) => sum + length, 0);
+  assert.ok(parameters <= 165_000, `${parameters} parameters`);
+  const card = readFileSync(path.join(path.dirname(shippedModel), 'README.md'), 'utf8');
+  assert.ok(card.includes(`${parameters.toLocaleString('en').replaceAll(',', ' ')} parameters`));
+});
+
+const camvid = testData('camvid');
+const skip = camvid ? false : 'no CamVid (VNET_TEST_DATA)';
+
+test('its validation mIoU is that of the card', { skip }, async () => {
+  const { network, weights } = await loadModel(shippedModel);
+  const predictor = new Predictor(network, weights, { backend: wasmBackend });
+  const { scores } = await evaluate(predictor, await openDataset(camvid!), { split: 'val' });
+  await predictor.dispose();
+  const card = readFileSync(path.join(path.dirname(shippedModel), 'README.md'), 'utf8');
+  const told = Number(/\*\*([\d.]+) % validation mIoU\*\*/.exec(card)?.[1]);
+  assert.ok(Math.abs(100 * scores.miou! - told) < 0.06, `${100 * scores.miou!} %, the card says ${told}`);
+});
+
+test('its labels on wasm are those of float64 on real images', { skip }, async () => {
+  const { network, weights } = await loadModel(shippedModel);
+  const samples = (await openDataset(camvid!)).samples('val');
+  const [fast, exact] = [wasmBackend, referenceBackend].map(
+    (backend) => new Predictor(network, weights, { backend }),
+  );
+  let [equal, all] = [0, 0];
+  for (const { image } of [samples[0], samples[samples.length - 1]]) {
+    const photo = await readImage(image);
+    const [a, b] = [await fast.labels(photo), await exact.labels(photo)];
+    equal += a.data.filter((label, i) => label === b.data[i]).length;
+    all += a.data.length;
+  }
+  await fast.dispose();
+  await exact.dispose();
+  assert.ok(equal >= 0.9999 * all, `${all - equal} of ${all} labels differ`);
+});
+
+test('predict needs no --model, and training starts from it with other classes', async () => {
+  const made = await vnet([
+    'synth',
+    '--out',
+    at('scenes'),
+    '--count',
+    '4',
+    '--size',
+    '64x96',
+    '--val',
+    '0.25',
+  ]);
+  assert.equal(made.code, 0, made.stderr);
+  const samples = (await openDataset(at('scenes'))).samples('val');
+  const predicted = await vnet(['predict', samples[0].image, '--out', at('out'), '--threads', '1', '--json']);
+  assert.equal(predicted.code, 0, predicted.stderr);
+  const [{ labels }] = JSON.parse(predicted.stdout) as { labels: string }[];
+  const photo = await readImage(samples[0].image);
+  const { data, width, height } = await readLabels(labels);
+  assert.deepEqual([width, height], [photo.width, photo.height]);
+  assert.ok(data.every((id) => id < 11));
+
+  const trained = await vnet([
+    ...['train', '--data', at('scenes'), '--out', at('tuned'), '--init', 'camvid', '--epochs', '1'],
+    ...['--batch', '3', '--threads', '1', '--no-report', '--lr', '1e-9'],
+  ]);
+  assert.equal(trained.code, 0, trained.stderr);
+  assert.match(trained.stderr, /does not fit in head\.weight, head\.bias, which start fresh/);
+  const [before, after] = [await loadModel(shippedModel), await loadModel(at('tuned', 'last.safetensors'))];
+  const name = 'stage3.v1.F.conv1.weight';
+  const [old, tuned] = [before.weights.get(name)!, after.weights.get(name)!];
+  assert.ok(old.every((value, i) => Math.abs(value - tuned[i]) < 1e-6));
+  assert.equal(after.info.classes.names.length, 19);
+  assert.ok(existsSync(at('tuned', 'best.safetensors')));
+});
