@@ -32,6 +32,23 @@ function products(args: usize, input: Input, output: Output, tiles: Tiles, count
   }
 }
 
+/**
+ * Reads every line of a range of rows once. Processors fetch ahead what is read line after line; where `input` is half
+ * of the channels, its lines alone are no such stream, and the other half is the second convolution's residual anyway.
+ */
+function fetchRows(input: Input, image: usize, top: i32, step: i32, left: i32, count: i32, to: usize): void {
+  let sum = f32x4.splat(0);
+  for (let k = 0; k < 4; k++) {
+    const y = top + k * step;
+    if (<u32>y >= <u32>input.height) continue;
+    let at = input.x + image * input.image + (y as usize) * input.row + (left as usize) * input.pixel;
+    const end = at + (count as usize) * input.pixel;
+    for (; at < end; at += 64) sum = v128.xor(sum, v128.load(at));
+  }
+  // So that the loads are not left out.
+  v128.store(to, sum);
+}
+
 /** Arguments: `Input`, `Output`, `Tiles` of the first convolution, the same of the second, `Pair`. */
 export function convWinogradPair(args: usize, chunk: i32, local: usize): void {
   const size = offsetof<Input>() + offsetof<Output>() + offsetof<Tiles>();
@@ -63,6 +80,10 @@ export function convWinogradPair(args: usize, chunk: i32, local: usize): void {
         place.image = 0;
         place.line = left + i;
         place.position = position;
+      }
+      // The row of tiles before has read the first two rows.
+      if (input.pixel > (input.channels as usize) << 2) {
+        fetchRows(input, image, position - down.padding + 2 * down.dilation, down.dilation, left, count, v);
       }
       transformInputs(args, input, down, places, count, input.x + image * input.image, local, v);
       products(args, input, inner, down, count, v, m);
