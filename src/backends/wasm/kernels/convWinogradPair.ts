@@ -6,7 +6,8 @@
 import { Input } from './convInput';
 import { Output } from './convOutput';
 import { coefficientBytes, multiplyPlanes, tilesPerBlock } from './convTiles';
-import { fillConstants, Place, placeTiles, Tiles, transformInputs, transformOutputs } from './convWinogradTransforms';
+import { fillConstants, Place, placeTiles, Tiles } from './convWinogradPlaces';
+import { transformInputs, transformOutputs } from './convWinogradTransforms';
 
 /** Follows the two convolutions in the arguments. */
 @unmanaged
@@ -30,23 +31,6 @@ function products(args: usize, input: Input, output: Output, tiles: Tiles, count
     const at = k * coefficientBytes;
     multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
   }
-}
-
-/**
- * Reads every line of a range of rows once. Processors fetch ahead what is read line after line; where `input` is half
- * of the channels, its lines alone are no such stream, and the other half is the second convolution's residual anyway.
- */
-function fetchRows(input: Input, image: usize, top: i32, step: i32, left: i32, count: i32, to: usize): void {
-  let sum = f32x4.splat(0);
-  for (let k = 0; k < 4; k++) {
-    const y = top + k * step;
-    if (<u32>y >= <u32>input.height) continue;
-    let at = input.x + image * input.image + (y as usize) * input.row + (left as usize) * input.pixel;
-    const end = at + (count as usize) * input.pixel;
-    for (; at < end; at += 64) sum = v128.xor(sum, v128.load(at));
-  }
-  // So that the loads are not left out.
-  v128.store(to, sum);
 }
 
 /** Arguments: `Input`, `Output`, `Tiles` of the first convolution, the same of the second, `Pair`. */
@@ -80,10 +64,6 @@ export function convWinogradPair(args: usize, chunk: i32, local: usize): void {
         place.image = 0;
         place.line = left + i;
         place.position = position;
-      }
-      // The row of tiles before has read the first two rows.
-      if (input.pixel > (input.channels as usize) << 2) {
-        fetchRows(input, image, position - down.padding + 2 * down.dilation, down.dilation, left, count, v);
       }
       transformInputs(args, input, down, places, count, input.x + image * input.image, local, v);
       products(args, input, inner, down, count, v, m);
