@@ -7,8 +7,9 @@ import type { MemoryLimits } from '../../src/backends/webgpu/windows.js';
 
 const swiftShader = '/usr/lib/chromium/vk_swiftshader_icd.json';
 if (existsSync(swiftShader)) process.env.VK_ADD_DRIVER_FILES ??= swiftShader;
-// Mesa's software Vulkan spends most of a test in optimising its shaders.
+// Mesa's software Vulkan spends most of a test in compiling shaders; these make it shorter by two thirds.
 process.env.GALLIVM_PERF ??= 'nopt';
+process.env.LP_NATIVE_VECTOR_WIDTH ??= '128';
 
 /** Part of an adapter's name, to test on that one only; `all` for every adapter. */
 const wanted = process.env.TEST_GPU;

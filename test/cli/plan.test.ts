@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { scratchBytes as gpuScratch } from '../../src/backends/webgpu/kernels/index.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
 import { vnet as network } from '../../src/nets/vnet.js';
@@ -34,6 +35,17 @@ test('plan --mode infer', async () => {
   const result = JSON.parse(stdout);
   assert.equal(result.arenaBytes, plan.arenaBytes);
   assert.deepEqual(result.policies, {});
+});
+
+test('plan --precision f16 is what a GPU will allocate', async () => {
+  const flags = 'plan --size 64x96 --classes 7 --device webgpu --precision f16 --json'.split(' ');
+  const result = JSON.parse((await vnet(flags)).stdout);
+  const options = { batch: 4, height: 64, width: 96, scratchBytes: gpuScratch } as const;
+  const plan = compileTraining(network({ classes: 7 }), { ...options, precision: 'f16' });
+  const whole = compileTraining(network({ classes: 7 }), options);
+  assert.equal(result.precision, 'f16');
+  assert.equal(result.arenaBytes, plan.arenaBytes);
+  assert.ok(plan.arenaBytes < whole.arenaBytes);
 });
 
 test('plan prints parameters, the paper step within its promises, and deep networks at constant memory', async () => {

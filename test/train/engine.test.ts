@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { referenceBackend } from '../../src/backends/reference/index.js';
-import { compileTraining } from '../../src/compile.js';
+import type { Precision } from '../../src/compile.js';
+import { compileTraining, LOSS_SCALE } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
 import { initialWeights } from '../../src/nets/initialize.js';
@@ -13,8 +14,11 @@ import { sgdStep } from '../../src/train/optimizer.js';
 
 const network = vnet({ classes: 3, alpha: 1, beta: 0, stem: 4, widths: [8, 12], pyramid: [3] });
 
-async function makeEngine(optimizer: OptimizerOptions) {
-  const plan = compileTraining(network, { batch: 1, height: 32, width: 32, scratchBytes: () => 0 });
+async function makeEngine(optimizer: OptimizerOptions, precision?: Precision) {
+  const plan = compileTraining(network, {
+    ...{ batch: 1, height: 32, width: 32, precision },
+    scratchBytes: () => 0,
+  });
   const executor = await referenceBackend.prepare(plan);
   const engine = new TrainingEngine(executor, optimizer);
   engine.writeWeights(initialWeights(plan, 1));
@@ -130,4 +134,31 @@ test('a batch that does not fit the memory: how much it needs, and which fits', 
       error.message === 'batch 8 needs 1050 MiB of memory but 700 MiB are available: --batch 4 fits',
   );
   assert.throws(() => checkMemory(2, planBytes, 300 * 2 ** 20), /choose a smaller --size, as no batch fits/);
+});
+
+test('float16: the loss scale changes nothing but rounding, and is halved until the gradient is finite', async () => {
+  const batch = randomBatch(6);
+  const whole = await makeEngine({ kind: 'adam' });
+  const { gradientNorm } = await whole.engine.step([batch], 1e-3, 1);
+  const half = await makeEngine({ kind: 'adam' }, 'f16');
+  const good = await half.engine.step([batch], 1e-3, 1);
+  assert.ok(Math.abs(good.gradientNorm - gradientNorm) < 2e-2 * gradientNorm);
+  assert.deepEqual(half.engine.lossScale?.state, { scale: LOSS_SCALE, steps: 1 });
+
+  const overflowing = await makeEngine({ kind: 'adam' }, 'f16');
+  overflowing.engine.lossScale!.state = { scale: 2 ** 40, steps: 1500 };
+  const { gradientNorm: norm } = await overflowing.engine.step([batch], 1e-3, 1);
+  const { scale, steps } = overflowing.engine.lossScale!.state;
+  assert.ok(scale < 2 ** 40 && scale > 2 ** 10, `${scale}`);
+  assert.equal(steps, 1);
+  assert.ok(Math.abs(norm - gradientNorm) < 2e-2 * gradientNorm);
+  const again = await makeEngine({ kind: 'adam' }, 'f16');
+  again.engine.lossScale!.state = { scale, steps: 0 };
+  await again.engine.step([batch], 1e-3, 1);
+  const [a, b] = await Promise.all([overflowing, again].map(({ executor }) => executor.read('params')));
+  assert.deepEqual(a, b);
+
+  again.engine.lossScale!.state = { scale: 1024, steps: 1999 };
+  await again.engine.step([batch], 1e-3, 2);
+  assert.deepEqual(again.engine.lossScale!.state, { scale: 2048, steps: 0 });
 });

@@ -10,9 +10,8 @@
 import { Input } from './convInput';
 import { Output } from './convOutput';
 import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes, tilesPerBlock } from './convTiles';
-import {
-  fillConstants, placeTiles, Tiles, transformGradients, transformInputs, transformOutputs,
-} from './convWinogradTransforms';
+import { fillConstants, placeTiles, Tiles } from './convWinogradPlaces';
+import { transformGradients, transformInputs, transformOutputs } from './convWinogradTransforms';
 
 /** Forward, or with respect to the input: `y = conv(x̂)`, then the epilogue. */
 export function convWinograd(args: usize, chunk: i32, local: usize): void {

@@ -6,7 +6,8 @@
 import { Input } from './convInput';
 import { Output } from './convOutput';
 import { coefficientBytes, multiplyPlanes, tilesPerBlock } from './convTiles';
-import { fillConstants, Place, placeTiles, Tiles, transformInputs, transformOutputs } from './convWinogradTransforms';
+import { fillConstants, Place, placeTiles, Tiles } from './convWinogradPlaces';
+import { transformInputs, transformOutputs } from './convWinogradTransforms';
 
 /** Follows the two convolutions in the arguments. */
 @unmanaged

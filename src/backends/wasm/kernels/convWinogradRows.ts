@@ -6,9 +6,8 @@
 import { Input } from './convInput';
 import { Output } from './convOutput';
 import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes } from './convTiles';
-import {
-  fillConstants, placeTiles, Tiles, transformGradients, transformInputs, transformOutputs,
-} from './convWinogradTransforms';
+import { fillConstants, placeTiles, Tiles } from './convWinogradPlaces';
+import { transformGradients, transformInputs, transformOutputs } from './convWinogradTransforms';
 
 const lines: i32 = 3;
 

@@ -1,90 +1,9 @@
-/** Tiles of one-dimensional Winograd convolutions: where they lie, and the transforms `Bᵀ·x`, `Ĝ·gy` and `Aᵀ·m`. */
+/** The transforms `Bᵀ·x`, `Ĝ·gy` and `Aᵀ·m` of one-dimensional Winograd convolutions. */
 import { Input, laneMask, packPixels } from './convInput';
 import { Output, storeLanes } from './convOutput';
-import { coefficientBytes, planeBytes, tilesPerBlock } from './convTiles';
+import { coefficientBytes, planeBytes } from './convTiles';
+import { Place, Tiles } from './convWinogradPlaces';
 import { madd, prelu4 } from './lanes';
-
-/** Follows the two tensors in the arguments. */
-@unmanaged
-export class Tiles {
-  /** 1: the taps lie below each other. */
-  vertical: i32;
-  dilation: i32;
-  padding: i32;
-  /** Outputs along the taps, and tiles that cover them. */
-  length: i32;
-  along: i32;
-  /** Lines of tiles in one image. */
-  across: i32;
-  total: i32;
-  perChunk: i32;
-  /** Transformed weights, or the partial sums of the weight gradient. */
-  weights: usize;
-  weightBytes: usize;
-  /** Parts of `local`: zeros and ones for all channels, six pixels, places of tiles, transformed input, products. */
-  ones: usize;
-  pixels: usize;
-  places: usize;
-  inputs: usize;
-  products: usize;
-  /** Address of the input planes' offsets relative to the arguments. */
-  table: usize;
-}
-
-/** Where a tile is: its image, line, and first output along the taps. */
-@unmanaged
-export class Place {
-  image: i32;
-  line: i32;
-  position: i32;
-  unused: i32;
-}
-
-/**
- * Side-by-side taps: tiles in order of memory. Taps below each other: strips of 48 columns from top to bottom, so that
- * the rows that two tiles share are still in the cache.
- */
-export function placeTiles(tiles: Tiles, first: i32, count: i32, places: usize): void {
-  const along = tiles.along;
-  const perImage = along * tiles.across;
-  let image = first / perImage;
-  const rest = first - image * perImage;
-  const strip = tiles.vertical ? rest / (along * tilesPerBlock) : 0;
-  let left = strip * tilesPerBlock;
-  let right = min(left + tilesPerBlock, tiles.across);
-  const inStrip = rest - left * along;
-  let tile = tiles.vertical ? inStrip / (right - left) : rest % along;
-  let line = tiles.vertical ? left + inStrip % (right - left) : rest / along;
-  const d = tiles.dilation;
-  let phase = tile % d;
-  for (let i = 0; i < count; i++) {
-    const place = changetype<Place>(places);
-    place.image = image;
-    place.line = line;
-    place.position = 4 * tile - 3 * phase;
-    places += offsetof<Place>();
-    if (tiles.vertical) {
-      if (++line < right) continue;
-      line = left;
-      if (++phase == d) phase = 0;
-      if (++tile < along) continue;
-      tile = 0;
-      phase = 0;
-      left = right < tiles.across ? right : 0;
-      right = min(left + tilesPerBlock, tiles.across);
-      line = left;
-      if (left) continue;
-    } else {
-      if (++phase == d) phase = 0;
-      if (++tile < along) continue;
-      tile = 0;
-      phase = 0;
-      if (++line < tiles.across) continue;
-      line = 0;
-    }
-    image++;
-  }
-}
 
 /** `Bᵀ·x` of one quad of channels; coefficients of the six inputs go `coefficientBytes` apart. */
 // @ts-ignore: decorator
@@ -157,6 +76,22 @@ function packTile(args: usize, input: Input, at: i32, length: i32, x: usize, ste
   }
 }
 
+/**
+ * Reads the rest of four pixels, of which only a range of channels is wanted: processors fetch ahead what is read line
+ * after line, and every other half of a pixel is no such stream. `to`: a place that is written next, so that the loads
+ * are not left out.
+ */
+// @ts-ignore: decorator
+@inline
+function fetchRest(x0: usize, x1: usize, x2: usize, x3: usize, from: usize, end: usize, to: usize): void {
+  let sum = f32x4.splat(0);
+  for (let at = from; at < end; at += 64) {
+    sum = v128.xor(sum, v128.xor(v128.load(x0 + at), v128.load(x1 + at)));
+    sum = v128.xor(sum, v128.xor(v128.load(x2 + at), v128.load(x3 + at)));
+  }
+  v128.store(to, sum);
+}
+
 /** Transformed inputs of a block of tiles. `base`: of image 0, line 0. */
 // @ts-ignore: decorator
 @inline
@@ -176,6 +111,7 @@ function transformTiles(
   const shifts = input.shift;
   const slopes = input.slope;
   const none = f32x4.splat(0);
+  const wide = input.pixel > body + 16;
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places);
     const at = place.position - tiles.padding;
@@ -205,6 +141,7 @@ function transformTiles(
     const x3 = affine ? x + 3 * step : clamped(at + 3 * d, length, x + 3 * step, local);
     const x4 = affine ? x + 4 * step : clamped(at + 4 * d, length, x + 4 * step, local);
     const x5 = affine ? x + 5 * step : clamped(at + 5 * d, length, x + 5 * step, local);
+    if (wide) fetchRest(x2, x3, x4, x5, body, input.pixel, to);
     let c: usize = 0;
     for (; c < body; c += 16) {
       const scale = affine ? v128.load(scales + c) : none;
@@ -261,6 +198,7 @@ export function transformGradients(
     const g2 = clamped(at + 2 * d, tiles.length, g + 2 * step, zeros);
     const g3 = clamped(at + 3 * d, tiles.length, g + 3 * step, zeros);
     let to = dst + ((i as usize) << 4);
+    if (gradient.pixel > end + 16) fetchRest(g0, g1, g2, g3, end, gradient.pixel, to);
     // Lanes past the last channel lead to sums that nothing reads.
     for (let c: usize = 0; c < end; c += 16) {
       const v0 = v128.load(g0 + c);
@@ -385,9 +323,4 @@ export function transformOutputs(
     if (output.residual) writeTiles(output, tiles, places, count, base, residual, local, m, false, true);
     else writeTiles(output, tiles, places, count, base, residual, local, m, false, false);
   }
-}
-
-export function fillConstants(tiles: Tiles, local: usize): void {
-  memory.fill(local, 0, tiles.ones);
-  for (let at = tiles.ones; at < tiles.pixels; at += 4) store<f32>(local + at, 1);
 }
