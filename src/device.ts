@@ -36,6 +36,33 @@ export async function openDevice(device: DeviceName = 'auto', gpu?: string): Pro
   return adapter ? (await loadGpu()).webgpuBackend(adapter) : wasmBackend;
 }
 
+/** Where the library's functions run. */
+export interface Place {
+  /**
+   * Default `wasm`, the CPU. `auto` takes a real GPU where there is one, `webgpu` insists on it. A name opens the device
+   * once and keeps it open; a backend of your own stays yours.
+   */
+  readonly device?: Backend | DeviceName;
+  /** With `auto` or `webgpu`: a GPU by part of its name, as {@link listGpus} tells it. */
+  readonly gpu?: string;
+}
+
+const opened = new Map<string, Promise<Backend>>();
+
+/** The device of a place, opened at its first use. @throws UserError as {@link openDevice}. */
+export function deviceAt({ device = 'wasm', gpu }: Place): Promise<Backend> {
+  if (typeof device !== 'string') return Promise.resolve(device);
+  const key = `${device} ${gpu ?? ''}`;
+  let backend = opened.get(key);
+  if (!backend) {
+    backend = openDevice(device, gpu);
+    opened.set(key, backend);
+    // What is missing now may be there at the next try.
+    backend.catch(() => opened.delete(key));
+  }
+  return backend;
+}
+
 /** The need of private memory per call on a device, for plans that are only looked at: no GPU is opened. */
 export async function scratchRuleOf(
   device: DeviceName = 'auto',

@@ -31,7 +31,7 @@ export {
 } from './data/image.js';
 export type { SyntheticOptions } from './data/synth.js';
 export { renderScene, writeSynthetic } from './data/synth.js';
-export type { DeviceName } from './device.js';
+export type { DeviceName, Place } from './device.js';
 export { listGpus, openDevice } from './device.js';
 export { UserError } from './errors.js';
 export { ConfusionMatrix } from './eval/confusion.js';

@@ -1,10 +1,10 @@
-import type { Backend, Executor } from './backends/backend.js';
+import type { Executor } from './backends/backend.js';
 import type { InferenceOptions, TrainingOptions } from './compile.js';
 import { compileInference, compileTraining } from './compile.js';
 import type { LabelImage, RgbImage } from './data/image.js';
 import { readImage } from './data/image.js';
-import type { DeviceName } from './device.js';
-import { openDevice } from './device.js';
+import type { Place } from './device.js';
+import { deviceAt } from './device.js';
 import type { Model } from './eval/model.js';
 import { loadModel } from './eval/model.js';
 import type { PredictOptions } from './eval/predict.js';
@@ -14,35 +14,13 @@ import { initialWeights } from './nets/initialize.js';
 import type { Network } from './nets/network.js';
 
 /** Where and with what a compiled network runs. */
-export interface RunOn {
-  /**
-   * Default `wasm`, the CPU. `auto` takes a real GPU where there is one, `webgpu` insists on it. A name opens the device
-   * once and keeps it open; a backend of your own stays yours.
-   */
-  readonly device?: Backend | DeviceName;
-  /** With `auto` or `webgpu`: a GPU by part of its name, as `listGpus` tells it. */
-  readonly gpu?: string;
+export interface RunOn extends Place {
   /** Worker threads of the CPU backend; results do not depend on it. Default: the machine's cores. */
   readonly threads?: number;
   /** Parameters and running statistics by slot name, such as `Model.weights`. Default: fresh ones from `seed`. */
   readonly weights?: ReadonlyMap<string, Float32Array>;
   /** Of fresh weights. Default 1. */
   readonly seed?: number;
-}
-
-const opened = new Map<string, Promise<Backend>>();
-
-function backendOf({ device = 'wasm', gpu }: Pick<RunOn, 'device' | 'gpu'>): Promise<Backend> {
-  if (typeof device !== 'string') return Promise.resolve(device);
-  const key = `${device} ${gpu ?? ''}`;
-  let backend = opened.get(key);
-  if (!backend) {
-    backend = openDevice(device, gpu);
-    opened.set(key, backend);
-    // What is missing now may be there at the next try.
-    backend.catch(() => opened.delete(key));
-  }
-  return backend;
 }
 
 /** Options of {@link compile}. Sizes in pixels, at least 32. */
@@ -64,7 +42,7 @@ export type CompileOptions = RunOn &
  */
 export async function compile(network: Network, options: CompileOptions): Promise<Executor> {
   const { threads, seed = 1 } = options;
-  const device = await backendOf(options);
+  const device = await deviceAt(options);
   const { scratchBytes } = device;
   const plan =
     options.mode === 'train'
@@ -86,14 +64,12 @@ export async function compile(network: Network, options: CompileOptions): Promis
 export async function predict(
   model: Model | string,
   image: RgbImage | string,
-  options: PredictOptions &
-    Pick<RunOn, 'device' | 'gpu' | 'threads'> &
-    Pick<InferenceOptions, 'precision'> = {},
+  options: PredictOptions & Pick<RunOn, keyof Place | 'threads'> & Pick<InferenceOptions, 'precision'> = {},
 ): Promise<LabelImage> {
   const { network, weights } = typeof model === 'string' ? await loadModel(model) : model;
   const picture = typeof image === 'string' ? await readImage(image) : image;
   const { device, gpu, threads, precision, ...view } = options;
-  const backend = await backendOf({ device, gpu });
+  const backend = await deviceAt({ device, gpu });
   const predictor = new Predictor(network, weights, { backend, threads, precision, sizes: 1 });
   try {
     return await predictLabels(predictor, picture, view);

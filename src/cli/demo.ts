@@ -84,7 +84,7 @@ async function run(options: DemoOptions): Promise<void> {
     logEvery: 2,
     seed,
     threads,
-    backend,
+    device: backend,
     signal,
     onEvent: (event) => {
       display.onEvent(event);

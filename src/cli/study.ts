@@ -212,7 +212,7 @@ async function runPart(
   };
   const result = await train({
     ...config,
-    backend,
+    device: backend,
     signal,
     onEvent: (event) => {
       display.onEvent(event);

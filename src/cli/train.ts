@@ -151,7 +151,7 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
   try {
     const result = await train({
       ...config,
-      backend,
+      device: backend,
       signal,
       onEvent: (event) => {
         display.onEvent(event);

@@ -1,11 +1,12 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import type { Backend } from '../backends/backend.js';
-import { wasmBackend } from '../backends/wasm/index.js';
 import { compileTraining } from '../compile.js';
 import { SampleCache } from '../data/cache.js';
 import { openDataset } from '../data/datasets.js';
 import { isFolder, writeAtomic } from '../data/files.js';
+import type { Place } from '../device.js';
+import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
 import { networkFromConfig } from '../nets/index.js';
 import { initialWeights } from '../nets/initialize.js';
@@ -23,9 +24,7 @@ import { cacheBudget, checkedSource, classWeightsOf, trainingLoader } from './tr
 import { Validation } from './validation.js';
 
 /** Options of {@link train}: the configuration, and what cannot be written as JSON. */
-export interface TrainOptions extends TrainConfig {
-  /** Default: the CPU (`wasmBackend`). */
-  readonly backend?: Backend;
+export interface TrainOptions extends TrainConfig, Place {
   /** Aborting finishes the step, saves, and resolves with `interrupted`. */
   readonly signal?: AbortSignal;
   /** Told about every step, validation and save. */
@@ -40,8 +39,9 @@ export interface TrainOptions extends TrainConfig {
  * is not finite; checkpoints of earlier steps are kept.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { backend = wasmBackend, signal, onEvent, ...given } = options;
+  const { device, gpu, signal, onEvent, ...given } = options;
   const config = parseTrainConfig(given);
+  const backend = await deviceAt({ device, gpu });
   const lock = new RunLock(config.out);
   try {
     // A new run makes its folder when nothing can be wrong any more.

@@ -79,7 +79,7 @@ export async function writeDataset(
 export const shortRun = (data: string, out: string): TrainOptions => ({
   data,
   out,
-  backend: roundingBackend,
+  device: roundingBackend,
   network: tinyNetwork,
   epochs: 3,
   batch: 2,

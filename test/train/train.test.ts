@@ -98,7 +98,7 @@ test('a run stopped and resumed at any step ends in the same weights, bit for bi
 });
 
 test('so it does on the CPU backend, even with another number of threads', async () => {
-  const options = { ...shortRun(data, at('cpu')), backend: wasmBackend, threads: 1 };
+  const options = { ...shortRun(data, at('cpu')), device: wasmBackend, threads: 1 };
   await train(options);
   const out = at('cpu-stopped');
   const abort = new AbortController();
