@@ -133,7 +133,7 @@ for (const name of networkNames) {
     const percent = (100 * accuracy).toFixed(1);
     t.diagnostic(`${name}: ${losses.length} steps, loss ${first} to ${last}, ${percent} % of the pixels`);
     assert.ok(accuracy > 0.9, `${accuracy} of the pixels`);
-    assert.ok(losses[losses.length - 1] < 0.3 * losses[0], `loss ${first} to ${last}`);
+    assert.ok(losses[losses.length - 1] < 0.5 * losses[0], `loss ${first} to ${last}`);
   });
 }
 
