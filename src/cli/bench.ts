@@ -12,7 +12,7 @@ import { compile } from '../run.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';
-import { formatSize, jsonOption, netOption, pixelSize, threadsOption, whole } from './options.js';
+import { formatSize, jsonOption, netOption, sizeOption, threadsOption, whole } from './options.js';
 import type { Peaks } from './roofline.js';
 import { bytesMoved, measurePeaks, roofOf } from './roofline.js';
 import { formatTable } from './table.js';
@@ -36,11 +36,7 @@ export function benchCommand(): Command {
       'Times inference (image bytes in, label bytes out) or whole training steps with random weights and images. ' +
         '--profile adds every kernel with its rates and its roofline bound.',
     )
-    .addOption(
-      new Option('--size <HxW>', 'pixels of an image')
-        .argParser(pixelSize)
-        .default({ height: 1024, width: 2048 }, '1024x2048'),
-    )
+    .addOption(sizeOption())
     .addOption(new Option('--batch <n>', 'images per run').argParser(whole(1, 4096)).default(1))
     .addOption(
       new Option('--mode <mode>', 'inference or a training step')

@@ -8,9 +8,9 @@ import { renderChart } from '../report/chart.js';
 import { published } from '../report/published.js';
 import type { Limit, Limiter } from './cpuShare.js';
 import { limiter, limits } from './cpuShare.js';
-import { csvTable, markdownTable, networkList } from './markdown.js';
+import { csvTable, markdownTable, networksOption } from './markdown.js';
 import type { PixelSize } from './options.js';
-import { formatSize, jsonOption, pixelSize, whole } from './options.js';
+import { formatSize, jsonOption, sizeOption, whole } from './options.js';
 
 interface Fig6Flags {
   readonly networks: readonly string[];
@@ -37,16 +37,8 @@ export const fig6Command = (): Command =>
       'Prints frames per second of inference (image bytes in, label bytes out) on one thread whose process is held to ' +
         'a share of one core, as on a small device: Figure 6 of the paper. Every measurement is a process of its own.',
     )
-    .addOption(
-      new Option('--networks <names>', 'which ones')
-        .argParser(networkList)
-        .default(['vnet', 'espnet', 'enet', 'erfnet'], 'vnet,espnet,enet,erfnet'),
-    )
-    .addOption(
-      new Option('--size <HxW>', 'pixels of an image')
-        .argParser(pixelSize)
-        .default({ height: 512, width: 1024 }, '512x1024'),
-    )
+    .addOption(networksOption(['vnet', 'espnet', 'enet', 'erfnet']))
+    .addOption(sizeOption({ height: 512, width: 1024 }))
     .addOption(
       new Option('--shares <list>', 'percent of one core')
         .argParser(shareList)

@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import { UserError } from '../errors.js';
 import { networkNames } from '../nets/index.js';
 
@@ -14,9 +15,15 @@ export function csvTable(titles: readonly string[], rows: readonly (readonly str
 }
 
 /** `vnet,enet` as names of networks. @throws UserError naming the known ones. */
-export function networkList(text: string): string[] {
+function networkList(text: string): string[] {
   const names = text.split(',');
   const unknown = names.find((name) => !networkNames.includes(name));
   if (unknown === undefined) return names;
   throw new UserError(`--networks: unknown network '${unknown}', known are ${networkNames.join(', ')}`, 2);
 }
+
+/** `--networks`, by default all. */
+export const networksOption = (names: readonly string[] = networkNames): Option =>
+  new Option('--networks <names>', 'which ones')
+    .argParser(networkList)
+    .default(names, names === networkNames ? 'all' : names.join());

@@ -63,6 +63,12 @@ export const pixelSize: (text: string) => PixelSize = checked(
 /** `1024×2048`. */
 export const formatSize = ({ height, width }: PixelSize): string => `${height}×${width}`;
 
+/** `--size`, by default that of Cityscapes. */
+export const sizeOption = (size: PixelSize = { height: 1024, width: 2048 }): Option =>
+  new Option('--size <HxW>', 'pixels of an image')
+    .argParser(pixelSize)
+    .default(size, `${size.height}x${size.width}`);
+
 /** `--net`; commands that load a model instead take it as what the model must be. */
 export const netOption = (description = 'which network'): Option =>
   new Option('--net <name>', description).choices(networkNames);

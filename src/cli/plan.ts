@@ -16,7 +16,7 @@ import { published } from '../report/published.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';
-import { formatSize, jsonOption, netOption, pixelSize, whole } from './options.js';
+import { formatSize, jsonOption, netOption, sizeOption, whole } from './options.js';
 import { formatTable } from './table.js';
 
 interface PlanOptions extends DeviceFlags, PrecisionFlags {
@@ -39,11 +39,7 @@ export function planCommand(): Command {
       'Compiles the network and prints what a run will need, without running anything: the arena in bytes, ' +
         'the cost of every stage, the point of the peak, and the recomputation policies side by side.',
     )
-    .addOption(
-      new Option('--size <HxW>', 'pixels of an image')
-        .argParser(pixelSize)
-        .default({ height: 1024, width: 2048 }, '1024x2048'),
-    )
+    .addOption(sizeOption())
     .addOption(
       new Option('--batch <n>', 'images per step (default: 4 to train, 1 to infer)').argParser(
         whole(1, 4096),

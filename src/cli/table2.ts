@@ -5,15 +5,15 @@ import { compileInference } from '../compile.js';
 import { writeAtomic } from '../data/files.js';
 import { median } from '../median.js';
 import type { Network } from '../nets/index.js';
-import { networkFromConfig, networkNames } from '../nets/index.js';
+import { networkFromConfig } from '../nets/index.js';
 import { renderChart } from '../report/chart.js';
 import { published } from '../report/published.js';
 import { compile } from '../run.js';
 import { defaultBackend } from './device.js';
-import { csvTable, markdownTable, networkList } from './markdown.js';
+import { csvTable, markdownTable, networksOption } from './markdown.js';
 import { openModel } from './model.js';
 import type { PixelSize } from './options.js';
-import { formatSize, pixelSize, threadsOption, whole } from './options.js';
+import { formatSize, sizeOption, threadsOption, whole } from './options.js';
 
 interface Table2Flags {
   readonly networks: readonly string[];
@@ -43,14 +43,8 @@ export const table2Command = (): Command =>
         'second measured on this machine (image bytes in, label bytes out), mIoU of the models given, beside the ' +
         "figures of each network's own paper. --svg draws accuracy over speed (Figure 1).",
     )
-    .addOption(
-      new Option('--networks <names>', 'which ones').argParser(networkList).default(networkNames, 'all'),
-    )
-    .addOption(
-      new Option('--size <HxW>', 'pixels of an image')
-        .argParser(pixelSize)
-        .default({ height: 1024, width: 2048 }, '1024x2048'),
-    )
+    .addOption(networksOption())
+    .addOption(sizeOption())
     .addOption(
       new Option('--runs <n>', 'timed runs, the median counts; 0: no timing')
         .argParser(whole(0, 1000))

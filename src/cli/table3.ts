@@ -1,14 +1,14 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { scratchBytes } from '../backends/wasm/kernels.js';
 import { compileInference, compileTraining } from '../compile.js';
 import { writeAtomic } from '../data/files.js';
 import type { Policy } from '../graph/differentiate.js';
 import { policies } from '../graph/differentiate.js';
-import { networkFromConfig, networkNames } from '../nets/index.js';
+import { networkFromConfig } from '../nets/index.js';
 import { published } from '../report/published.js';
-import { csvTable, markdownTable, networkList } from './markdown.js';
+import { csvTable, markdownTable, networksOption } from './markdown.js';
 import type { PixelSize } from './options.js';
-import { formatSize, pixelSize } from './options.js';
+import { formatSize, sizeOption } from './options.js';
 
 interface Table3Flags {
   readonly networks: readonly string[];
@@ -28,14 +28,8 @@ export const table3Command = (): Command =>
         'step (TMem), and with the inference of one image beside it (TVMem), at batch 1 and 4. VNet has a row for ' +
         'each policy of recomputation: what its reversible modules buy.',
     )
-    .addOption(
-      new Option('--networks <names>', 'which ones').argParser(networkList).default(networkNames, 'all'),
-    )
-    .addOption(
-      new Option('--size <HxW>', 'pixels of an image')
-        .argParser(pixelSize)
-        .default({ height: 1024, width: 2048 }, '1024x2048'),
-    )
+    .addOption(networksOption())
+    .addOption(sizeOption())
     .option('--csv <file>', 'also write comma-separated values')
     .addHelpText('after', '\nExample:\n  vnet table3 --csv table3.csv')
     .action(run);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BackendOptions } from '../../src/backends/backend.js';
-import { createWasmBackend } from '../../src/backends/wasm/index.js';
+import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
 import { hasRelaxedSimd } from '../../src/backends/wasm/module.js';
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/graph/ir.js';
@@ -87,4 +87,13 @@ test('results are bit for bit the same on 1, 2 and 3 threads', async () => {
         assert.deepEqual(await run({ threads }), one, `${op} on ${threads} threads`);
     }
   }
+});
+
+test('logits that are not numbers give a class that exists', async () => {
+  const x = { shape: [1, 2, 2, 5], dtype: 'f32', data: new Float32Array(20).fill(Number.NaN) } as const;
+  const { labels } = await runOp(wasmBackend, 'resizeArgmax', { x }, { height: 2, width: 2 });
+  assert.ok(
+    labels.data.every((label) => label < 5),
+    `${labels.data}`,
+  );
 });

@@ -11,6 +11,20 @@ class ArgmaxArgs {
   labels: usize;
 }
 
+/** Bits of the channels that equal `best`, and of the last; its four from a vector that may overlap the one before. */
+// @ts-ignore: decorator
+@inline
+function channelsEqual(x: usize, body: usize, end: usize, best: v128): u64 {
+  let found: u64 = 0;
+  for (let c: usize = 0; c < body; c += 16) {
+    found |= (i32x4.bitmask(f32x4.eq(v128.load(x + c), best)) as u64) << ((c >> 2) as u64);
+  }
+  const last = end - 16;
+  // Not a number equals nothing: the last channel then, and never one that does not exist.
+  found |= (1 as u64) << (((end >> 2) - 1) as u64);
+  return found | ((i32x4.bitmask(f32x4.eq(v128.load(x + last), best)) as u64) << ((last >> 2) as u64));
+}
+
 /** The largest channel of every pixel, the first on ties, as u8. */
 export function argmax(args: usize, chunk: i32, local: usize): void {
   const a = changetype<ArgmaxArgs>(args);
@@ -22,11 +36,17 @@ export function argmax(args: usize, chunk: i32, local: usize): void {
     const x = a.x + (i as usize) * a.xStride;
     let best = load<f32>(x);
     if (body) {
-      let best4 = v128.load(x);
-      for (let c: usize = 16; c < body; c += 16) best4 = f32x4.pmax(best4, v128.load(x + c));
+      let best4 = v128.load(x + end - 16);
+      for (let c: usize = 0; c < body; c += 16) best4 = f32x4.pmax(best4, v128.load(x + c));
       best = largestLane(best4);
+      // No branch depends on the values: which class a pixel has is hard to predict.
+      if (end <= 256) {
+        store<u8>(a.labels + (i as usize), ctz(channelsEqual(x, body, end, f32x4.splat(best))) as u8);
+        continue;
+      }
+    } else {
+      for (let c: usize = 4; c < end; c += 4) best = max<f32>(best, load<f32>(x + c));
     }
-    for (let c: usize = body; c < end; c += 4) best = max<f32>(best, load<f32>(x + c));
     let label: usize = 0;
     while (label + 4 < end && load<f32>(x + label) != best) label += 4;
     store<u8>(a.labels + (i as usize), (label >> 2) as u8);
