@@ -13,3 +13,6 @@ export class UserError extends Error {
     super(message);
   }
 }
+
+/** A GPU that was lost or failed while it was in use: what it held is gone. */
+export class DeviceError extends UserError {}

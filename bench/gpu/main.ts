@@ -1,5 +1,6 @@
 /**
- * Races VNet on a GPU through WebGPU against PyTorch on the same GPU, in one run.
+ * Races VNet on a GPU through WebGPU, in float32 and where the GPU has it with float16 storage, against PyTorch on the
+ * same GPU, in one run.
  *
  *     node build/bench/gpu/main.js [--gpu NAME] [--rounds 20] [--height 1024] [--width 2048] [--kernels] [--json FILE]
  *
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util';
 import type { Executor } from '../../src/backends/backend.js';
 import { dawnGpus } from '../../src/backends/webgpu/dawn.js';
 import { chooseAdapter, describeAdapter, webgpuBackend } from '../../src/backends/webgpu/index.js';
+import type { Precision } from '../../src/compile.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
 import { sizeOf } from '../../src/graph/ir.js';
@@ -44,7 +46,9 @@ if (!adapter) {
   console.error('no GPU: install its Vulkan driver, or name a software adapter with --gpu');
   process.exit(1);
 }
-const { name } = describeAdapter(adapter);
+const { name, features } = describeAdapter(adapter);
+const hasHalf = features.includes('shader-f16');
+const hasTimes = features.includes('timestamp-query');
 const backend = await webgpuBackend(adapter);
 const rng = Rng.of(7);
 const bytes = (count: number, below: number) => Uint8Array.from({ length: count }, () => rng.int(below));
@@ -71,8 +75,9 @@ const ms = (value: number): string => value.toFixed(2);
 const mib = (value: number): string => `${(value / 2 ** 20).toFixed(0)} MiB`;
 const sections: string[] = [];
 
-async function raceInference() {
-  const plan = compileInference(net, { batch: 1, height, width, scratchBytes: backend.scratchBytes });
+async function raceInference(precision: Precision) {
+  const { scratchBytes } = backend;
+  const plan = compileInference(net, { batch: 1, height, width, precision, scratchBytes });
   const executor = await prepare(plan);
   await executor.run('prepare');
   const images = bytes(sizeOf(plan.slots.images.shape), 256);
@@ -92,14 +97,16 @@ async function raceInference() {
   await Promise.all(underWay);
   const throughput = (performance.now() - start) / (5 * rounds);
   const profiles = await profilesOf(executor, ['forward']);
-  if (flags.kernels) sections.push(`### Inference kernels\n\n${kernelTable(plan, ['forward'], profiles)}`);
+  if (flags.kernels)
+    sections.push(`### Inference kernels, ${precision}\n\n${kernelTable(plan, ['forward'], profiles)}`);
   const result = { latency, throughput, gpu: total(profiles), memory: executor.allocatedBytes };
   await executor.dispose();
   return result;
 }
 
-async function raceTraining() {
-  const plan = compileTraining(net, { batch, height, width, scratchBytes: backend.scratchBytes });
+async function raceTraining(precision: Precision) {
+  const { scratchBytes } = backend;
+  const plan = compileTraining(net, { batch, height, width, precision, scratchBytes });
   const executor = await prepare(plan);
   executor.write('images', bytes(sizeOf(plan.slots.images.shape), 256));
   executor.write('labels', bytes(sizeOf(plan.slots.labels.shape), classes));
@@ -112,7 +119,8 @@ async function raceTraining() {
     }),
   );
   const profiles = await profilesOf(executor, phases);
-  if (flags.kernels) sections.push(`### Training kernels\n\n${kernelTable(plan, phases, profiles)}`);
+  if (flags.kernels)
+    sections.push(`### Training kernels, ${precision}\n\n${kernelTable(plan, phases, profiles)}`);
   const result = { step, gpu: total(profiles), memory: executor.allocatedBytes, planned: plan.arenaBytes };
   await executor.dispose();
   return result;
@@ -120,34 +128,84 @@ async function raceTraining() {
 
 /** The median of each call over a few profiled runs. */
 async function profilesOf(executor: Executor, phases: readonly ('forward' | 'backward' | 'update')[]) {
+  if (!hasTimes) return new Float64Array(executor.plan.calls.length).fill(Number.NaN);
   const runs: Float64Array[] = [];
   for (let i = 0; i < 5; i++) runs.push(await executor.profile(...phases));
   return runs[0].map((_, i) => median(runs.map((run) => run[i])));
 }
 
-const inference = await raceInference();
-const training = await raceTraining();
+const race = async (precision: Precision) => ({
+  ...(await raceInference(precision)),
+  training: await raceTraining(precision),
+});
+const whole = await race('f32');
+const half = hasHalf ? await race('f16') : undefined;
 const torch = await raceTorch({ batch, height, width, rounds, classes });
 
-const rows = [
-  ['inference, one frame, bytes to labels', inference.latency, torch?.eager.latency, torch?.compiled.latency],
-  ['inference, frames under way', inference.throughput, torch?.eager.throughput, torch?.compiled.throughput],
-  ['inference, GPU time alone', inference.gpu, torch?.eager.gpu, torch?.compiled.gpu],
-  [`training step, batch ${batch}`, training.step, torch?.eager.step, torch?.compiled.step],
-] as const;
-const cell = (ours: number, theirs: number | null | undefined): string =>
-  theirs ? `${ms(theirs)} ms (${(theirs / ours).toFixed(2)}×)` : '—';
+type Ours = typeof whole;
+const { eager, compiled } = torch ?? {};
+const measured: [
+  label: string,
+  ours: (from: Ours) => number,
+  eager?: number | null,
+  compiled?: number | null,
+][] = [
+  ['inference, one frame, bytes to labels', (o) => o.latency, eager?.latency, compiled?.latency],
+  ['inference, frames under way', (o) => o.throughput, eager?.throughput, compiled?.throughput],
+  ['inference, GPU time alone', (o) => o.gpu, eager?.gpu, compiled?.gpu],
+  [`training step, batch ${batch}`, (o) => o.training.step, eager?.step, compiled?.step],
+  [`training step, GPU time alone`, (o) => o.training.gpu],
+];
+const shown = (value: number | null | undefined): string =>
+  value && Number.isFinite(value) ? `${ms(value)} ms` : '—';
+const ratio = (theirs: number | null | undefined, ours: number): string =>
+  theirs && Number.isFinite(ours) ? `${(theirs / ours).toFixed(2)}×` : '—';
+const row = (...cells: string[]): void => console.log(`| ${cells.join(' | ')} |`);
+
 console.log(`## VNet on ${name}, ${height}×${width}, medians of ${rounds}\n`);
-console.log(`PyTorch ${torch ? `${torch.version} on ${torch.device}` : 'not found: our side only'}\n`);
-console.log('| | ours | PyTorch eager f32 | torch.compile f16 |\n| --- | --- | --- | --- |');
-for (const [label, ours, eager, compiled] of rows) {
-  console.log(`| ${label} | ${ms(ours)} ms | ${cell(ours, eager)} | ${cell(ours, compiled)} |`);
-}
-console.log(`| frames/s | ${(1000 / inference.throughput).toFixed(0)} | | |`);
 console.log(
-  `| training memory | ${mib(training.memory)} (planned ${mib(training.planned)}) | ${torch ? mib(torch.eager.memory) : '—'} | |`,
+  `PyTorch ${torch ? `${torch.version} on ${torch.device}` : 'with CUDA not found: our side only'}`,
+);
+if (!half) console.log('No shader-f16 on this adapter: float32 only');
+console.log(
+  '\nRatios: eager by ours in float32; torch.compile by ours in float16, or float32 where there is none.\n',
+);
+row('', 'ours f32', 'ours f16', 'eager f32', 'torch.compile f16', 'eager ÷ ours', 'compile ÷ ours');
+row(...Array<string>(7).fill('---'));
+for (const [label, of, eagerMs, compiledMs] of measured) {
+  const best = half ? of(half) : of(whole);
+  row(
+    label,
+    shown(of(whole)),
+    half ? shown(of(half)) : '—',
+    shown(eagerMs),
+    shown(compiledMs),
+    ratio(eagerMs, of(whole)),
+    ratio(compiledMs, best),
+  );
+}
+const rate = (from: Ours) => (1000 / from.throughput).toFixed(0);
+const theirRate = (value: number | null | undefined) => (value ? (1000 / value).toFixed(0) : '—');
+row(
+  'frames/s',
+  rate(whole),
+  half ? rate(half) : '—',
+  theirRate(eager?.throughput),
+  theirRate(compiled?.throughput),
+  '',
+  '',
+);
+const memory = (from: Ours) => `${mib(from.training.memory)} (plan ${mib(from.training.planned)})`;
+row(
+  'training memory',
+  memory(whole),
+  half ? memory(half) : '—',
+  eager?.memory ? mib(eager.memory) : '—',
+  compiled?.memory ? mib(compiled.memory) : '—',
+  ratio(eager?.memory, whole.training.memory),
+  ratio(compiled?.memory, (half ?? whole).training.memory),
 );
 for (const section of sections) console.log(`\n${section}`);
 if (flags.json)
-  await writeFile(flags.json, JSON.stringify({ name, height, width, inference, training, torch }, null, 2));
+  await writeFile(flags.json, JSON.stringify({ name, batch, height, width, whole, half, torch }, null, 2));
 backend.dispose();

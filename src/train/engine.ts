@@ -119,9 +119,10 @@ export class TrainingEngine {
     const { executor } = this;
     for (;;) {
       await executor.run('forward', 'backward');
-      const [loss, weight] = await executor.read('loss');
+      // Asked for together: on a GPU one wait, not two.
+      const [[loss, weight], flat] = await Promise.all([executor.read('loss'), executor.read('grads')]);
       if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, batch);
-      const grads = (await executor.read('grads')) as Float32Array;
+      const grads = flat as Float32Array;
       const norm = normOf(grads);
       if (Number.isFinite(norm)) return { loss, weight, grads, norm };
       if (!this.lossScale?.reduce()) throw new NonFiniteError('gradient', norm, batch);

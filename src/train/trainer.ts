@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { UserError } from '../errors.js';
+import { DeviceError, UserError } from '../errors.js';
 import type { Scores } from '../eval/iou.js';
 import type { ModelInfo, Progress, Tensors, TrainingState } from './checkpoint.js';
 import { runFiles, writeModel, writeTraining } from './checkpoint.js';
@@ -302,9 +302,15 @@ export class Trainer {
 
   /** @param ids of the images of each batch. */
   private explain(error: unknown, ids: readonly (readonly string[])[]): never {
-    if (!(error instanceof NonFiniteError)) throw error;
     const { epoch, step } = this.progress;
     const { last } = this.files;
+    if (error instanceof DeviceError) {
+      throw new UserError(
+        `step ${step + 1} (epoch ${epoch + 1}): ${error.message}. ` +
+          `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; go on with --resume`,
+      );
+    }
+    if (!(error instanceof NonFiniteError)) throw error;
     throw new UserError(
       `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${ids[error.batch].join(', ')}. ` +
         `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; lower the learning rate and start again, or look at these images`,

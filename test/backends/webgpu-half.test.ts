@@ -53,6 +53,9 @@ const tiny: Network = {
 };
 const size = { batch: 2, height: 40, width: 56, precision: 'f16' } as const;
 
+type Refs = Readonly<Record<string, TensorRef | undefined>>;
+type Operands = Readonly<Record<string, Value | undefined>>;
+
 const featuresOf = (op: KernelName): readonly string[] => {
   const { features = [] } = ops[op] as OpDef<object, object, object>;
   return features as readonly string[];
@@ -90,8 +93,7 @@ async function halfParity(backend: Backend, op: KernelName, round: number): Prom
       ...{ initial: new Map(), gradients: new Map(), outputs: Object.fromEntries(outputs) },
     });
     const node = graph.nodes.find((candidate) => candidate.op === op && candidate.label === op)!;
-    const operandsOf = (record: object) => Object.entries(record as Record<string, Value | undefined>);
-    const stored = [...operandsOf(node.inputs), ...operandsOf(node.outputs)];
+    const stored = Object.entries({ ...(node.inputs as Operands), ...(node.outputs as Operands) });
     const mixed = stored.some(([name, value]) => value && features.includes(name) && value.dtype === 'f32');
     // Cases with other channels stay float32: draw another.
     if (mixed || !stored.some(([, value]) => value?.dtype === 'f16')) continue;
@@ -116,7 +118,7 @@ test('plans in float16: feature maps only, and a clear word from who cannot run 
   const float16 = compileTraining(tiny, { ...size, scratchBytes: () => 0 });
   const types = new Map<string, Set<string>>();
   for (const call of float16.calls) {
-    for (const ref of Object.values({ ...call.inputs, ...call.outputs } as Record<string, TensorRef>)) {
+    for (const ref of Object.values({ ...(call.inputs as Refs), ...(call.outputs as Refs) })) {
       if (!ref) continue;
       const kind = ref.shape[1] * ref.shape[2] > 1 && ref.shape[3] % 4 === 0 ? 'map' : 'other';
       types.set(kind, (types.get(kind) ?? new Set()).add(`${ref.name} ${ref.dtype}`));

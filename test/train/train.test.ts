@@ -3,9 +3,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import type { Backend } from '../../src/backends/backend.js';
+import { referenceBackend } from '../../src/backends/reference/index.js';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
-import { UserError } from '../../src/errors.js';
+import { LOSS_SCALE } from '../../src/compile.js';
+import { DeviceError, UserError } from '../../src/errors.js';
 import { loadModel } from '../../src/eval/model.js';
+import type { Phase } from '../../src/graph/ir.js';
 import { readTraining, runFiles } from '../../src/train/checkpoint.js';
 import type { TrainEvent } from '../../src/train/events.js';
 import { readMetrics } from '../../src/train/metrics.js';
@@ -170,6 +174,48 @@ test('a damaged last checkpoint falls back, says so, and still ends in the same 
   await train({ ...shortRun(data, out), resume: true, onEvent });
   assert.match(notices.join('\n'), /last\.safetensors: its content does not match its hash; .*going on from/);
   assert.deepEqual(await stateOf(out), await stateOf(whole));
+});
+
+test('a run in float16 goes on with the loss scale it had', async () => {
+  const options = { ...shortRun(data, at('half')), epochs: 2, precision: 'f16' } as const;
+  await train(options);
+  const out = at('half-stopped');
+  const abort = new AbortController();
+  const onEvent = (event: TrainEvent) => event.type === 'step' && event.step === 4 && abort.abort();
+  await train({ ...options, out, signal: abort.signal, onEvent });
+  await train({ ...options, out, resume: true });
+  const state = await stateOf(out);
+  assert.deepEqual(state, await stateOf(at('half')));
+  assert.deepEqual(state.progress.lossScale, { scale: LOSS_SCALE, steps: state.progress.step });
+  await assert.rejects(train({ ...options, out, precision: undefined, resume: true }), /precision was "f16"/);
+});
+
+test('a GPU that is lost ends the run in one line, and the last save is there to go on from', async () => {
+  const { backend = referenceBackend, ...run } = shortRun(data, at('lost'));
+  const options = { ...run, epochs: 1 };
+  let runs = 0;
+  const failing: Backend = {
+    ...backend,
+    async prepare(plan) {
+      const executor = await backend.prepare(plan);
+      const run = executor.run.bind(executor);
+      return Object.assign(executor, {
+        run: (...phases: Phase[]) => {
+          if (phases.includes('backward') && ++runs === 3)
+            throw new DeviceError('webgpu: the GPU was lost (…)');
+          return run(...phases);
+        },
+      });
+    },
+  };
+  await assert.rejects(
+    train({ ...options, backend: failing }),
+    /^UserError: step 3 \(epoch 1\): webgpu: the GPU was lost \(…\)\. last\.safetensors in \S+ holds .+--resume$/,
+  );
+  await train({ ...options, backend, resume: true });
+  const whole = at('never-lost');
+  await train({ ...options, backend, out: whole });
+  assert.deepEqual(await stateOf(at('lost')), await stateOf(whole));
 });
 
 test('a loss that is not finite stops the run, names step and images, and keeps the last good checkpoint', async () => {

@@ -1,5 +1,5 @@
 /// <reference types="@webgpu/types" />
-import { UserError } from '../../errors.js';
+import { DeviceError, UserError } from '../../errors.js';
 import { describeAdapter } from './devices.js';
 import type { MemoryLimits } from './windows.js';
 
@@ -8,7 +8,7 @@ const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'sub
 
 /** A GPU in use: its device, and the first error that no caller was there to receive. */
 export class Gpu {
-  private failure: UserError | undefined;
+  private failure: DeviceError | undefined;
   /** Compiled shaders by text. */
   readonly pipelines = new Map<string, Promise<GPUComputePipeline>>();
   private readonly bindLayouts = new Map<number, GPUBindGroupLayout>();
@@ -77,7 +77,7 @@ export class Gpu {
   }
 
   private fail(message: string): void {
-    this.failure ??= new UserError(message);
+    this.failure ??= new DeviceError(message);
   }
 }
 
