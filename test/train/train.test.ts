@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Backend } from '../../src/backends/backend.js';
-import { referenceBackend } from '../../src/backends/reference/index.js';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { LOSS_SCALE } from '../../src/compile.js';
+import { deviceAt } from '../../src/device.js';
 import { DeviceError, UserError } from '../../src/errors.js';
 import { loadModel } from '../../src/eval/model.js';
 import type { Phase } from '../../src/graph/ir.js';
@@ -191,7 +191,8 @@ test('a run in float16 goes on with the loss scale it had', async () => {
 });
 
 test('a GPU that is lost ends the run in one line, and the last save is there to go on from', async () => {
-  const { backend = referenceBackend, ...run } = shortRun(data, at('lost'));
+  const run = shortRun(data, at('lost'));
+  const backend = await deviceAt(run);
   const options = { ...run, epochs: 1 };
   let runs = 0;
   const failing: Backend = {
@@ -209,12 +210,12 @@ test('a GPU that is lost ends the run in one line, and the last save is there to
     },
   };
   await assert.rejects(
-    train({ ...options, backend: failing }),
+    train({ ...options, device: failing }),
     /^UserError: step 3 \(epoch 1\): webgpu: the GPU was lost \(…\)\. last\.safetensors in \S+ holds .+--resume$/,
   );
-  await train({ ...options, backend, resume: true });
+  await train({ ...options, resume: true });
   const whole = at('never-lost');
-  await train({ ...options, backend, out: whole });
+  await train({ ...options, out: whole });
   assert.deepEqual(await stateOf(at('lost')), await stateOf(whole));
 });
 
