@@ -161,6 +161,12 @@ test(`float16 on ${halfAdapter?.name}`, { skip }, async (t) => {
     narrow.dispose();
   });
 
+  await t.test('tensors in pieces', async () => {
+    const cut = await backendOn(halfAdapter!.name, { bufferBytes: 2048, bindingBytes: 1024 });
+    for (const op of ['affine', 'conv2d'] as const) await halfParity(cut, op, 2);
+    cut.dispose();
+  });
+
   await t.test('a training step equals the reference, and itself', async () => {
     const expected = await trainingStep(referenceBackend, tiny, size, seed);
     const first = await trainingStep(backend, tiny, size, seed);
