@@ -1,6 +1,7 @@
 import { Axes, fractionAt, startAt } from './axes';
-import { exp4, log4 } from './explog';
-import { largestLane, madd } from './lanes';
+import { EightPixels, exponentials, geometricExponentials, laneSum, laneSums } from './exponentials';
+import { log4 } from './explog';
+import { madd } from './lanes';
 import { addTo64 } from './partials';
 import { addRow, lerpRow } from './rows';
 
@@ -34,174 +35,6 @@ class Args {
   step: f32;
 }
 
-/** Private memory: eight pixels at a time, then rows of coarse pixels with channels padded to whole vectors. */
-@unmanaged
-class Local {
-  weights0: v128;
-  weights1: v128;
-  labelLogits0: v128;
-  labelLogits1: v128;
-  /** Exponentials are of logits minus these, and their sums. */
-  offsets0: v128;
-  offsets1: v128;
-  sums0: v128;
-  sums1: v128;
-  /** Eight float64: lanes of `Σ w·ce`, then of `Σ w`. */
-  lossSum: v128;
-  lossSumHigh: v128;
-  weightSum: v128;
-  weightSumHigh: v128;
-}
-
-/** Sums of the lanes of four vectors, as one vector. */
-// @ts-ignore: decorator
-@inline
-function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = f32x4.add(
-    i8x16.shuffle(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23),
-    i8x16.shuffle(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31),
-  );
-  const cd = f32x4.add(
-    i8x16.shuffle(c, d, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23),
-    i8x16.shuffle(c, d, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31),
-  );
-  return f32x4.add(
-    i8x16.shuffle(ab, cd, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-    i8x16.shuffle(ab, cd, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31),
-  );
-}
-
-/** Exponentials of eight pixels, each minus its largest logit: `e` gets two vectors per class, lanes are pixels. */
-function exponentials(classes: usize, left: usize, right: usize, fractions: usize, local: Local, e: usize): void {
-  const t0 = v128.load(fractions);
-  const t1 = v128.load(fractions, 16);
-  const end = e + (classes << 5);
-  let max0 = f32x4.splat(-Infinity);
-  let max1 = max0;
-  for (let at = e; at < end; at += 32) {
-    const from = v128.load32_splat(left);
-    const slope = f32x4.sub(v128.load32_splat(right), from);
-    const z0 = madd(t0, slope, from);
-    const z1 = madd(t1, slope, from);
-    v128.store(at, z0);
-    v128.store(at, z1, 16);
-    max0 = f32x4.pmax(max0, z0);
-    max1 = f32x4.pmax(max1, z1);
-    left += 4;
-    right += 4;
-  }
-  let sum0 = f32x4.splat(0);
-  let sum1 = sum0;
-  for (let at = e; at < end; at += 32) {
-    const e0 = exp4(f32x4.sub(v128.load(at), max0));
-    const e1 = exp4(f32x4.sub(v128.load(at, 16), max1));
-    v128.store(at, e0);
-    v128.store(at, e1, 16);
-    sum0 = f32x4.add(sum0, e0);
-    sum1 = f32x4.add(sum1, e1);
-  }
-  local.offsets0 = max0;
-  local.offsets1 = max1;
-  local.sums0 = sum0;
-  local.sums1 = sum1;
-}
-
-/** Logits may differ by this much before products of their exponentials leave the range of float32. */
-const safeSpread: f32 = 80;
-
-/**
- * The same where the eight fractions are evenly spaced: logits are linear along the pixels, so exponentials are a
- * geometric sequence, and two of them per class give all eight. False if the logits are too far apart for that.
- */
-function geometricExponentials(
-  classes: usize,
-  left: usize,
-  right: usize,
-  fraction: f32,
-  step: f32,
-  local: Local,
-  e: usize,
-): bool {
-  const end = classes << 2;
-  let high4 = v128.load(left);
-  let low4 = high4;
-  for (let c: usize = 0; c < end; c += 16) {
-    const l = v128.load(left + c);
-    const r = v128.load(right + c);
-    high4 = f32x4.pmax(high4, f32x4.pmax(l, r));
-    low4 = f32x4.pmin(low4, f32x4.pmin(l, r));
-  }
-  const high = largestLane(high4);
-  if (!(high + largestLane(f32x4.neg(low4)) < safeSpread)) return false;
-  const offset = f32x4.splat(high);
-  const fraction4 = f32x4.splat(fraction);
-  const step4 = f32x4.splat(step);
-  let sum0 = f32x4.splat(0);
-  let sum1 = sum0;
-  for (let c: usize = 0; c < end; c += 16) {
-    const l = v128.load(left + c);
-    const slope = f32x4.sub(v128.load(right + c), l);
-    const ratio = exp4(f32x4.mul(step4, slope));
-    const p0 = exp4(madd(fraction4, slope, f32x4.sub(l, offset)));
-    const p1 = f32x4.mul(p0, ratio);
-    const p2 = f32x4.mul(p1, ratio);
-    const p3 = f32x4.mul(p2, ratio);
-    // From lanes that are classes to lanes that are pixels.
-    const p01 = i8x16.shuffle(p0, p1, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-    const p23 = i8x16.shuffle(p2, p3, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-    const q01 = i8x16.shuffle(p0, p1, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-    const q23 = i8x16.shuffle(p2, p3, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
-    const a0 = i8x16.shuffle(p01, p23, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-    const b0 = i8x16.shuffle(p01, p23, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-    const c0 = i8x16.shuffle(q01, q23, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-    const d0 = i8x16.shuffle(q01, q23, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-    const square = f32x4.mul(ratio, ratio);
-    const fourth = f32x4.mul(square, square);
-    const a1 = f32x4.mul(a0, i8x16.shuffle(fourth, fourth, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3));
-    const b1 = f32x4.mul(b0, i8x16.shuffle(fourth, fourth, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7));
-    const c1 = f32x4.mul(c0, i8x16.shuffle(fourth, fourth, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11));
-    const d1 = f32x4.mul(
-      d0,
-      i8x16.shuffle(fourth, fourth, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15),
-    );
-    const to = e + (c << 3);
-    v128.store(to, a0);
-    v128.store(to, a1, 16);
-    sum0 = f32x4.add(sum0, a0);
-    sum1 = f32x4.add(sum1, a1);
-    v128.store(to, b0, 32);
-    v128.store(to, b1, 48);
-    v128.store(to, c0, 64);
-    v128.store(to, c1, 80);
-    v128.store(to, d0, 96);
-    v128.store(to, d1, 112);
-    if (c + 4 < end) {
-      sum0 = f32x4.add(sum0, b0);
-      sum1 = f32x4.add(sum1, b1);
-    }
-    if (c + 8 < end) {
-      sum0 = f32x4.add(sum0, c0);
-      sum1 = f32x4.add(sum1, c1);
-    }
-    if (c + 12 < end) {
-      sum0 = f32x4.add(sum0, d0);
-      sum1 = f32x4.add(sum1, d1);
-    }
-  }
-  local.offsets0 = offset;
-  local.offsets1 = offset;
-  local.sums0 = sum0;
-  local.sums1 = sum1;
-  return true;
-}
-
-/** The sum of a vector's lanes. */
-// @ts-ignore: decorator
-@inline
-function laneSum(v: v128): f32 {
-  return f32x4.extract_lane(laneSums(v, v, v, v), 0);
-}
-
 // @ts-ignore: decorator
 @inline
 function addAt(at: usize, v: f32): void {
@@ -223,7 +56,7 @@ function hitLabels(
   right: usize,
   gradLeft: usize,
   gradRight: usize,
-  local: Local,
+  local: EightPixels,
 ): bool {
   const classes = a.classes as usize;
   const hit: f32 = (1 as f32) - a.smoothing;
@@ -251,8 +84,8 @@ function hitLabels(
     }
   }
   let any = false;
-  const weights = changetype<usize>(local) + offsetof<Local>('weights0');
-  const labelLogits = changetype<usize>(local) + offsetof<Local>('labelLogits0');
+  const weights = changetype<usize>(local) + offsetof<EightPixels>('weights0');
+  const labelLogits = changetype<usize>(local) + offsetof<EightPixels>('labelLogits0');
   memory.fill(weights, 0, 64);
   for (let j: usize = 0; j < (count as usize); j++) {
     const label = load<u8>(labels + j * a.labelsStride) as usize;
@@ -286,7 +119,7 @@ function pixels(
   right: usize,
   gradLeft: usize,
   gradRight: usize,
-  local: Local,
+  local: EightPixels,
   e: usize,
 ): void {
   if (!hitLabels(a, count, labels, fractions, left, right, gradLeft, gradRight, local)) return;
@@ -324,10 +157,10 @@ function pixels(
   const loss0 = f32x4.sub(f32x4.add(local.offsets0, log4(sum0)), target0);
   const loss1 = f32x4.sub(f32x4.add(local.offsets1, log4(sum1)), target1);
   addTo64(
-    changetype<usize>(local) + offsetof<Local>('lossSum'),
+    changetype<usize>(local) + offsetof<EightPixels>('lossSum'),
     f32x4.add(f32x4.mul(w0, loss0), f32x4.mul(w1, loss1)),
   );
-  addTo64(changetype<usize>(local) + offsetof<Local>('weightSum'), f32x4.add(w0, w1));
+  addTo64(changetype<usize>(local) + offsetof<EightPixels>('weightSum'), f32x4.add(w0, w1));
 
   const p0 = f32x4.div(w0, sum0);
   const p1 = f32x4.div(w1, sum1);
@@ -395,13 +228,13 @@ export function crossEntropy(args: usize, chunk: i32, local: usize): void {
   const image = chunk / a.bands;
   const first = (chunk % a.bands) * a.bandRows;
   const last = min(first + a.bandRows, t.coarseHeight);
-  const state = changetype<Local>(local);
-  const e = local + offsetof<Local>();
+  const state = changetype<EightPixels>(local);
+  const e = local + offsetof<EightPixels>();
   const values = e + (padded << 5);
   const gradients = values + row;
   let upper = gradients + row;
   let lower = upper + row;
-  memory.fill(local, 0, offsetof<Local>() + (padded << 5));
+  memory.fill(local, 0, offsetof<EightPixels>() + (padded << 5));
   memory.fill(upper, 0, row);
   for (let r = first; r < last; r++) {
     memory.fill(lower, 0, row);
@@ -445,7 +278,7 @@ export function crossEntropy(args: usize, chunk: i32, local: usize): void {
     lower = swap;
   }
   memory.copy(a.below + (chunk as usize) * a.belowBytes, upper, row);
-  const sums = local + offsetof<Local>('lossSum');
+  const sums = local + offsetof<EightPixels>('lossSum');
   const to = a.partials + ((chunk as usize) << 4);
   store<f64>(to, load<f64>(sums) + load<f64>(sums, 8) + load<f64>(sums, 16) + load<f64>(sums, 24));
   store<f64>(to, load<f64>(sums, 32) + load<f64>(sums, 40) + load<f64>(sums, 48) + load<f64>(sums, 56), 8);
