@@ -86,7 +86,7 @@ const misuse: [string, RegExp][] = [
   ['train --data x --out y --size full crop', /--size.*HxW crop/],
   ['train --data x --out y --scale 2,1', /--scale.*0.75,1.75/],
   ['train --data x --out y --class-weights enet:0.5', /--class-weights.*above 1/],
-  ['eval --data x', /--model <model>' not specified/],
+  ['eval --model x', /--data <dir>' not specified/],
   ['eval --model x --data y --confusion c.txt', /--confusion c.txt.*\.csv or \.json/],
   ['predict --model x', /give pictures or folders to predict, or a data set with --data/],
   ['train --data x --out y --momentum 1', /--momentum.*at most 0.999999/],
