@@ -23,6 +23,8 @@ export const vnetConfig = z.strictObject({
     [2, 4],
     [8, 16],
   ]),
+  /** Pairs of 3×1 and 1×3 convolutions in each F and G, all with its dilation. */
+  pairs: z.int().min(1).max(4).default(1),
   /** Windows of the average poolings of CPP, odd. */
   pyramid: z.array(z.int().positive()).min(1).default([3, 5, 7]),
 });
@@ -46,9 +48,9 @@ export function vnet(options: VNetOptions): Network {
         b.scope(`${name}.cpp`, () => contextualPyramidPooling(b, x, width, pyramid));
       // Stem and first CPP are one region: only the u8 image survives the forward pass.
       let x = b.checkpoint(() => cpp('stage2', stem(b, images, config.stem), widths[0]));
-      x = vModules(b, 'stage2', x, config.alpha, config.dilations2);
+      x = vModules(b, 'stage2', x, config.alpha, config.dilations2, config.pairs);
       x = b.checkpoint(() => cpp('stage3', x, widths[1]));
-      x = vModules(b, 'stage3', x, config.beta, config.dilations3);
+      x = vModules(b, 'stage3', x, config.beta, config.dilations3, config.pairs);
       // Small logits at first: the loss starts at ln(classes) instead of twice that.
       return b.conv('head', x, { out: config.classes, kernel: 1, bias: true, deviation: 0.01 });
     },
@@ -75,6 +77,7 @@ function vModules(
   x: Value,
   count: number,
   dilations: readonly (readonly [number, number])[],
+  pairs: number,
 ): Value {
   if (count === 0) return x;
   const half = x.shape[3] / 2;
@@ -84,8 +87,8 @@ function vModules(
     [x1, x2] = b.reversible(
       `${name}.v${i + 1}`,
       [x1, x2],
-      (part) => asymmetric(b, part, f),
-      (part) => asymmetric(b, part, g),
+      (part) => asymmetric(b, part, f, pairs),
+      (part) => asymmetric(b, part, g, pairs),
     );
   }
   return b.scope(name, () => b.concat(x1, x2));
@@ -103,9 +106,18 @@ export function contextualPyramidPooling(
   return b.batchNorm('norm', b.concat(pointwise, pooled), { act: 'prelu' });
 }
 
-/** F and G of a V module: 3×1 conv, PReLU, 1×3 conv (both with dilation d), BN; keeps the number of channels. */
-function asymmetric(b: Builder, x: Value, dilation: number): Value {
+/**
+ * F and G of a V module: 3×1 conv, PReLU, 1×3 conv (both with dilation d), BN; keeps the number of channels. Further
+ * pairs follow after a PReLU.
+ */
+function asymmetric(b: Builder, x: Value, dilation: number, pairs: number): Value {
   const out = x.shape[3];
-  const vertical = b.prelu('act', b.conv('conv1', x, { out, kernel: [3, 1], dilation }));
-  return b.batchNorm('norm', b.conv('conv2', vertical, { out, kernel: [1, 3], dilation }));
+  let y = x;
+  for (let i = 0; i < pairs; i++) {
+    const suffix = i === 0 ? '' : `_${i + 1}`;
+    const vertical = b.prelu(`act${suffix}`, b.conv(`conv1${suffix}`, y, { out, kernel: [3, 1], dilation }));
+    const horizontal = b.conv(`conv2${suffix}`, vertical, { out, kernel: [1, 3], dilation });
+    y = b.batchNorm(`norm${suffix}`, horizontal, i + 1 < pairs ? { act: 'prelu' } : undefined);
+  }
+  return y;
 }

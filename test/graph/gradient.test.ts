@@ -82,21 +82,29 @@ for (const policy of policies) {
   });
 }
 
-test('reversible, checkpoint and save give the same gradients, in float64 to 1e-10', async () => {
-  const results: Float64Array[] = [];
-  for (const policy of policies satisfies readonly Policy[]) {
-    const executor = await trainingStep(
-      { ...small, alpha: 2, beta: 3 },
-      { batch: 2, height: 40, width: 51, policy },
-    );
-    await executor.run('forward', 'backward');
-    results.push(executor.readFloat64('grads'));
-  }
-  const largest = results[2].reduce((max, g) => Math.max(max, Math.abs(g)), 0);
-  assert.ok(largest > 1e-3);
-  for (const gradient of results.slice(0, 2)) {
-    gradient.forEach((g, i) => {
-      assert.ok(Math.abs(g - results[2][i]) <= 1e-10 * largest, `element ${i}: ${g}, save ${results[2][i]}`);
-    });
-  }
-});
+for (const [title, shape] of [
+  ['deeper stages', { alpha: 2, beta: 3 }],
+  ['two pairs in F and G', { pairs: 2 }],
+] as const) {
+  test(`reversible, checkpoint and save give the same gradients, in float64 to 1e-10: ${title}`, async () => {
+    const results: Float64Array[] = [];
+    for (const policy of policies satisfies readonly Policy[]) {
+      const executor = await trainingStep(
+        { ...small, ...shape },
+        { batch: 2, height: 40, width: 51, policy },
+      );
+      await executor.run('forward', 'backward');
+      results.push(executor.readFloat64('grads'));
+    }
+    const largest = results[2].reduce((max, g) => Math.max(max, Math.abs(g)), 0);
+    assert.ok(largest > 1e-3);
+    for (const gradient of results.slice(0, 2)) {
+      gradient.forEach((g, i) => {
+        assert.ok(
+          Math.abs(g - results[2][i]) <= 1e-10 * largest,
+          `element ${i}: ${g}, save ${results[2][i]}`,
+        );
+      });
+    }
+  });
+}
