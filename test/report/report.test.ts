@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ruleY } from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { renderChart } from '../../src/report/chart.js';
 import { classChart, lossChart, memoryChart, runsChart, scoreChart } from '../../src/report/charts.js';
@@ -107,9 +108,12 @@ test('charts draw their data: one bar a class and a call, curves within the fram
 });
 
 test('a chart for a file of its own brings its colours', () => {
-  const spec = { marks: [] };
-  assert.match(renderChart(spec, { standalone: true }), /^<svg[^>]+xmlns="http[^>]+--accent:#/);
-  assert.doesNotMatch(renderChart(spec), /--accent:#/);
+  const spec = { marks: [ruleY([1], { stroke: 'var(--accent)' })] };
+  const alone = renderChart(spec, { standalone: true });
+  assert.match(alone, /^<svg[^>]+xmlns="http[^>]+background:#ffffff/);
+  assert.match(alone, /stroke="#2f6fde"/);
+  assert.doesNotMatch(alone, /var\(--accent/, 'not every viewer resolves variables');
+  assert.match(renderChart(spec), /stroke="var\(--accent\)"/);
 });
 
 test('pictures are embedded: exact class colours, photos made smaller', async () => {
