@@ -24,6 +24,8 @@ export interface TrainFlags extends DeviceFlags, PrecisionFlags {
   readonly flip?: boolean;
   readonly scale?: [number, number];
   readonly jitter?: number;
+  readonly gamma?: number;
+  readonly balance?: number;
   readonly lr?: number;
   readonly optimizer?: TrainConfig['optimizer'];
   readonly momentum?: number;
@@ -83,6 +85,8 @@ export async function resolveConfig(
     ...(given('flip') ? { flip: flags.flip } : {}),
     ...(flags.scale ? { scale: flags.scale } : {}),
     ...(flags.jitter === undefined ? {} : { jitter: flags.jitter }),
+    ...(flags.gamma === undefined ? {} : { gamma: flags.gamma }),
+    ...(flags.balance === undefined ? {} : { balance: flags.balance }),
   };
   const direct = {
     data: flags.data,

@@ -61,6 +61,12 @@ export const trainCommand = (): Command =>
     .option('--no-flip', 'do not mirror half of the images')
     .option('--scale <low,high>', 'random zoom, such as 0.75,1.75', range)
     .option('--jitter <amount>', 'random brightness, contrast, saturation, such as 0.4', real(0, 1))
+    .option(
+      '--gamma <amount>',
+      'random exposure: v^γ, γ from 1/(1 + amount) to 1 + amount, such as 0.7',
+      real(0, 4),
+    )
+    .option('--balance <amount>', 'random colour of light: gain of red and blue, such as 0.2', real(0, 1))
     .optionsGroup('Network:')
     .addOption(netOption('which network (default: vnet)'))
     .option('--alpha <n>', 'V modules of stage 2 of vnet (default: 1)', whole(0, 64))

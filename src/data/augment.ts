@@ -30,6 +30,10 @@ export interface Augmentation {
   scale?: readonly [low: number, high: number];
   /** One amount for brightness, contrast and saturation, or one each; 0 to 1. Default none. */
   jitter?: number | Jitter;
+  /** Other exposure: v → v^γ on [0, 1], log γ uniform in ± log(1 + gamma); 0 to 4. Default none. */
+  gamma?: number;
+  /** Other colour of light: red and blue each times a factor of [1 − balance, 1 + balance]; 0 to 1. Default none. */
+  balance?: number;
   /** Colour of padding. Default: the ImageNet mean. */
   mean?: Rgb;
 }
@@ -50,6 +54,9 @@ export function checkAugmentation(augment: Augmentation): void {
     if (!(value >= 0 && value <= 1))
       throw new UserError(`augment.jitter ${name} is ${value}; expected 0 to 1`);
   }
+  const { gamma = 0, balance = 0 } = augment;
+  if (!(gamma >= 0 && gamma <= 4)) throw new UserError(`augment.gamma is ${gamma}; expected 0 to 4`);
+  if (!(balance >= 0 && balance <= 1)) throw new UserError(`augment.balance is ${balance}; expected 0 to 1`);
 }
 
 /**
@@ -91,6 +98,7 @@ export function prepare(
   // All numbers are drawn first and always, so that switching one change off leaves the others as they were.
   const [uFlip, uScale, uX, uY] = [rng.next(), rng.next(), rng.next(), rng.next()];
   const factors = [rng.next(), rng.next(), rng.next()];
+  const light = [rng.next(), rng.next(), rng.next()];
   const flip = augment !== undefined && augment.flip !== false && uFlip < 0.5;
   const [low, high] = augment?.scale ?? [1, 1];
   // Uniform in the logarithm: shrinking by 2 is as likely as enlarging by 2.
@@ -105,15 +113,31 @@ export function prepare(
     flip,
   };
   const out = resample(pair, view, augment?.mean ?? imagenetMean, into);
-  const amounts = jitterOf(augment?.jitter);
-  if (amounts.brightness + amounts.contrast + amounts.saturation === 0) return out;
-  const [brightness, contrast, saturation] = [amounts.brightness, amounts.contrast, amounts.saturation].map(
-    (amount, i) => 1 + amount * (2 * factors[i] - 1),
-  );
+  const colour = drawColour(augment, factors, light);
+  if (!colour) return out;
   const image =
     !into && out.image === pair.image ? { ...out.image, data: Uint8Array.from(out.image.data) } : out.image;
-  jitterInPlace(image, brightness, contrast, saturation);
+  recolourInPlace(image, colour);
   return { image, labels: out.labels };
+}
+
+/** The change of colour of a sample from six uniform numbers; undefined where none is asked for. */
+function drawColour(
+  augment: Augmentation | undefined,
+  factors: readonly number[],
+  light: readonly number[],
+): Colour | undefined {
+  const amounts = jitterOf(augment?.jitter);
+  const { gamma = 0, balance = 0 } = augment ?? {};
+  if (amounts.brightness + amounts.contrast + amounts.saturation + gamma + balance === 0) return undefined;
+  const within = (amount: number, u: number) => 1 + amount * (2 * u - 1);
+  return {
+    brightness: within(amounts.brightness, factors[0]),
+    contrast: within(amounts.contrast, factors[1]),
+    saturation: within(amounts.saturation, factors[2]),
+    gamma: (1 + gamma) ** (2 * light[0] - 1),
+    gains: [within(balance, light[1]), 1, within(balance, light[2])],
+  };
 }
 
 /** Where the window starts in the scaled image; negative where the image is smaller and gets padded. */
@@ -313,32 +337,45 @@ export function resizePair(pair: Pair, height: number, width: number): Pair {
   });
 }
 
+/** One change of colour; the factors 1 change nothing. */
+export interface Colour {
+  brightness: number;
+  contrast: number;
+  saturation: number;
+  gamma: number;
+  gains: readonly [red: number, green: number, blue: number];
+}
+
 /**
- * v → clamp(m + contrast · (brightness · v − m)) with m the image's mean grey after brightness, as a table;
- * then v → grey + saturation · (v − grey), grey = 0.299 r + 0.587 g + 0.114 b.
+ * v → w = gain · 255 (v / 255)^γ per channel; w → clamp(m + contrast · (brightness · w − m)) with m the changed image's mean
+ * grey times brightness; then rgb → grey + saturation · (rgb − grey), grey = 0.299 r + 0.587 g + 0.114 b.
  */
-export function jitterInPlace(
-  image: RgbImage,
-  brightness: number,
-  contrast: number,
-  saturation: number,
-): void {
+export function recolourInPlace(image: RgbImage, colour: Colour): void {
   const { data } = image;
-  let sum = 0;
-  for (let i = 0; i < data.length; i += 3) sum += 77 * data[i] + 150 * data[i + 1] + 29 * data[i + 2];
-  const mean = (brightness * sum) / (256 * (data.length / 3));
-  const lut = new Uint8ClampedArray(256);
-  for (let v = 0; v < 256; v++) lut[v] = mean + contrast * (brightness * v - mean);
-  if (saturation === 1) {
-    for (let i = 0; i < data.length; i++) data[i] = lut[data[i]];
-    return;
+  const { brightness, contrast, saturation, gamma, gains } = colour;
+  const lit = gains.map((gain) =>
+    Float32Array.from({ length: 256 }, (_, v) => brightness * gain * 255 * (v / 255) ** gamma),
+  );
+  const counts = [new Uint32Array(256), new Uint32Array(256), new Uint32Array(256)];
+  for (let i = 0; i < data.length; i += 3) {
+    counts[0][data[i]]++;
+    counts[1][data[i + 1]]++;
+    counts[2][data[i + 2]]++;
   }
+  let sum = 0;
+  for (const [k, share] of [0.299, 0.587, 0.114].entries()) {
+    for (let v = 0; v < 256; v++) sum += share * counts[k][v] * lit[k][v];
+  }
+  const mean = sum / (data.length / 3);
+  const [reds, greens, blues] = lit.map((w) =>
+    Uint8ClampedArray.from(w, (value) => mean + contrast * (value - mean)),
+  );
   const out = new Uint8ClampedArray(data.buffer, data.byteOffset, data.length);
   const s = Math.round(saturation * 256);
   for (let i = 0; i < data.length; i += 3) {
-    const r = lut[data[i]];
-    const g = lut[data[i + 1]];
-    const b = lut[data[i + 2]];
+    const r = reds[data[i]];
+    const g = greens[data[i + 1]];
+    const b = blues[data[i + 2]];
     const rest = ((77 * r + 150 * g + 29 * b) * (256 - s)) >> 8;
     out[i] = (rest + r * s + 128) >> 8;
     out[i + 1] = (rest + g * s + 128) >> 8;

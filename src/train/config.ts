@@ -36,6 +36,10 @@ const recipeShape = {
       jitter: z
         .union([amount, z.strictObject({ brightness: amount, contrast: amount, saturation: amount })])
         .optional(),
+      /** Strength of the random changes of exposure. */
+      gamma: z.number().min(0).max(4).optional(),
+      /** Strength of the random changes of the light's colour. */
+      balance: amount.optional(),
     })
     .default({ flip: true }),
   optimizer: z.enum(['adam', 'adamw', 'sgd']).default('adam'),

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  type Augmentation,
   checkAugmentation,
   flipPair,
-  jitterInPlace,
   type Pair,
   prepare,
+  recolourInPlace,
   resizePair,
   sampleRng,
 } from '../../src/data/augment.js';
@@ -109,21 +110,51 @@ test('resize: constant stays constant, halving averages, size is exact', () => {
   }
 });
 
-test('jitter follows its formula', () => {
+test('a change of colour follows its formula', () => {
   const rng = Rng.of(5);
   const data = Uint8Array.from({ length: 300 }, () => rng.int(256));
   const before = Uint8Array.from(data);
-  const [b, c, s] = [1.2, 0.7, 1.3];
-  jitterInPlace({ width: 10, height: 10, data }, b, c, s);
-  const grey = (p: number) => 0.299 * before[p] + 0.587 * before[p + 1] + 0.114 * before[p + 2];
+  const gains = [0.9, 1, 1.15] as const;
+  const [brightness, contrast, saturation, gamma] = [1.2, 0.7, 1.3, 1.4];
+  recolourInPlace({ width: 10, height: 10, data }, { brightness, contrast, saturation, gamma, gains });
+  const grey = ([r, g, b]: number[]) => 0.299 * r + 0.587 * g + 0.114 * b;
+  const lit = (p: number) => gains.map((gain, k) => brightness * gain * 255 * (before[p + k] / 255) ** gamma);
   let mean = 0;
-  for (let p = 0; p < 300; p += 3) mean += (grey(p) * b) / 100;
+  for (let p = 0; p < 300; p += 3) mean += grey(lit(p)) / 100;
   const clamp = (v: number) => Math.min(255, Math.max(0, v));
   for (let p = 0; p < 300; p += 3) {
-    const rgb = [0, 1, 2].map((k) => clamp(mean + c * (b * before[p + k] - mean)));
-    const g = 0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2];
-    for (let k = 0; k < 3; k++) assert.ok(Math.abs(data[p + k] - clamp(g + s * (rgb[k] - g))) <= 2);
+    const rgb = lit(p).map((value) => clamp(mean + contrast * (value - mean)));
+    for (let k = 0; k < 3; k++) {
+      const expected = clamp(grey(rgb) + saturation * (rgb[k] - grey(rgb)));
+      assert.ok(
+        Math.abs(data[p + k] - expected) <= 2,
+        `pixel ${p / 3}: ${data[p + k]}, expected ${expected}`,
+      );
+    }
   }
+});
+
+test('gamma and balance draw within their amounts, and leave the other draws alone', () => {
+  const grey: Pair = {
+    image: { width: 1, height: 1, data: Uint8Array.of(100, 100, 100) },
+    labels: { width: 1, height: 1, data: Uint8Array.of(0) },
+  };
+  const seen = (augment: Augmentation) =>
+    Array.from({ length: 400 }, (_, i) => prepare(grey, 'full', augment, sampleRng(1, 0, i)).image.data);
+  const greens = seen({ gamma: 1 }).map((rgb) => rgb[1]);
+  const [dark, bright] = [2, 0.5].map((power) => 255 * (100 / 255) ** power);
+  assert.ok(Math.min(...greens) >= dark - 1 && Math.min(...greens) < dark + 3, `${Math.min(...greens)}`);
+  assert.ok(Math.max(...greens) <= bright + 1 && Math.max(...greens) > bright - 3, `${Math.max(...greens)}`);
+  for (const [r, g, b] of seen({ balance: 0.2 })) {
+    assert.equal(g, 100);
+    assert.ok(r >= 79 && r <= 121 && b >= 79 && b <= 121);
+  }
+  const flips = (augment: Augmentation) =>
+    Array.from(
+      { length: 50 },
+      (_, i) => prepare(coded(6, 8), 'full', augment, sampleRng(1, 0, i)).labels.data,
+    );
+  assert.deepEqual(flips({ gamma: 1, balance: 0.2 }), flips({}));
 });
 
 test('inputs are never changed and results depend only on seed, epoch and index', () => {
@@ -141,4 +172,6 @@ test('inputs are never changed and results depend only on seed, epoch and index'
 test('amounts out of range are refused', async () => {
   await rejects(() => checkAugmentation({ scale: [2, 1] }), 'augment.scale');
   await rejects(() => checkAugmentation({ jitter: 1.5 }), 'augment.jitter', '1.5');
+  await rejects(() => checkAugmentation({ gamma: -1 }), 'augment.gamma', '-1');
+  await rejects(() => checkAugmentation({ balance: 2 }), 'augment.balance', '2');
 });
