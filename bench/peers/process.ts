@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Answer, LoadCommand, RunCommand } from './protocol.js';
 
@@ -43,7 +44,10 @@ export class PeerProcess {
     const { value, done } = await this.lines.next();
     if (!done) return JSON.parse(value) as Answer;
     const complaint = this.stderr.split('\n').filter((line) => /error|cannot|no module/i.test(line));
-    throw new Error(complaint.at(-1)?.trim() ?? 'it did not start');
+    const { child } = this;
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
+    const end = child.signalCode ? `ended by ${child.signalCode}` : `ended with exit code ${child.exitCode}`;
+    throw new Error(complaint.at(-1)?.trim() ?? end);
   }
 
   close(): void {
