@@ -12,9 +12,11 @@ import type { Network } from './nets/network.js';
 /** Label value without loss. */
 export const IGNORE = 255;
 
-/** Storage of feature maps. */
+/** What feature maps are stored as, or multiplied as. */
 export type Precision = (typeof precisions)[number];
-export const precisions = ['f32', 'f16'] as const;
+export const precisions = ['f32', 'f16', 'i16'] as const;
+/** Those that training knows. */
+export const trainingPrecisions = ['f32', 'f16'] as const satisfies readonly Precision[];
 
 /**
  * What the gradient is multiplied by on its way back in a plan with `precision: 'f16'`, initially: the content of the
@@ -31,6 +33,8 @@ export interface SizeOptions {
   /**
    * What feature maps are stored as; default `f32`. With `f16` kernels still compute in float32, and parameters, their
    * gradients and statistics stay float32. A training plan then has the input `lossScale`, see {@link LOSS_SCALE}.
+   * `i16`, on CPU cores and for inference only: stored as float32, but convolutions may multiply 16-bit integers
+   * (`products` in `ops/conv.ts`).
    */
   readonly precision?: Precision;
   /** The backend's need of private memory per call (`backend.scratchBytes`). */
@@ -64,6 +68,9 @@ function checkSize({ batch, height, width }: SizeOptions): void {
 /** The graph of one training step with its gradient, before placement. Exported for tools that look at graphs. */
 export function trainingGraph(net: Network, options: TrainingOptions): Graph {
   checkSize(options);
+  if (options.precision === 'i16') {
+    throw new UserError('--precision i16: training needs float32 products; use it for inference', 2);
+  }
   const { batch, height, width, policy = 'reversible' } = options;
   const b = new Builder('train');
   const images = b.input('images', [batch, height, width, 3], 'u8');
@@ -140,5 +147,13 @@ export function compileInference(net: Network, options: InferenceOptions): Plan 
       ? { logits }
       : { prediction: b.emit('resizeArgmax', { x: logits }, { height, width }, { label: 'argmax' }).labels };
   const graph = fuse(b.finish(outputs));
-  return plan(options.precision === 'f16' ? storeHalf(graph) : graph, options.scratchBytes);
+  const passes = { f32: (graph: Graph) => graph, f16: storeHalf, i16: allowShortProducts };
+  return plan(passes[options.precision ?? 'f32'](graph), options.scratchBytes);
 }
+
+const allowShortProducts = (graph: Graph): Graph => ({
+  ...graph,
+  nodes: graph.nodes.map((node) =>
+    node.op === 'conv2d' ? { ...node, attrs: { ...node.attrs, products: 'i16' } } : node,
+  ),
+});

@@ -7,6 +7,10 @@ export const hasHalf = (plan: Plan): boolean =>
     Object.values(outputs as Readonly<Record<string, TensorRef>>).some(({ dtype }) => dtype === 'f16'),
   );
 
+/** True for plans that may multiply 16-bit integers. */
+export const hasShort = (plan: Plan): boolean =>
+  plan.calls.some(({ op, attrs }) => op === 'conv2d' && attrs.products === 'i16');
+
 /** A plan bound to memory and ready to run. One run at a time. */
 export interface Executor {
   readonly plan: Plan;

@@ -147,7 +147,7 @@ function render(result: PlanResult): string {
   const parts = [
     `${pc.bold(title)}, ${classes} classes: ` +
       `${pc.bold(formatCount(plan.parameters))} parameters (${formatExact(plan.parameters)})\n` +
-      `${batch} × ${formatSize(size)}, ${what}${options.precision === 'f16' ? ' in f16' : ''} on ${device}: ${plan.calls.length} kernel calls`,
+      `${batch} × ${formatSize(size)}, ${what}${options.precision && options.precision !== 'f32' ? ` in ${options.precision}` : ''} on ${device}: ${plan.calls.length} kernel calls`,
     renderArena(plan),
     renderStages(result),
   ];

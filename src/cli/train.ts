@@ -8,7 +8,7 @@ import { formatScore } from '../report/format.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
-import { deviceName, openBackend, precisionOption } from './device.js';
+import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
 import { jsonOption, netOption, pixelSize, real, whole } from './options.js';
 import type { Size, TrainFlags } from './train-config.js';
 import { resolveConfig } from './train-config.js';
@@ -86,7 +86,7 @@ export const trainCommand = (): Command =>
     .optionsGroup('Machine:')
     .option('--device <name>', 'auto | webgpu | wasm (default: auto, a real GPU, else CPU cores)', deviceName)
     .option('--gpu <name>', "a GPU by part of its name, see 'vnet devices'")
-    .addOption(precisionOption())
+    .addOption(trainingPrecisionOption())
     .option(
       '--threads <n>',
       'worker threads; results do not depend on it (default: all cores)',

@@ -12,6 +12,11 @@ export interface ConvAttrs {
   readonly groups: number;
   /** Set where `x` is a u8 image: the convolution sees `(x / 255 − mean[c]) / std[c]`; padding is zero after that. */
   readonly normalize?: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  /**
+   * Allows a backend to round inputs and weights to 16-bit integers before it multiplies them, scaled so that the error is
+   * below three thousandths of the largest output. Inference only.
+   */
+  readonly products?: 'i16';
 }
 
 /**

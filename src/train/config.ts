@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { precisions } from '../compile.js';
+import { trainingPrecisions } from '../compile.js';
 import { UserError } from '../errors.js';
 
 const side = z.int().min(32);
@@ -72,7 +72,7 @@ const recipeShape = {
   /** What the backward pass recomputes instead of keeping. */
   policy: z.enum(['reversible', 'checkpoint', 'save']).default('reversible'),
   /** Storage of feature maps; default `f32`. `f16` takes half the memory, on GPUs that have it. */
-  precision: z.enum(precisions).optional(),
+  precision: z.enum(trainingPrecisions).optional(),
   trainSplit: z.string().default('train'),
   /** Cityscapes: train on the coarse set too. */
   extra: z.boolean().default(false),

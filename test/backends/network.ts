@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Backend, BackendOptions } from '../../src/backends/backend.js';
 import { referenceBackend } from '../../src/backends/reference/index.js';
-import type { TrainingOptions } from '../../src/compile.js';
+import type { InferenceOptions, TrainingOptions } from '../../src/compile.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import type { Plan } from '../../src/graph/planned.js';
 import { initialWeights } from '../../src/nets/initialize.js';
@@ -81,9 +81,11 @@ export async function inference(
   size: readonly [batch: number, height: number, width: number],
   output: 'logits' | 'labels',
   seed: number,
+  options: Pick<InferenceOptions, 'precision'> = {},
 ): Promise<Float32Array | Uint8Array> {
   const [batch, height, width] = size;
-  const plan = compileInference(net, { batch, height, width, output, scratchBytes: backend.scratchBytes });
+  const { scratchBytes } = backend;
+  const plan = compileInference(net, { batch, height, width, output, scratchBytes, ...options });
   const executor = await backend.prepare(plan);
   try {
     for (const [name, data] of perturbedWeights(plan, seed)) {

@@ -4,7 +4,7 @@ import type { Backend } from '../../src/backends/backend.js';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
-import { compileTraining } from '../../src/compile.js';
+import { compileInference, compileTraining } from '../../src/compile.js';
 import { UserError } from '../../src/errors.js';
 import { makeNode, makeValue } from '../../src/graph/builder.js';
 import { storeHalf } from '../../src/graph/half.js';
@@ -129,8 +129,14 @@ test('plans in float16: feature maps only, and a clear word from who cannot run 
   assert.ok([...types.get('other')!].every((name) => !name.endsWith(' f16')));
   await assert.rejects(wasmBackend.prepare(float16), /--precision f16: .*use --precision f32/);
   for (const { name, features } of adapters.map(describeAdapter)) {
-    if (features.includes('shader-f16')) continue;
     const backend = await backendOn(name);
+    const { scratchBytes } = backend;
+    const integers = compileInference(tiny, { ...size, precision: 'i16', scratchBytes });
+    await assert.rejects(backend.prepare(integers), /--precision i16: GPUs have no kernels for it/);
+    if (features.includes('shader-f16')) {
+      backend.dispose();
+      continue;
+    }
     await assert.rejects(
       backend.prepare(float16),
       new UserError(`--precision f16: ${name} has no shader-f16; use --precision f32`),

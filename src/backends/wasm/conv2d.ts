@@ -28,7 +28,10 @@ export const conv2d: WasmKernel<'conv2d'> = {
 
 export function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
   const [kh, kw, cin, cout] = inputs.weight.shape;
-  return winogradForm([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]]);
+  const form = winogradForm([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]]);
+  const prologue = inputs.preScale ?? inputs.preSlope;
+  const short = attrs.products === 'i16' && !form?.square && !prologue && cin % 4 === 0 && cout % 4 === 0;
+  return form && short ? { ...form, short } : form;
 }
 
 const stepsOf = (weight: Conv2d['inputs']['weight'], groups: number): WeightSteps => {

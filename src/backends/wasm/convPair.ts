@@ -34,6 +34,7 @@ export function pairStages(first: Call, second: Call): Stage[] | undefined {
     down?.axis === 0 &&
     along?.axis === 1 &&
     !along.square &&
+    down.short === along.short &&
     !first.inputs.residual &&
     middle.offset === second.inputs.x.offset &&
     middle.pixelStride === middle.shape[3] &&
@@ -72,7 +73,7 @@ export function pairStages(first: Call, second: Call): Stage[] | undefined {
     packStage(down, firstSteps, false, packed[0]),
     packStage(along, secondSteps, false, packed[1]),
     {
-      kernel: 'convWinogradPair',
+      kernel: down.short ? 'convWinogradPairShort' : 'convWinogradPair',
       chunks,
       localBytes: locals.bytes + 4 * row + 16,
       args: [

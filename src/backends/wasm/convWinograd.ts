@@ -31,6 +31,8 @@ export interface WinogradForm {
   readonly dilation: number;
   /** Zeros before the first input along the axis. */
   readonly padding: number;
+  /** Products of 16-bit integers: `kernels/convShort.ts`. */
+  readonly short?: boolean;
 }
 
 /** The form of a convolution to outputs of height and width `size`, or undefined where the direct one is to be used. */
@@ -185,7 +187,7 @@ export function winogradStages(
     ...inputArgs(x, 1, prologue),
     ...outputArgs({ ...conv, origin: [0, 0], step: [1, 1], groups: 1 }),
   ];
-  const kernel = form.square ? 'convWinogradRows' : 'convWinograd';
+  const kernel = form.square ? 'convWinogradRows' : form.short ? 'convWinogradShort' : 'convWinograd';
   const pieces = winogradPieces(form, y, steps, mostChunks);
   return [
     packStage(form, steps, flipped, packed),
@@ -197,6 +199,11 @@ export function winogradStages(
 export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boolean, packed: number): Stage {
   const { inputs, outputs, inputStep, outputStep, weight } = steps;
   const tapBytes = 4 * inputs * outputs;
+  const coefficientBytes = winogradBytes(form, steps) / coefficients;
+  if (form.short) {
+    const args = [pointer(weight), tapBytes, 4 * inputStep, inputs, outputs, packed, coefficientBytes];
+    return { kernel: 'convPackWinogradShort', chunks: Math.ceil(outputs / 8), args };
+  }
   const lines = linesOf(form);
   const way = flipped ? -1 : 1;
   const first = flipped ? 3 * lines - 1 : 0;
@@ -205,7 +212,7 @@ export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boole
     chunks: Math.ceil(outputs / 12),
     args: [
       ...[pointer(weight) + first * tapBytes, way * tapBytes, 4 * inputStep, 4 * outputStep],
-      ...[inputs, outputs, packed, winogradBytes(form, steps) / coefficients, lines, way * 3 * tapBytes],
+      ...[inputs, outputs, packed, coefficientBytes, lines, way * 3 * tapBytes],
     ],
   };
 }

@@ -18,7 +18,7 @@ export const createWasmBackend = (build?: Build): Backend => ({
     }
     if (hasHalf(plan)) {
       throw new UserError(
-        '--precision f16: CPU cores (--device wasm) have float32 only; use --precision f32, or --device webgpu',
+        '--precision f16: CPU cores (--device wasm) have no float16; use --precision f32 or i16, or --device webgpu',
       );
     }
     const module = await loadModule(build ?? (hasRelaxedSimd() ? 'relaxed' : 'plain'));

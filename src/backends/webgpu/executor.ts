@@ -4,7 +4,7 @@ import type { Phase } from '../../graph/ir.js';
 import { sizeOf } from '../../graph/ir.js';
 import type { Plan, Slot } from '../../graph/planned.js';
 import type { Executor } from '../backend.js';
-import { hasHalf } from '../backend.js';
+import { hasHalf, hasShort } from '../backend.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
 import type { CallSteps, Program } from './program.js';
@@ -37,6 +37,11 @@ export class WebGpuExecutor implements Executor {
   static async prepare(plan: Plan, gpu: Gpu, limits: MemoryLimits = gpu.memory): Promise<WebGpuExecutor> {
     if (hasHalf(plan) && !gpu.device.features.has('shader-f16')) {
       throw new UserError(`--precision f16: ${gpu.name} has no shader-f16; use --precision f32`);
+    }
+    if (hasShort(plan)) {
+      throw new UserError(
+        '--precision i16: GPUs have no kernels for it; use --precision f16 or f32, or --device wasm',
+      );
     }
     const arenaBytes = Math.max(256, Math.ceil(plan.arenaBytes / 256) * 256);
     const buffers = await allocate(gpu, arenaBytes, limits);

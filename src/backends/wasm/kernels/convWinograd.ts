@@ -10,11 +10,14 @@
 import { Input } from './convInput';
 import { Output } from './convOutput';
 import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes, tilesPerBlock } from './convTiles';
+import { multiplyShortPlanes } from './convShort';
 import { fillConstants, placeTiles, Tiles } from './convWinogradPlaces';
+import { transformShortInputs, transformShortOutputs } from './convWinogradShort';
 import { transformGradients, transformInputs, transformOutputs } from './convWinogradTransforms';
 
-/** Forward, or with respect to the input: `y = conv(x̂)`, then the epilogue. */
-export function convWinograd(args: usize, chunk: i32, local: usize): void {
+// @ts-ignore: decorator
+@inline
+function convolve(args: usize, chunk: i32, local: usize, short: bool): void {
   const input = changetype<Input>(args);
   const output = changetype<Output>(args + offsetof<Input>());
   const tiles = changetype<Tiles>(args + offsetof<Input>() + offsetof<Output>());
@@ -22,20 +25,52 @@ export function convWinograd(args: usize, chunk: i32, local: usize): void {
   const places = local + tiles.places;
   const v = local + tiles.inputs;
   const m = local + tiles.products;
-  const inQuads = (input.channels + 3) >> 2;
-  const outQuads = (output.channels + 3) >> 2;
-  const table = args + tiles.table;
   fillConstants(tiles, local);
   for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
-    transformInputs(args, input, tiles, places, count, input.x, local, v);
+    convolveTiles(
+      args, input, output, tiles, places, count, input.x, output.y, output.residual, local, v, m, short,
+    );
+  }
+}
+
+/** One block of tiles from input to output, multiplied as float32 or, with `short`, as 16-bit integers. */
+// @ts-ignore: decorator
+@inline
+export function convolveTiles(
+  args: usize, input: Input, output: Output, tiles: Tiles, places: usize, count: i32, x: usize, y: usize,
+  residual: usize, local: usize, v: usize, m: usize, short: bool,
+): void {
+  const outQuads = (output.channels + 3) >> 2;
+  const table = args + tiles.table;
+  if (short) {
+    const unit = transformShortInputs(input, tiles, places, count, x, local, v);
+    const octs = (input.channels + 7) >> 3;
+    for (let k: usize = 0; k < 6; k++) {
+      const at = k * coefficientBytes;
+      multiplyShortPlanes(table, octs, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
+    }
+    transformShortOutputs(output, tiles, input.channels, unit, places, count, y, residual, local, m);
+  } else {
+    transformInputs(args, input, tiles, places, count, x, local, v);
+    const inQuads = (input.channels + 3) >> 2;
     for (let k: usize = 0; k < 6; k++) {
       const at = k * coefficientBytes;
       multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
     }
-    transformOutputs(output, tiles, places, count, output.y, output.residual, local, m);
+    transformOutputs(output, tiles, places, count, y, residual, local, m);
   }
+}
+
+/** Forward, or with respect to the input: `y = conv(x̂)`, then the epilogue. */
+export function convWinograd(args: usize, chunk: i32, local: usize): void {
+  convolve(args, chunk, local, false);
+}
+
+/** The same with products of 16-bit integers; no prologue. */
+export function convWinogradShort(args: usize, chunk: i32, local: usize): void {
+  convolve(args, chunk, local, true);
 }
 
 /** One partial weight gradient per chunk, in the transformed domain: `[coefficient][input][output]`. */

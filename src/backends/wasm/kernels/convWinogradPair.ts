@@ -5,9 +5,9 @@
  */
 import { Input } from './convInput';
 import { Output } from './convOutput';
-import { coefficientBytes, multiplyPlanes, tilesPerBlock } from './convTiles';
+import { tilesPerBlock } from './convTiles';
+import { convolveTiles } from './convWinograd';
 import { fillConstants, Place, placeTiles, Tiles } from './convWinogradPlaces';
-import { transformInputs, transformOutputs } from './convWinogradTransforms';
 
 /** Follows the two convolutions in the arguments. */
 @unmanaged
@@ -23,18 +23,7 @@ class Pair {
 
 // @ts-ignore: decorator
 @inline
-function products(args: usize, input: Input, output: Output, tiles: Tiles, count: i32, v: usize, m: usize): void {
-  const inQuads = (input.channels + 3) >> 2;
-  const outQuads = (output.channels + 3) >> 2;
-  const table = args + tiles.table;
-  for (let k: usize = 0; k < 6; k++) {
-    const at = k * coefficientBytes;
-    multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
-  }
-}
-
-/** Arguments: `Input`, `Output`, `Tiles` of the first convolution, the same of the second, `Pair`. */
-export function convWinogradPair(args: usize, chunk: i32, local: usize): void {
+function convolvePair(args: usize, chunk: i32, local: usize, short: bool): void {
   const size = offsetof<Input>() + offsetof<Output>() + offsetof<Tiles>();
   const input = changetype<Input>(args);
   const inner = changetype<Output>(args + offsetof<Input>());
@@ -65,9 +54,9 @@ export function convWinogradPair(args: usize, chunk: i32, local: usize): void {
         place.line = left + i;
         place.position = position;
       }
-      transformInputs(args, input, down, places, count, input.x + image * input.image, local, v);
-      products(args, input, inner, down, count, v, m);
-      transformOutputs(inner, down, places, count, top, 0, local, m);
+      convolveTiles(
+        args, input, inner, down, places, count, input.x + image * input.image, top, 0, local, v, m, short,
+      );
     }
     // `output.row` spans d rows: the second convolution writes every d-th.
     const offset = image * output.image + (position as usize) * (output.row / (down.dilation as usize));
@@ -77,9 +66,20 @@ export function convWinogradPair(args: usize, chunk: i32, local: usize): void {
     for (let first = 0; first < total; first += tilesPerBlock) {
       const count = min(tilesPerBlock, total - first);
       placeTiles(along, first, count, places);
-      transformInputs(args, between, along, places, count, middle, local, v);
-      products(args, between, output, along, count, v, m);
-      transformOutputs(output, along, places, count, output.y + offset, output.residual + residual, local, m);
+      convolveTiles(
+        args, between, output, along, places, count, middle, output.y + offset, output.residual + residual, local,
+        v, m, short,
+      );
     }
   }
+}
+
+/** Arguments: `Input`, `Output`, `Tiles` of the first convolution, the same of the second, `Pair`. */
+export function convWinogradPair(args: usize, chunk: i32, local: usize): void {
+  convolvePair(args, chunk, local, false);
+}
+
+/** The same with products of 16-bit integers; no prologues. */
+export function convWinogradPairShort(args: usize, chunk: i32, local: usize): void {
+  convolvePair(args, chunk, local, true);
 }

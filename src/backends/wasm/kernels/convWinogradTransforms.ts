@@ -60,7 +60,7 @@ function transformInput(
 
 // @ts-ignore: decorator
 @inline
-function clamped(at: i32, length: i32, address: usize, zeros: usize): usize {
+export function clamped(at: i32, length: i32, address: usize, zeros: usize): usize {
   return <u32>at < <u32>length ? address : zeros;
 }
 
@@ -83,7 +83,7 @@ function packTile(args: usize, input: Input, at: i32, length: i32, x: usize, ste
  */
 // @ts-ignore: decorator
 @inline
-function fetchRest(x0: usize, x1: usize, x2: usize, x3: usize, from: usize, end: usize, to: usize): void {
+export function fetchRest(x0: usize, x1: usize, x2: usize, x3: usize, from: usize, end: usize, to: usize): void {
   let sum = f32x4.splat(0);
   for (let at = from; at < end; at += 64) {
     sum = v128.xor(sum, v128.xor(v128.load(x0 + at), v128.load(x1 + at)));
