@@ -8,6 +8,11 @@ const script = (name: string): string => fileURLToPath(new URL(`./${name}.js`, i
 const python = process.env.PYTHON ?? 'python3';
 const torch = 'bench/peers/torch_vnet.py';
 
+/** This project with 16-bit products: rounded, so its results are compared less strictly. */
+export const short = 'vnet --precision i16';
+/** This project, keeping activations as the other programs do. */
+const saving = 'vnet --policy save';
+
 /** Programs that can do each kind of job with a network. `vnet` is this project and comes first. */
 export function programsFor(mode: Mode, network: string): Program[] {
   const node = (name: string, ...args: string[]) => ({ name, command: process.execPath, args });
@@ -17,11 +22,13 @@ export function programsFor(mode: Mode, network: string): Program[] {
     command: python,
     args: [torch, layout],
   }));
-  if (mode === 'train') return [ours, ...pytorch];
+  if (mode === 'train') return [ours, node(saving, script('vnet'), 'save'), ...pytorch];
+  const integers = node(short, script('vnet'), 'i16');
   const onnx = ['web', 'node'].map((kind) => node(`onnxruntime-${kind}`, script('onnxruntime'), kind));
   // The others hold VNet only.
-  if (mode === 'logits' || network !== 'vnet') return [ours, ...onnx];
-  return [ours, ...pytorch, ...onnx, node('TensorFlow.js wasm', script('tfjs'))];
+  if (mode === 'logits') return [ours, ...onnx];
+  if (network !== 'vnet') return [ours, integers, ...onnx];
+  return [ours, integers, ...pytorch, ...onnx, node('TensorFlow.js wasm', script('tfjs'))];
 }
 
 /**

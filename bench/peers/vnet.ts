@@ -1,4 +1,4 @@
-/** This project, as one of the programs in a race. */
+/** This project, as one of the programs in a race; an argument chooses `i16` products or the `save` policy. */
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Executor } from '../../src/backends/backend.js';
 import { networkFromConfig } from '../../src/nets/index.js';
@@ -9,6 +9,8 @@ import { serve } from './protocol.js';
 
 let executor: Executor;
 let mode: Mode;
+const precision = process.argv.includes('i16') ? 'i16' : 'f32';
+const policy = process.argv.includes('save') ? 'save' : 'reversible';
 /** Learning rate, β₁, β₂, ε, weight decay, and the bias corrections of the first step. */
 const hyper = Float32Array.of(5e-4, 0.9, 0.999, 1e-8, 1e-4, 0, 0.1, 0.001);
 
@@ -21,8 +23,8 @@ await serve({
     executor = await compile(
       network,
       mode === 'train'
-        ? { mode, ...size }
-        : { mode: 'infer', output: mode === 'logits' ? 'logits' : 'labels', ...size },
+        ? { mode, policy, ...size }
+        : { mode: 'infer', output: mode === 'logits' ? 'logits' : 'labels', precision, ...size },
     );
     const { tensors } = decodeSafetensors(await readFile(weights), weights);
     for (const [name, { data }] of tensors) executor.write(name, data);
