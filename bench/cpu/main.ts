@@ -118,8 +118,7 @@ async function compare({ net, mode }: Job, name: string, ours: Answer, theirs: A
     const at = (i: number) => (i % net.classes) * pixels + Math.floor(i / net.classes);
     const difference = a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[at(i)])), 0);
     const relative = difference / a.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    if (!(relative < 1e-3))
-      throw new Error(`${name}: its logits are off by ${relative}`);
+    if (!(relative < 1e-3)) throw new Error(`${name}: its logits are off by ${relative}`);
     return `logits equal to ${relative.toExponential(0)}`;
   }
   const equal = mine.reduce((sum, label, i) => sum + (label === other[i] ? 1 : 0), 0) / mine.length;

@@ -168,10 +168,7 @@ function pngWriter({ out, alpha }: PredictFlags, inputs: readonly Input[], model
     async add(input, image, labels) {
       const files = outputs.get(input.file)!;
       // The two small ones together, then the large one: as fast on two cores, and less memory at a time.
-      await Promise.all([
-        writeLabelPng(files.labels, labels),
-        writeColourPng(files.colour, labels, colours),
-      ]);
+      await Promise.all([writeLabelPng(files.labels, labels), writeColourPng(files.colour, labels, colours)]);
       await writeOverlayPng(files.overlay, image, labels, colours, alpha);
       return files;
     },
