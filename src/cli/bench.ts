@@ -3,6 +3,8 @@ import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import type { Executor } from '../backends/backend.js';
 import { Rng } from '../data/rng.js';
+import type { Policy } from '../graph/differentiate.js';
+import { policies } from '../graph/differentiate.js';
 import type { Phase } from '../graph/ir.js';
 import { sizeOf } from '../graph/ir.js';
 import { median } from '../median.js';
@@ -21,6 +23,7 @@ interface BenchFlags extends DeviceFlags, PrecisionFlags {
   readonly size: PixelSize;
   readonly batch: number;
   readonly mode: 'train' | 'infer';
+  readonly policy: Policy;
   readonly net: string;
   readonly classes: number;
   readonly threads: number;
@@ -42,6 +45,11 @@ export function benchCommand(): Command {
       new Option('--mode <mode>', 'inference or a training step')
         .choices(['infer', 'train'])
         .default('infer'),
+    )
+    .addOption(
+      new Option('--policy <policy>', 'what a training step recomputes')
+        .choices(policies)
+        .default('reversible'),
     )
     .addOption(netOption().default('vnet'))
     .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
@@ -83,10 +91,13 @@ interface BenchResult {
 }
 
 async function run(flags: BenchFlags): Promise<void> {
-  const { size, batch, mode, precision, threads, runs } = flags;
+  const { size, batch, mode, policy, precision, threads, runs } = flags;
   const backend = await openBackend(flags);
   const network = networkFromConfig(flags.net, { classes: flags.classes });
-  const executor = await compile(network, { mode, batch, ...size, precision, device: backend, threads });
+  const executor = await compile(network, {
+    ...{ mode, batch, ...size, precision, device: backend, threads },
+    ...(mode === 'train' ? { policy } : {}),
+  });
   try {
     const once = feed(executor, mode, flags.classes);
     for (let i = 0; i < Math.min(2, runs); i++) await once();

@@ -13,7 +13,7 @@ import { defaultBackend } from './device.js';
 import { csvTable, markdownTable, networksOption } from './markdown.js';
 import { openModel } from './model.js';
 import type { PixelSize } from './options.js';
-import { formatSize, sizeOption, threadsOption, whole } from './options.js';
+import { formatSize, jsonOption, sizeOption, threadsOption, whole } from './options.js';
 
 interface Table2Flags {
   readonly networks: readonly string[];
@@ -23,6 +23,7 @@ interface Table2Flags {
   readonly models: readonly string[];
   readonly csv?: string;
   readonly svg?: string;
+  readonly json?: boolean;
 }
 
 interface Row {
@@ -54,6 +55,7 @@ export const table2Command = (): Command =>
     .addOption(threadsOption())
     .option('--csv <file>', 'also write comma-separated values')
     .option('--svg <file>', 'also draw mIoU over frames per second')
+    .addOption(jsonOption())
     .addHelpText(
       'after',
       '\nExample:\n  vnet table2 --models runs/vnet runs/enet --csv table2.csv --svg figure1.svg',
@@ -92,13 +94,18 @@ async function run(flags: Table2Flags): Promise<void> {
     const { note } = published[name];
     return note ? [`- ${title}: ${note}.`] : [];
   });
+  const source = "Published mIoU: Cityscapes test, each network's own paper.";
   process.stdout.write(
-    `${formatSize(flags.size)}, 19 classes; ${machine}. Published mIoU: Cityscapes test, each network's own paper.\n\n` +
-      `${markdownTable(titles, cells)}\n\n${notes.join('\n')}\n`,
+    flags.json
+      ? `${JSON.stringify({ ...flags.size, classes: 19, machine, rows: rows.map(withPublished) }, null, 2)}\n`
+      : `${formatSize(flags.size)}, 19 classes; ${machine}. ${source}\n\n` +
+          `${markdownTable(titles, cells)}\n\n${notes.join('\n')}\n`,
   );
   if (flags.csv) await writeAtomic(flags.csv, Buffer.from(csvTable(titles, cells)));
   if (flags.svg) await writeAtomic(flags.svg, Buffer.from(scatter(rows)));
 }
+
+const withPublished = (row: Row) => ({ ...row, published: published[row.name] });
 
 async function measure(name: string, flags: Table2Flags): Promise<Row> {
   const network = networkFromConfig(name, { classes: 19 });

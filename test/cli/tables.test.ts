@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { csvTable, markdownTable } from '../../src/cli/markdown.js';
 import { runCli } from '../../src/cli/program.js';
+import { vnet } from './vnet.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-tables-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -46,6 +47,25 @@ test('table2: parameters beside the published ones, no timing asked for', async 
     ],
   );
   assert.deepEqual(rows[0].slice(4), ['–', '–', '68.0']);
+});
+
+test('table3 --measure: the process takes its plan and what Node takes; --json says the same', async () => {
+  const args = ['--size', '64x128', '--networks', 'vnet'];
+  const rows = await table('table3', ...args, '--measure');
+  // The titles have commas.
+  const measured = rows.map((row) => row.slice(-6));
+  for (const cells of measured) {
+    const [trainingOne, , processOne, trainingFour, , processFour] = cells.map(Number);
+    assert.ok(processOne > trainingOne + 30 && processOne < trainingOne + 250, cells.join());
+    assert.ok(processFour > trainingFour + 30 && processFour < trainingFour + 250, cells.join());
+  }
+  const { code, stdout } = await vnet(['table3', ...args, '--json']);
+  assert.equal(code, 0);
+  const { rows: same } = JSON.parse(stdout) as { rows: { memory: { training: number }[] }[] };
+  assert.deepEqual(
+    same.map(({ memory }) => (memory[0].training / 1e6).toFixed(0)),
+    measured.map(([first]) => first),
+  );
 });
 
 test('fig6: a share of a core slows a network down', async () => {
