@@ -7,6 +7,8 @@ export { coefficients, runningStats, scaleWeight } from './coefficients';
 export { convDirect, convPackWeights } from './conv';
 export { convImage } from './convImage';
 export { convGradWeight, convReduceWeights } from './convGradWeight';
+export { convSquare } from './convSquare';
+export { convPackSquare } from './convSquareWeights';
 export { convGradWeightWinograd, convWinograd } from './convWinograd';
 export { convWinogradPair } from './convWinogradPair';
 export { convGradWeightWinogradRows, convWinogradRows } from './convWinogradRows';
