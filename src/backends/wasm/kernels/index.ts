@@ -7,6 +7,7 @@ export { coefficients, runningStats, scaleWeight } from './coefficients';
 export { convDirect, convPackWeights } from './conv';
 export { convImage } from './convImage';
 export { convGradWeight, convReduceWeights } from './convGradWeight';
+export { convPoint } from './convPoint';
 export { convSquare } from './convSquare';
 export { convPackSquare } from './convSquareWeights';
 export { convGradWeightWinograd, convWinograd } from './convWinograd';
