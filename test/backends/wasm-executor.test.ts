@@ -112,6 +112,28 @@ test('an idle executor does not keep the process alive', async () => {
   assert.equal(stdout.trim(), '2,4,6,8');
 });
 
+test('a run that is thrown away ends with its executor, also where nothing else keeps the process alive', async () => {
+  const script = `
+    const { wasmBackend } = await import(${JSON.stringify(new URL('../../src/backends/wasm/index.js', import.meta.url).href)});
+    const x = { name: 'x', dtype: 'f32', shape: [1, 1, 1, 4], offset: 0, pixelStride: 4 };
+    const call = { op: 'scale', phase: 'forward', inputs: { x }, outputs: { y: x }, attrs: { factor: 2 }, scratch: { offset: 0, bytes: 0 } };
+    let ended = 0;
+    for (let i = 0; i < 30; i++) {
+      const executor = await wasmBackend.prepare({ calls: [call], arenaBytes: 64, slots: { x } }, { threads: 2 });
+      await executor.run('forward');
+      const run = executor.run('forward').then(() => ended++, () => ended++);
+      // Replies arrive while the threads are being ended.
+      for (let turns = 0; turns < i % 5; turns++) await new Promise(setImmediate);
+      await executor.dispose();
+      await run;
+    }
+    console.log(ended);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: 60_000,
+  });
+  assert.equal(stdout.trim(), '30');
+});
+
 test('batch statistics of large means keep the digits of the variance', async () => {
   const rng = seededRandom(seed);
   for (const channels of [1, 6, 20]) {

@@ -8,6 +8,8 @@ test('pyramidPool of whole vectors without a prologue: several tiles and bands',
   const rng = seededRandom(seed);
   const cases = [
     { x: [1, 75, 150, 64], kernels: [3, 5, 7], stride: 2 },
+    // Wider than two tiles.
+    { x: [1, 19, 421, 64], kernels: [3, 5, 7], stride: 2 },
     { x: [2, 41, 500, 8], kernels: [3, 5], stride: 2 },
     { x: [1, 40, 61, 152], kernels: [3], stride: 1 },
     { x: [1, 70, 33, 4], kernels: [1, 7], stride: 3 },

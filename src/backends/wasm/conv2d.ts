@@ -2,6 +2,7 @@ import type { CallFor } from '../../graph/planned.js';
 import type { DirectConv, WeightSteps } from './convDirect.js';
 import { directStages, packedWeightBytes } from './convDirect.js';
 import { imageStages, isOfImage } from './convImage.js';
+import { isSquare, squareBytes, squareStages } from './convSquare.js';
 import type { WinogradForm } from './convWinograd.js';
 import { winogradBytes, winogradForm, winogradStages } from './convWinograd.js';
 import type { WasmKernel } from './lower.js';
@@ -14,17 +15,24 @@ export const conv2d: WasmKernel<'conv2d'> = {
     if (isOfImage(call)) return 0;
     const { weight } = call.inputs;
     const [kh, kw, inputs, outputs] = weight.shape;
+    if (isSquareCall(call)) return squareBytes({ inputs, outputs });
     const form = formOf(call);
     if (form) return winogradBytes(form, { inputs, outputs });
     return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
   },
   lower: (call) => {
     if (isOfImage(call)) return imageStages(call);
-    const form = formOf(call);
     const packed = scratchPointer(call);
+    if (isSquareCall(call)) return squareStages(directOf(call), call.attrs.padding, false, packed);
+    const form = formOf(call);
     return form ? winogradStages(form, directOf(call), false, packed) : directStages(directOf(call), packed);
   },
 };
+
+function isSquareCall({ inputs: { weight }, outputs: { y }, attrs }: Conv2d): boolean {
+  const [kh, kw, cin, cout] = weight.shape;
+  return isSquare([kh, kw], attrs, [cin, cout], [y.shape[1], y.shape[2]]);
+}
 
 export function formOf({ inputs, outputs: { y }, attrs }: Conv2d): WinogradForm | undefined {
   const [kh, kw, cin, cout] = inputs.weight.shape;

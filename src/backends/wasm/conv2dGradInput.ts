@@ -2,6 +2,7 @@ import type { CallFor, TensorRef } from '../../graph/planned.js';
 import { tapsOf } from './conv2d.js';
 import type { WeightSteps } from './convDirect.js';
 import { directStages, packedWeightBytes } from './convDirect.js';
+import { isSquare, squareBytes, squareStages } from './convSquare.js';
 import type { WinogradForm } from './convWinograd.js';
 import { winogradBytes, winogradForm, winogradStages } from './convWinograd.js';
 import type { Stage, WasmKernel } from './lower.js';
@@ -13,24 +14,38 @@ export const conv2dGradInput: WasmKernel<'conv2dGradInput'> = {
   scratchBytes: (call) => {
     const { weight } = call.inputs;
     const [kh, kw, inputs, outputs] = weight.shape;
+    if (isSquareCall(call)) return squareBytes({ inputs: outputs, outputs: inputs });
     const form = formOf(call);
     if (form) return winogradBytes(form, { inputs: outputs, outputs: inputs });
     return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
   },
   lower: (call) => {
-    const form = formOf(call);
-    if (!form) return stagesOf(call);
     const { gy, weight, acc } = call.inputs;
     const conv = { x: gy, y: call.outputs.gx, residual: acc, steps: stepsOf(weight, 1) };
+    if (isSquareCall(call)) return squareStages(conv, flippedPadding(call), true, scratchPointer(call));
+    const form = formOf(call);
+    if (!form) return stagesOf(call);
     return winogradStages(form, conv, true, scratchPointer(call));
   },
 };
 
 /** With stride 1 the gradient is a convolution by the flipped kernel, padded by `d·(k − 1) − p`. */
-function formOf({ inputs: { weight }, outputs: { gx }, attrs }: GradInput): WinogradForm | undefined {
+function flippedPadding({ inputs: { weight }, attrs }: GradInput): [number, number] {
+  const padding = (axis: 0 | 1) => attrs.dilation[axis] * (weight.shape[axis] - 1) - attrs.padding[axis];
+  return [padding(0), padding(1)];
+}
+
+function isSquareCall({ inputs: { weight }, outputs: { gx }, attrs }: GradInput): boolean {
   const [kh, kw, cin, cout] = weight.shape;
-  const padding = [0, 1].map((axis) => attrs.dilation[axis] * (weight.shape[axis] - 1) - attrs.padding[axis]);
-  const flipped = { ...attrs, padding: [padding[0], padding[1]] as const };
+  return isSquare([kh, kw], attrs, [cout, cin], [gx.shape[1], gx.shape[2]]);
+}
+
+function formOf(call: GradInput): WinogradForm | undefined {
+  const { attrs, inputs, outputs } = call;
+  const { weight } = inputs;
+  const { gx } = outputs;
+  const [kh, kw, cin, cout] = weight.shape;
+  const flipped = { ...attrs, padding: flippedPadding(call) };
   return winogradForm([kh, kw], flipped, [cout, cin], [gx.shape[1], gx.shape[2]]);
 }
 

@@ -57,6 +57,7 @@ export function directStages(conv: DirectConv, packed: number): Stage[] {
   const rows = Math.ceil((y.shape[1] - origin[0]) / step[0]);
   const columns = Math.ceil((y.shape[2] - origin[1]) / step[1]);
   if (rows < 1 || columns < 1) return [];
+  if (isPoint(conv, rows, columns)) return [packStage(conv, packed), pointStage(conv, rows, columns, packed)];
   const groupBytes = packedWeightBytes(steps, 1, taps.length);
   const window = planWindow(taps, stride, steps.inputs, columns);
   const flopsPerRow = 2 * columns * taps.length * steps.inputs * steps.outputs;
@@ -72,7 +73,6 @@ export function directStages(conv: DirectConv, packed: number): Stage[] {
   const planesAt = slotsAt + window.slotTable.length;
   const normalizeAt = planesAt + window.planeTable.length;
   const table = normalizeTable(conv.normalize);
-  const blocks = Math.ceil(steps.outputs / 12);
   const main: Stage = {
     kernel: 'convDirect',
     chunks: chunks * groups,
@@ -89,18 +89,57 @@ export function directStages(conv: DirectConv, packed: number): Stage[] {
     ],
   };
   if (taps.length === 0) return [main];
+  return [packStage(conv, packed), main];
+}
+
+/** Weights to `packed`, block by block of 12 outputs. */
+function packStage({ groups, taps, steps }: DirectConv, packed: number): Stage {
+  const blocks = Math.ceil(steps.outputs / 12);
   const tapElements = steps.inputs * steps.outputs * groups;
-  const pack: Stage = {
+  return {
     kernel: 'convPackWeights',
     chunks: groups * blocks,
     args: [
       ...[pointer(steps.weight), packed, steps.inputs, steps.outputs],
       ...[4 * steps.inputStep, 4 * steps.outputStep, 4 * steps.groupStep],
-      ...[blocks, groupBytes, taps.length],
+      ...[blocks, packedWeightBytes(steps, 1, taps.length), taps.length],
       ...taps.map(({ source }) => pointer(steps.weight) + 4 * source * tapElements),
     ],
   };
-  return [pack, main];
+}
+
+/** Whether every output is the product of one pixel, as it lies: `kernels/convPoint.ts`. */
+function isPoint(conv: DirectConv, rows: number, columns: number): boolean {
+  const { x, prologue, normalize, stride, taps, groups } = conv;
+  return (
+    taps.length === 1 &&
+    taps[0].y === 0 &&
+    taps[0].x === 0 &&
+    groups === 1 &&
+    !normalize &&
+    !prologue?.preScale &&
+    !prologue?.preSlope &&
+    (rows - 1) * stride[0] < x.shape[1] &&
+    (columns - 1) * stride[1] < x.shape[2]
+  );
+}
+
+function pointStage(conv: DirectConv, rows: number, columns: number, packed: number): Stage {
+  const { x, y, steps, stride } = conv;
+  const totalRows = x.shape[0] * rows;
+  const flopsPerRow = 2 * columns * steps.inputs * steps.outputs;
+  const { per, chunks } = cut(totalRows, leastFlops / flopsPerRow, mostChunks);
+  const ones = 16 * quadsOf(y.shape[3]);
+  return {
+    kernel: 'convPoint',
+    chunks,
+    localBytes: 2 * ones + 32,
+    args: [
+      ...inputArgs(x, 1),
+      ...outputArgs(conv),
+      ...[rows, columns, totalRows, per, ...stride, packed, ones],
+    ],
+  };
 }
 
 /** `Output` of the kernels. */

@@ -26,18 +26,8 @@ export function loadModule(build: Build): Promise<WebAssembly.Module> {
   let module = modules.get(build);
   if (!module) {
     const file = new URL(`../../../wasm/${build}.wasm`, import.meta.url);
-    module = readFile(file).then(compiled);
+    module = readFile(file).then((bytes) => WebAssembly.compile(bytes));
     modules.set(build, module);
   }
   return module;
-}
-
-/** Node may end a process whose only pending work is a compilation (nodejs/node#36616); a timer keeps it alive. */
-async function compiled(bytes: BufferSource): Promise<WebAssembly.Module> {
-  const alive = setInterval(() => {}, 60_000);
-  try {
-    return await WebAssembly.compile(bytes);
-  } finally {
-    clearInterval(alive);
-  }
 }

@@ -33,8 +33,8 @@ function tiling(
   };
 }
 
-/** Of the input, for one row of a tile of all channels: the sums of some rows stay in a second-level cache. */
-const denseBytes = 12288;
+/** Of the input, for one row of a tile of all channels: seven rows and their sums stay in a second-level cache. */
+const denseBytes = 49152;
 const denseBandRows = 32;
 /** Of the result in a tile, at least. */
 const leastColumns = 4;

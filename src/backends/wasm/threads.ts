@@ -100,7 +100,8 @@ export class Pool {
   }
 
   private finished(worker: Worker, reply: RunReply): void {
-    worker.unref();
+    // A thread that is being ended must be waited for, even if it still answers.
+    if (!this.disposed) worker.unref();
     if ('error' in reply) this.error ??= new Error(`wasm: a kernel failed: ${reply.error}`);
     else this.times ??= reply.times;
     this.done(worker);

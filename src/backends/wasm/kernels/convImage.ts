@@ -52,9 +52,12 @@ function fillRow(args: usize, input: Input, y: i32, n: i32, padding: usize, rowB
   let to = first;
   // Four pixels a turn; what is written past the row becomes zeros below.
   while (to < end) {
-    const v0 = f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src))));
-    const v1 = f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src, 4))));
-    const v2 = f32x4.convert_i32x4_u(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src, 8))));
+    const bytes = v128.load(src);
+    const low = i16x8.extend_low_i8x16_u(bytes);
+    // Signed: the conversion of unsigned numbers takes several instructions.
+    const v0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low));
+    const v1 = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low));
+    const v2 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_high_i8x16_u(bytes)));
     v128.store(to, madd(v0, scale0, shift0));
     v128.store(to, madd(v1, scale1, shift1), 16);
     v128.store(to, madd(v2, scale2, shift2), 32);

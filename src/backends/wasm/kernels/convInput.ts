@@ -35,7 +35,7 @@ function pack(
   while (dst < end) {
     let v: v128;
     if (bytes) {
-      v = f32x4.convert_i32x4_u(
+      v = f32x4.convert_i32x4_s(
         i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src))),
       );
       v = madd(v, nScale, nShift);

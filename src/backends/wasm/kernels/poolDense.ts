@@ -8,6 +8,50 @@ function rowAt(y: i32, height: i32, image: usize, rowBytes: usize, zeros: usize)
   return <u32>y < <u32>height ? image + (y as usize) * rowBytes : zeros;
 }
 
+/** Reads `end` bytes line after line, so that they are in the cache when they are used. `to`: written afterwards. */
+function fetch(x: usize, end: usize, to: usize): void {
+  let sum = f32x4.splat(0);
+  for (let i: usize = 0; i < end; i += 64) sum = v128.xor(sum, v128.load(x + i));
+  v128.store(to, sum);
+}
+
+/**
+ * `columns` for radius 3 and stride 2, where the columns at even distance from the centre of a window need `T_0` and
+ * `T_2` alone and the others `T_1` and `T_3`. `odd`: the first column is one of the others.
+ */
+function alternate(
+  a: Args, odd: bool, end: usize, pixel: usize, bytes: usize, to: usize, center: usize,
+  up1: usize, down1: usize, up2: usize, down2: usize, up3: usize, down3: usize,
+): void {
+  const ring0 = f32x4.splat(a.ring0);
+  const ring1 = f32x4.splat(a.ring1);
+  const ring2 = f32x4.splat(a.ring2);
+  const ring3 = f32x4.splat(a.ring3);
+  let i: usize = 0;
+  while (i < end) {
+    const next = i + pixel;
+    if (odd) {
+      for (; i < next; i += 16) {
+        const s1 = f32x4.add(v128.load(center + i), f32x4.add(v128.load(up1 + i), v128.load(down1 + i)));
+        const p2 = f32x4.add(v128.load(up2 + i), v128.load(down2 + i));
+        const rest = f32x4.mul(ring3, f32x4.add(v128.load(up3 + i), v128.load(down3 + i)));
+        v128.store(to + i + bytes, madd(ring1, s1, madd(ring2, p2, rest)));
+        v128.store(to + i + 3 * bytes, madd(ring3, f32x4.add(s1, p2), rest));
+      }
+    } else {
+      for (; i < next; i += 16) {
+        const p0 = v128.load(center + i);
+        const p1 = f32x4.add(v128.load(up1 + i), v128.load(down1 + i));
+        const p2 = f32x4.add(v128.load(up2 + i), v128.load(down2 + i));
+        const rest = f32x4.mul(ring3, f32x4.add(v128.load(up3 + i), v128.load(down3 + i)));
+        v128.store(to + i, madd(ring0, p0, madd(ring1, p1, madd(ring2, p2, rest))));
+        v128.store(to + i + 2 * bytes, madd(ring2, f32x4.add(f32x4.add(p0, p1), p2), rest));
+      }
+    }
+    odd = !odd;
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function poolRow(a: Args, radius: i32, sums: usize, bytes: usize, pixel: usize, count: i32, y: usize): void {
@@ -63,21 +107,23 @@ export function pyramidPoolDense(args: usize, chunk: i32, local: usize): void {
   const rowBytes = (a.xWidth as usize) * pixel;
   const x = a.x + (image as usize) * (a.xHeight as usize) * rowBytes + (from as usize) * pixel;
   const height = a.xHeight;
+  const odd = ((from - left - radius) & 1) != 0;
   for (let row = firstRow; row < lastRow; row++) {
     const center = row * stride;
-    columnsOf(
-      a,
-      inside,
-      bytes,
-      sums + before,
-      rowAt(center, height, x, rowBytes, zeros),
-      rowAt(center - 1, height, x, rowBytes, zeros),
-      rowAt(center + 1, height, x, rowBytes, zeros),
-      rowAt(center - 2, height, x, rowBytes, zeros),
-      rowAt(center + 2, height, x, rowBytes, zeros),
-      rowAt(center - 3, height, x, rowBytes, zeros),
-      rowAt(center + 3, height, x, rowBytes, zeros),
-    );
+    const middle = rowAt(center, height, x, rowBytes, zeros);
+    const up1 = rowAt(center - 1, height, x, rowBytes, zeros);
+    const down1 = rowAt(center + 1, height, x, rowBytes, zeros);
+    const up2 = rowAt(center - 2, height, x, rowBytes, zeros);
+    const down2 = rowAt(center + 2, height, x, rowBytes, zeros);
+    const up3 = rowAt(center - 3, height, x, rowBytes, zeros);
+    const down3 = rowAt(center + 3, height, x, rowBytes, zeros);
+    const to = sums + before;
+    if (radius == 3 && stride == 2) {
+      // The two rows that no window before has seen.
+      fetch(down2, inside, to);
+      fetch(down3, inside, to);
+      alternate(a, odd, inside, pixel, bytes, to, middle, up1, down1, up2, down2, up3, down3);
+    } else columnsOf(a, inside, bytes, to, middle, up1, down1, up2, down2, up3, down3);
     const y = a.y + (((image * a.yHeight + row) * a.yWidth + x0) as usize) * a.yStride;
     if (radius == 3) poolRow(a, 3, sums, bytes, pixel, count, y);
     else if (radius == 2) poolRow(a, 2, sums, bytes, pixel, count, y);

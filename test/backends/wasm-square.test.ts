@@ -1,0 +1,69 @@
+/** 3×3 convolutions as two-dimensional Winograd: strips, borders, ragged channels, prologue and epilogue. */
+import { test } from 'node:test';
+import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
+import type { Rng } from '../../src/data/rng.js';
+import type { Shape } from '../../src/graph/ir.js';
+import { assertParity, randomTensor, seededRandom, testSeed } from './harness.js';
+
+const seed = testSeed(23);
+const relative = 1e-5;
+const backends = [wasmBackend, createWasmBackend('plain')];
+
+interface Case {
+  readonly cin: number;
+  readonly cout: number;
+  readonly size: readonly [number, number];
+  readonly padding?: readonly [number, number];
+}
+
+const cases = (rng: Rng): Case[] => [
+  // Three strips of tiles; the last row and column of tiles are cut.
+  { cin: 8, cout: 8, size: [18, 283] },
+  { cin: 9, cout: 13, size: [22, 30] },
+  { cin: 8, cout: 19, size: [16, 33], padding: [0, 2] },
+  { cin: 20, cout: 8, size: [17, 29], padding: [3, 0] },
+  { cin: 64, cout: 40, size: [12, 40] },
+  ...Array.from({ length: 6 }, () => ({
+    cin: 8 + rng.int(20),
+    cout: 8 + rng.int(20),
+    size: [12 + rng.int(20), 12 + rng.int(40)] as const,
+    padding: [rng.int(4), rng.int(4)] as const,
+  })),
+];
+
+test('3×3 convolutions and their gradient of the input', async () => {
+  const rng = seededRandom(seed);
+  for (const c of cases(rng)) {
+    const { cin, cout, size, padding = [1, 1] } = c;
+    const attrs = { stride: [1, 1], padding, dilation: [1, 1], groups: 1 } as const;
+    const x: Shape = [2, size[0], size[1], cin];
+    const y: Shape = [2, size[0] + 2 * padding[0] - 2, size[1] + 2 * padding[1] - 2, cout];
+    const weight = randomTensor(rng, [3, 3, cin, cout]);
+    const vector = (channels: number) => randomTensor(rng, [1, 1, 1, channels]);
+    const some = <T extends object>(tensors: T): Partial<T> => (rng.chance(0.5) ? tensors : {});
+    for (const backend of backends) {
+      const label = `seed ${seed} ${JSON.stringify(c)}`;
+      const layout = {
+        options: { threads: 1 },
+        views: { y: { pixelStride: cout + rng.int(9), channelOffset: 0 } },
+      };
+      const inputs = {
+        x: randomTensor(rng, x),
+        weight,
+        ...some({ preScale: vector(cin), preShift: vector(cin) }),
+        ...some({ preSlope: vector(cin) }),
+        ...some({ bias: vector(cout) }),
+        ...some({ slope: vector(cout) }),
+        ...some({ residual: randomTensor(rng, y) }),
+      };
+      await assertParity(backend, 'conv2d', inputs, attrs, { relative, label, layout });
+      const gradients = { gy: randomTensor(rng, y), weight, ...some({ acc: randomTensor(rng, x) }) };
+      const all = { ...attrs, height: x[1], width: x[2] };
+      await assertParity(backend, 'conv2dGradInput', gradients, all, {
+        relative,
+        label,
+        layout: { options: { threads: 1 } },
+      });
+    }
+  }
+});
