@@ -52,11 +52,20 @@ const leastFlops = 2e6;
 const mostChunks = 128;
 
 /** Stages of a direct convolution; `packed`: address for `packedWeightBytes`. */
-export function directStages(conv: DirectConv, packed: number): Stage[] {
-  const { x, y, groups, taps, steps, stride, origin, step } = conv;
+export function directStages(all: DirectConv, packed: number): Stage[] {
+  const { x, y, groups, steps, stride, origin, step } = all;
   const rows = Math.ceil((y.shape[1] - origin[0]) / step[0]);
   const columns = Math.ceil((y.shape[2] - origin[1]) / step[1]);
   if (rows < 1 || columns < 1) return [];
+  // A dilation as large as a small feature map leaves taps that meet nothing but padding.
+  const taps = all.taps.filter(
+    (tap) =>
+      tap.y < x.shape[1] &&
+      tap.y + (rows - 1) * stride[0] >= 0 &&
+      tap.x < x.shape[2] &&
+      tap.x + (columns - 1) * stride[1] >= 0,
+  );
+  const conv = { ...all, taps };
   if (isPoint(conv, rows, columns)) return [packStage(conv, packed), pointStage(conv, rows, columns, packed)];
   const groupBytes = packedWeightBytes(steps, 1, taps.length);
   const window = planWindow(taps, stride, steps.inputs, columns);
