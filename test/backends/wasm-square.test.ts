@@ -26,7 +26,7 @@ const cases = (rng: Rng): Case[] => [
   ...Array.from({ length: 6 }, () => ({
     cin: 8 + rng.int(20),
     cout: 8 + rng.int(20),
-    size: [12 + rng.int(20), 12 + rng.int(40)] as const,
+    size: [16 + rng.int(20), 16 + rng.int(40)] as const,
     padding: [rng.int(4), rng.int(4)] as const,
   })),
 ];

@@ -70,9 +70,15 @@ test('table3 --measure: the process takes its plan and what Node takes; --json s
 
 test('fig6: a share of a core slows a network down', async () => {
   const args = ['--size', '64x64', '--networks', 'vnet', '--shares', '33,100', '--runs', '3'];
-  const [row] = await table('fig6', ...args, '--limit', 'pauses');
-  const [slow, fast] = row.slice(-2).map(Number);
-  assert.ok(slow > 0 && slow < 0.7 * fast, `${slow} of ${fast} images/s`);
+  // The two shares are measured one after the other: on a busy machine the whole core may be the one that waits.
+  const tries: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const [row] = await table('fig6', ...args, '--limit', 'pauses');
+    const [slow, fast] = row.slice(-2).map(Number);
+    if (slow > 0 && slow < 0.7 * fast) return;
+    tries.push(`${slow} of ${fast} images/s`);
+  }
+  assert.fail(tries.join(', '));
 });
 
 test('an unknown network is wrong usage', async () => {
