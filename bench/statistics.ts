@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from '../src/median.js';
 
 /** Ratio of two programs timed in turn: median of the pairwise ratios, and their smallest and largest. */
@@ -9,6 +10,12 @@ export function ratio(
   return { median: median(ratios), min: Math.min(...ratios), max: Math.max(...ratios) };
 }
 
+/**
+ * Milliseconds between two runs: thread pools of other programs go on spinning for up to a fifth of a second after a run,
+ * and took up to 15 % from whoever came next.
+ */
+const pauseMs = 400;
+
 /** Runs contestants in turn, one warm-up round first, and returns the milliseconds of each by name. */
 export async function race(
   contestants: Readonly<Record<string, () => Promise<number>>>,
@@ -19,6 +26,7 @@ export async function race(
   );
   for (let round = -1; round < rounds; round++) {
     for (const [name, run] of Object.entries(contestants)) {
+      await sleep(pauseMs);
       const ms = await run();
       if (round >= 0) times[name].push(ms);
     }
