@@ -6,7 +6,7 @@
  * of the weights have `inputs · X · W < 2³¹`. The inputs get the larger share: their scale comes from a bound, the
  * weights' from their own largest.
  */
-import { planeBytes } from './convTiles';
+import { planeBytes, product4x8, product6x4 } from './convTiles';
 import { madd } from './lanes';
 
 const most: f32 = 2.1e9;
@@ -35,87 +35,14 @@ export function paired(low: v128, high: v128): v128 {
   return i8x16.shuffle(low, i32x4.shl(high, 16), 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31);
 }
 
-// @ts-ignore: decorator
-@inline
-function dot(x: v128, w: v128, sum: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(x, w));
-}
-
-/** `out[p][0..8) = Σᵢ Σⱼ a[tableᵢ][p][j] · w[i][j][0..8)` for 4 pixels `p` and 8 inputs `j`, of which a turn takes `j` and `j + 4`. */
+/** 4 pixels and 8 outputs: a turn takes the inputs `j` and `j + 4` of 8. */
 function dot4x8(table: usize, count: i32, a: usize, w: usize, out: usize): void {
-  let a0 = i32x4.splat(0);
-  let a1 = i32x4.splat(0);
-  let a2 = i32x4.splat(0);
-  let a3 = i32x4.splat(0);
-  let b0 = i32x4.splat(0);
-  let b1 = i32x4.splat(0);
-  let b2 = i32x4.splat(0);
-  let b3 = i32x4.splat(0);
-  const end = table + ((count as usize) << 2);
-  while (table < end) {
-    let x = a + load<usize>(table);
-    const next = w + 128;
-    while (w < next) {
-      const w0 = v128.load(w, 0);
-      const w1 = v128.load(w, 16);
-      const x0 = v128.load32_splat(x, 0);
-      const x1 = v128.load32_splat(x, 16);
-      const x2 = v128.load32_splat(x, 32);
-      const x3 = v128.load32_splat(x, 48);
-      a0 = dot(x0, w0, a0);
-      b0 = dot(x0, w1, b0);
-      a1 = dot(x1, w0, a1);
-      b1 = dot(x1, w1, b1);
-      a2 = dot(x2, w0, a2);
-      b2 = dot(x2, w1, b2);
-      a3 = dot(x3, w0, a3);
-      b3 = dot(x3, w1, b3);
-      x += 4;
-      w += 32;
-    }
-    table += 4;
-  }
-  v128.store(out, a0, 0);
-  v128.store(out, a1, 16);
-  v128.store(out, a2, 32);
-  v128.store(out, a3, 48);
-  v128.store(out, b0, 4992);
-  v128.store(out, b1, 5008);
-  v128.store(out, b2, 5024);
-  v128.store(out, b3, 5040);
+  product4x8(table, count, a, w, out, true);
 }
 
-/** The same for 6 pixels and 4 outputs. */
+/** 6 pixels and 4 outputs. */
 function dot6x4(table: usize, count: i32, a: usize, w: usize, out: usize): void {
-  let a0 = i32x4.splat(0);
-  let a1 = i32x4.splat(0);
-  let a2 = i32x4.splat(0);
-  let a3 = i32x4.splat(0);
-  let a4 = i32x4.splat(0);
-  let a5 = i32x4.splat(0);
-  const end = table + ((count as usize) << 2);
-  while (table < end) {
-    let x = a + load<usize>(table);
-    const next = w + 64;
-    while (w < next) {
-      const w0 = v128.load(w);
-      a0 = dot(v128.load32_splat(x, 0), w0, a0);
-      a1 = dot(v128.load32_splat(x, 16), w0, a1);
-      a2 = dot(v128.load32_splat(x, 32), w0, a2);
-      a3 = dot(v128.load32_splat(x, 48), w0, a3);
-      a4 = dot(v128.load32_splat(x, 64), w0, a4);
-      a5 = dot(v128.load32_splat(x, 80), w0, a5);
-      x += 4;
-      w += 16;
-    }
-    table += 4;
-  }
-  v128.store(out, a0, 0);
-  v128.store(out, a1, 16);
-  v128.store(out, a2, 32);
-  v128.store(out, a3, 48);
-  v128.store(out, a4, 64);
-  v128.store(out, a5, 80);
+  product6x4(table, count, a, w, out, true);
 }
 
 /** As `multiplyPlanes`, for planes of 8 channels and weights of `convPackWinogradShort`; `out`: 32-bit integers. */

@@ -65,8 +65,17 @@ function multiply3x12(table: usize, count: i32, a: usize, w: usize, out: usize):
   v128.store(out, c2, 10016);
 }
 
+/** One step of a sum; `short`: of products of 16-bit integers, two to a lane (`convShort.ts`). */
+// @ts-ignore: decorator
+@inline
+function accumulate(x: v128, w: v128, sum: v128, short: bool): v128 {
+  return short ? i32x4.add(sum, i32x4.dot_i16x8_s(x, w)) : madd(x, w, sum);
+}
+
 /** The same for 4 pixels and 8 outputs. */
-function multiply4x8(table: usize, count: i32, a: usize, w: usize, out: usize): void {
+// @ts-ignore: decorator
+@inline
+export function product4x8(table: usize, count: i32, a: usize, w: usize, out: usize, short: bool): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
   let a2 = f32x4.splat(0);
@@ -86,14 +95,14 @@ function multiply4x8(table: usize, count: i32, a: usize, w: usize, out: usize): 
       const x1 = v128.load32_splat(x, 16);
       const x2 = v128.load32_splat(x, 32);
       const x3 = v128.load32_splat(x, 48);
-      a0 = madd(x0, w0, a0);
-      b0 = madd(x0, w1, b0);
-      a1 = madd(x1, w0, a1);
-      b1 = madd(x1, w1, b1);
-      a2 = madd(x2, w0, a2);
-      b2 = madd(x2, w1, b2);
-      a3 = madd(x3, w0, a3);
-      b3 = madd(x3, w1, b3);
+      a0 = accumulate(x0, w0, a0, short);
+      b0 = accumulate(x0, w1, b0, short);
+      a1 = accumulate(x1, w0, a1, short);
+      b1 = accumulate(x1, w1, b1, short);
+      a2 = accumulate(x2, w0, a2, short);
+      b2 = accumulate(x2, w1, b2, short);
+      a3 = accumulate(x3, w0, a3, short);
+      b3 = accumulate(x3, w1, b3, short);
       x += 4;
       w += 32;
     }
@@ -110,7 +119,9 @@ function multiply4x8(table: usize, count: i32, a: usize, w: usize, out: usize): 
 }
 
 /** The same for 6 pixels and 4 outputs. */
-function multiply6x4(table: usize, count: i32, a: usize, w: usize, out: usize): void {
+// @ts-ignore: decorator
+@inline
+export function product6x4(table: usize, count: i32, a: usize, w: usize, out: usize, short: bool): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
   let a2 = f32x4.splat(0);
@@ -129,12 +140,12 @@ function multiply6x4(table: usize, count: i32, a: usize, w: usize, out: usize): 
       const x3 = v128.load32_splat(x, 48);
       const x4 = v128.load32_splat(x, 64);
       const x5 = v128.load32_splat(x, 80);
-      a0 = madd(x0, w0, a0);
-      a1 = madd(x1, w0, a1);
-      a2 = madd(x2, w0, a2);
-      a3 = madd(x3, w0, a3);
-      a4 = madd(x4, w0, a4);
-      a5 = madd(x5, w0, a5);
+      a0 = accumulate(x0, w0, a0, short);
+      a1 = accumulate(x1, w0, a1, short);
+      a2 = accumulate(x2, w0, a2, short);
+      a3 = accumulate(x3, w0, a3, short);
+      a4 = accumulate(x4, w0, a4, short);
+      a5 = accumulate(x5, w0, a5, short);
       x += 4;
       w += 16;
     }
@@ -146,6 +157,14 @@ function multiply6x4(table: usize, count: i32, a: usize, w: usize, out: usize): 
   v128.store(out, a3, 48);
   v128.store(out, a4, 64);
   v128.store(out, a5, 80);
+}
+
+function multiply4x8(table: usize, count: i32, a: usize, w: usize, out: usize): void {
+  product4x8(table, count, a, w, out, false);
+}
+
+function multiply6x4(table: usize, count: i32, a: usize, w: usize, out: usize): void {
+  product6x4(table, count, a, w, out, false);
 }
 
 /**
