@@ -39,7 +39,11 @@ export function linesChart({ title, x, y, logarithmic, series }: LinesOptions): 
       marginRight: 74,
       marginTop: 30,
       x: logarithmic
-        ? { type, label: x, ticks: [...new Set(measured.map((point) => point.x))], tickFormat: '.2~g' }
+        ? {
+            ...{ type, label: x, ticks: [...new Set(measured.map((point) => point.x))] },
+            // A format as text leaves out ticks that d3 finds too many for a logarithmic axis.
+            tickFormat: (value: number) => String(Number(value.toPrecision(2))),
+          }
         : { type, label: x, ticks: 4, zero: true },
       y: {
         type,
