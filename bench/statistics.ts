@@ -11,15 +11,14 @@ export function ratio(
 }
 
 /**
- * Milliseconds between two runs: thread pools of other programs go on spinning for up to a fifth of a second after a run,
- * and took up to 15 % from whoever came next.
+ * Runs contestants in turn, one warm-up round first, and returns the milliseconds of each by name.
+ * @param pauseMs milliseconds before each run: thread pools of other programs go on spinning for up to a fifth of a second
+ * after theirs, and took up to 15 % from whoever came next.
  */
-const pauseMs = 400;
-
-/** Runs contestants in turn, one warm-up round first, and returns the milliseconds of each by name. */
 export async function race(
   contestants: Readonly<Record<string, () => Promise<number>>>,
   rounds: number,
+  pauseMs = 0,
 ): Promise<Record<string, number[]>> {
   const times: Record<string, number[]> = Object.fromEntries(
     Object.keys(contestants).map((name) => [name, []]),

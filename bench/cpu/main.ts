@@ -195,6 +195,7 @@ async function run(job: Job): Promise<Result[]> {
       ]),
     ),
     rounds,
+    400,
   );
   for (const { peer } of peers) peer.close();
   return peers.map(({ name, title, agreement, cpuMs, peakRss }) => ({

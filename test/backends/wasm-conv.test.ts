@@ -66,6 +66,11 @@ const fixed: Case[] = [
   { kernel: [3, 1], cin: 32, cout: 20, padding: [0, 0], size: [9, 5] },
   { kernel: [1, 3], cin: 17, cout: 33, padding: [0, 2], size: [9, 15] },
   { kernel: [1, 3], cin: 17, cout: 33, padding: [1, 1], size: [9, 15] },
+  // Dilations of half a feature map: cut into parts that have some of the taps each.
+  { kernel: [3, 1], cin: 76, cout: 76, dilation: 8, size: [16, 40] },
+  { kernel: [1, 3], cin: 76, cout: 64, dilation: 16, size: [13, 32] },
+  { kernel: [3, 3], cin: 64, cout: 64, dilation: 9, size: [17, 20] },
+  { kernel: [3, 1], cin: 64, cout: 64, dilation: 16, size: [16, 30] },
   { kernel: [2, 4], cin: 5, cout: 7, padding: [1, 2] },
   { kernel: [7, 7], stride: 3, cin: 3, cout: 5, padding: [3, 4], size: [25, 31] },
   { kernel: [3, 3], cin: 6, cout: 4, padding: [4, 5] },

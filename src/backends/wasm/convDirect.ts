@@ -38,6 +38,8 @@ export interface DirectConv {
   readonly y: TensorRef;
   readonly origin: readonly [number, number];
   readonly step: readonly [number, number];
+  /** Rows and columns of the grid; default: to the end of `y`. */
+  readonly extent?: readonly [number, number];
   readonly bias?: TensorRef;
   readonly slope?: TensorRef;
   readonly residual?: TensorRef;
@@ -52,20 +54,77 @@ const leastFlops = 2e6;
 const mostChunks = 128;
 
 /** Stages of a direct convolution; `packed`: address for `packedWeightBytes`. */
-export function directStages(all: DirectConv, packed: number): Stage[] {
-  const { x, y, groups, steps, stride, origin, step } = all;
-  const rows = Math.ceil((y.shape[1] - origin[0]) / step[0]);
-  const columns = Math.ceil((y.shape[2] - origin[1]) / step[1]);
+export const directStages = (conv: DirectConv, packed: number): Stage[] =>
+  partsOf(conv).flatMap((part) => partStages(part, packed));
+
+const gridOf = ({ y, origin, step, extent }: DirectConv): readonly [rows: number, columns: number] =>
+  extent ?? [Math.ceil((y.shape[1] - origin[0]) / step[0]), Math.ceil((y.shape[2] - origin[1]) / step[1])];
+
+/**
+ * Taps that meet nothing but padding are left out, and where a dilation is large for the feature map, the grid is cut into
+ * parts that each have some.
+ */
+function partsOf(conv: DirectConv): DirectConv[] {
+  const { x, taps, steps, stride, origin, step } = conv;
+  const [rows, columns] = gridOf(conv);
   if (rows < 1 || columns < 1) return [];
-  // A dilation as large as a small feature map leaves taps that meet nothing but padding.
-  const taps = all.taps.filter(
-    (tap) =>
-      tap.y < x.shape[1] &&
-      tap.y + (rows - 1) * stride[0] >= 0 &&
-      tap.x < x.shape[2] &&
-      tap.x + (columns - 1) * stride[1] >= 0,
+  const [across, along] = [taps.map((tap) => tap.y), taps.map((tap) => tap.x)].map((offsets, axis) =>
+    cuts(offsets, stride[axis], x.shape[1 + axis], [rows, columns][axis]),
   );
-  const conv = { ...all, taps };
+  const parts = across.flatMap(([top, height]) =>
+    along.map(([left, width]): DirectConv => {
+      const moved = taps.map(({ y, x, source }) => ({
+        y: y + top * stride[0],
+        x: x + left * stride[1],
+        source,
+      }));
+      return {
+        ...conv,
+        taps: moved.filter(
+          (tap) => meets(tap.y, stride[0], x.shape[1], height) && meets(tap.x, stride[1], x.shape[2], width),
+        ),
+        origin: [origin[0] + top * step[0], origin[1] + left * step[1]],
+        extent: [height, width],
+      };
+    }),
+  );
+  const live = taps.filter(
+    (tap) => meets(tap.y, stride[0], x.shape[1], rows) && meets(tap.x, stride[1], x.shape[2], columns),
+  );
+  const products = (taps: number, pixels: number) =>
+    2 * x.shape[0] * pixels * taps * steps.inputs * steps.outputs;
+  const whole = products(live.length, rows * columns);
+  const inParts = parts.reduce(
+    (sum, { taps, extent }) => sum + products(taps.length, extent![0] * extent![1]),
+    0,
+  );
+  return whole - inParts > leastFlops * (parts.length - 1) && inParts < 0.8 * whole
+    ? parts
+    : [{ ...conv, taps: live }];
+}
+
+/** Whether some of `count` outputs read inside, at a tap that lies `offset` from the first. */
+const meets = (offset: number, stride: number, length: number, count: number): boolean =>
+  offset < length && offset + (count - 1) * stride >= 0;
+
+/** `count` outputs in a row, cut where taps enter and leave an input of `length`: first output and number of each part. */
+function cuts(
+  offsets: readonly number[],
+  stride: number,
+  length: number,
+  count: number,
+): [first: number, count: number][] {
+  const edges = offsets.flatMap((offset) => [
+    Math.ceil(-offset / stride),
+    Math.ceil((length - offset) / stride),
+  ]);
+  const inside = [...new Set(edges)].filter((edge) => edge > 0 && edge < count).sort((a, b) => a - b);
+  return [0, ...inside].map((first, i) => [first, (inside[i] ?? count) - first]);
+}
+
+function partStages(conv: DirectConv, packed: number): Stage[] {
+  const { x, groups, taps, steps, stride } = conv;
+  const [rows, columns] = gridOf(conv);
   if (isPoint(conv, rows, columns)) return [packStage(conv, packed), pointStage(conv, rows, columns, packed)];
   const groupBytes = packedWeightBytes(steps, 1, taps.length);
   const window = planWindow(taps, stride, steps.inputs, columns);
