@@ -4,7 +4,7 @@ import * as Plot from '@observablehq/plot';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { writeAtomic } from '../data/files.js';
 import { UserError } from '../errors.js';
-import { renderChart } from '../report/chart.js';
+import { namesApart, renderChart } from '../report/chart.js';
 import { published } from '../report/published.js';
 import type { Limit, Limiter } from './cpuShare.js';
 import { limiter, limits } from './cpuShare.js';
@@ -147,23 +147,17 @@ function chart(points: readonly Point[], shares: readonly number[]): string {
         Plot.ruleY([0], { strokeOpacity: 0.4 }),
         Plot.lineY(drawn, { ...place, z: 'title', stroke: 'colour', strokeWidth: 2.2 }),
         Plot.dot(drawn, { ...place, fill: 'colour', r: 3.5 }),
-        Plot.text(namesApart(drawn.filter(({ share }) => share === last)), {
-          ...{ x: 'share', y: 'at', text: 'title', dx: 8, textAnchor: 'start', fill: 'colour' },
-        }),
+        Plot.text(
+          namesApart(
+            drawn.filter(({ share }) => share === last),
+            ({ fps }) => fps,
+          ),
+          {
+            ...{ x: 'share', y: 'at', text: 'title', dx: 8, textAnchor: 'start', fill: 'colour' },
+          },
+        ),
       ],
     },
     { standalone: true },
   );
-}
-
-/** `at`: the height of a name, that of its line's end, moved up where it would cover the one below. */
-function namesApart<T extends Point>(ends: readonly T[]): (T & { at: number })[] {
-  const gap = 0.05 * Math.max(...ends.map(({ fps }) => fps));
-  let below = Number.NEGATIVE_INFINITY;
-  return [...ends]
-    .sort((a, b) => a.fps - b.fps)
-    .map((end) => {
-      below = Math.max(end.fps, below + gap);
-      return { ...end, at: below };
-    });
 }

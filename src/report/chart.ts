@@ -40,3 +40,18 @@ export function renderChart(spec: PlotOptions, options: { standalone?: boolean }
     (variable, name: string) => new Map<string, string>(Object.entries(chartColours)).get(name) ?? variable,
   );
 }
+
+/** `at`: the height of a name at the end of a line, that of its value, moved up where it would cover the one below. */
+export function namesApart<T extends object>(
+  ends: readonly T[],
+  value: (end: T) => number,
+): (T & { readonly at: number })[] {
+  const gap = 0.06 * Math.max(...ends.map(value));
+  let below = Number.NEGATIVE_INFINITY;
+  return [...ends]
+    .sort((a, b) => value(a) - value(b))
+    .map((end) => {
+      below = Math.max(value(end), below + gap);
+      return { ...end, at: below };
+    });
+}

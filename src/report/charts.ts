@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import type { MemoryPoint } from '../graph/planned.js';
-import { renderChart } from './chart.js';
+import { namesApart, renderChart } from './chart.js';
 import type { ClassScore, LossPoint, ScorePoint } from './data.js';
 
 /** Most points a curve is drawn with; more would only make the page heavy. */
@@ -89,7 +89,12 @@ export function runsChart(
       Plot.ruleY([0], { strokeOpacity: 0.4 }),
       Plot.lineY(points, { x: 'epoch', y: 'miou', z: 'name', stroke: 'colour', strokeWidth: 2.2 }),
       Plot.dot(ends, { x: 'epoch', y: 'miou', fill: 'colour', r: 3 }),
-      Plot.text(ends, { x: 'epoch', y: 'miou', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' }),
+      Plot.text(
+        namesApart(ends, ({ miou }) => miou),
+        {
+          ...{ x: 'epoch', y: 'at', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' },
+        },
+      ),
     ],
   });
 }

@@ -69,7 +69,8 @@ test('table3 --measure: the process takes its plan and what Node takes; --json s
 });
 
 test('fig6: a share of a core slows a network down', async () => {
-  const args = ['--size', '64x64', '--networks', 'vnet', '--shares', '33,100', '--runs', '3'];
+  // Longer than a period of pauses.
+  const args = ['--size', '256x512', '--networks', 'vnet', '--shares', '33,100', '--runs', '9'];
   // The two shares are measured one after the other: on a busy machine the whole core may be the one that waits.
   const tries: string[] = [];
   for (let i = 0; i < 3; i++) {
