@@ -152,9 +152,7 @@ function chart(points: readonly Point[], shares: readonly number[]): string {
             drawn.filter(({ share }) => share === last),
             ({ fps }) => fps,
           ),
-          {
-            ...{ x: 'share', y: 'at', text: 'title', dx: 8, textAnchor: 'start', fill: 'colour' },
-          },
+          { x: 'share', y: 'at', text: 'title', dx: 8, textAnchor: 'start', fill: 'colour' },
         ),
       ],
     },

@@ -91,9 +91,7 @@ export function runsChart(
       Plot.dot(ends, { x: 'epoch', y: 'miou', fill: 'colour', r: 3 }),
       Plot.text(
         namesApart(ends, ({ miou }) => miou),
-        {
-          ...{ x: 'epoch', y: 'at', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' },
-        },
+        { x: 'epoch', y: 'at', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' },
       ),
     ],
   });

@@ -68,6 +68,10 @@ function partsOf(conv: DirectConv): DirectConv[] {
   const { x, taps, steps, stride, origin, step } = conv;
   const [rows, columns] = gridOf(conv);
   if (rows < 1 || columns < 1) return [];
+  const reaching = (all: DirectConv['taps'], height: number, width: number) =>
+    all.filter(
+      (tap) => meets(tap.y, stride[0], x.shape[1], height) && meets(tap.x, stride[1], x.shape[2], width),
+    );
   const [across, along] = [taps.map((tap) => tap.y), taps.map((tap) => tap.x)].map((offsets, axis) =>
     cuts(offsets, stride[axis], x.shape[1 + axis], [rows, columns][axis]),
   );
@@ -80,17 +84,13 @@ function partsOf(conv: DirectConv): DirectConv[] {
       }));
       return {
         ...conv,
-        taps: moved.filter(
-          (tap) => meets(tap.y, stride[0], x.shape[1], height) && meets(tap.x, stride[1], x.shape[2], width),
-        ),
+        taps: reaching(moved, height, width),
         origin: [origin[0] + top * step[0], origin[1] + left * step[1]],
         extent: [height, width],
       };
     }),
   );
-  const live = taps.filter(
-    (tap) => meets(tap.y, stride[0], x.shape[1], rows) && meets(tap.x, stride[1], x.shape[2], columns),
-  );
+  const live = reaching(taps, rows, columns);
   const products = (taps: number, pixels: number) =>
     2 * x.shape[0] * pixels * taps * steps.inputs * steps.outputs;
   const whole = products(live.length, rows * columns);
