@@ -1,5 +1,7 @@
 // Compiles the AssemblyScript kernels twice: `plain.wasm` (SIMD) and `relaxed.wasm` (SIMD with fused multiply-add).
-import { mkdir, readFile } from 'node:fs/promises';
+// Does nothing where neither the sources nor this script nor the compiler changed since the last time.
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
@@ -22,6 +24,28 @@ function sections(bytes) {
   return found;
 }
 
+/** Of everything that decides the binaries. */
+async function fingerprint() {
+  const folder = `${root}src/backends/wasm/kernels/`;
+  const names = (await readdir(folder, { recursive: true }))
+    .filter((name) => /\.(ts|json)$/.test(name))
+    .sort();
+  const hash = createHash('sha256').update(asc.version);
+  for (const file of [fileURLToPath(import.meta.url), ...names.map((name) => folder + name)]) {
+    hash.update(`${file.slice(root.length)}\0`).update(await readFile(file));
+  }
+  return hash.digest('hex');
+}
+
+const stamp = `${root}build/wasm/sources.sha256`;
+const print = await fingerprint();
+const files = await Promise.all(
+  [stamp, ...Object.keys(builds).map((name) => `${root}build/wasm/${name}.wasm`)].map((file) =>
+    readFile(file).catch(() => undefined),
+  ),
+);
+if (files.every(Boolean) && files[0].toString() === print) process.exit(0);
+
 await mkdir(`${root}build/wasm`, { recursive: true });
 for (const [name, features] of Object.entries(builds)) {
   const file = `build/wasm/${name}.wasm`;
@@ -42,3 +66,4 @@ for (const [name, features] of Object.entries(builds)) {
     process.exit(1);
   }
 }
+await writeFile(stamp, print);
