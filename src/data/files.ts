@@ -1,4 +1,5 @@
-import { promises as fs, readdirSync, statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import { promises as fs, readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../errors.js';
 
@@ -23,9 +24,26 @@ export async function writeAtomic(file: string, bytes: Uint8Array): Promise<void
     await fs.rename(temporary, file);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => undefined);
-    throw new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`);
+    throw unwritable(file, error);
   }
 }
+
+/** Makes a folder and those above it. @throws UserError naming it where it cannot be made. */
+export async function makeFolder(dir: string): Promise<void> {
+  try {
+    await fs.mkdir(dir, { recursive: true });
+  } catch (error) {
+    throw new UserError(`${dir}: cannot be made a folder (${reason(error)}); choose another place`, 1, {
+      cause: error,
+    });
+  }
+}
+
+/** What a failed write is told as; its `cause` is the system's error. */
+export const unwritable = (file: string, error: unknown): UserError =>
+  new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`, 1, {
+    cause: error,
+  });
 
 /** The name of a file's temporary sibling: hidden, and unlike any other writer's. */
 export function temporaryName(file: string): string {
@@ -50,12 +68,42 @@ export async function readBytes(file: string): Promise<Buffer> {
 
 /** True where the path is a folder. */
 export function isFolder(dir: string): boolean {
-  return statSync(dir, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return stats(dir)?.isDirectory() ?? false;
 }
 
 /** True where the path is a file. */
 export function isFile(file: string): boolean {
-  return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;
+  return stats(file)?.isFile() ?? false;
+}
+
+/** `undefined` for what is not there, and for paths that cannot be: a file as a folder, links in a loop, long names. */
+function stats(file: string): Stats | undefined {
+  try {
+    return statSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The visible files below a folder, as sorted paths relative to it, each folder's own files first. Links are followed,
+ * but no folder is entered twice: links in a loop end.
+ * @param enter which folders to look into, by their path relative to `dir`; default all.
+ */
+export function* walkFiles(dir: string, enter: (folder: string) => boolean = () => true): Generator<string> {
+  const seen = new Set<string>();
+  function* walk(below: string): Generator<string> {
+    const here = path.join(dir, below);
+    const real = realpathSync(here);
+    if (seen.has(real)) return;
+    seen.add(real);
+    for (const name of listNames(here, 'files')) yield path.join(below, name);
+    for (const name of listNames(here, 'folders')) {
+      const folder = path.join(below, name);
+      if (enter(folder)) yield* walk(folder);
+    }
+  }
+  if (isFolder(dir)) yield* walk('');
 }
 
 /**
@@ -94,6 +142,15 @@ export function reason(error: unknown): string {
       ENOSPC: 'no space left on the disk',
       EROFS: 'the disk is read-only',
       EMFILE: 'too many open files',
+      ENFILE: 'too many open files',
+      ELOOP: 'its links go in a loop',
+      ENAMETOOLONG: 'the name is too long',
+      EDQUOT: 'the disk quota is used up',
+      EFBIG: 'larger than a file may be here',
+      EIO: 'the disk or the connection to it failed',
+      EEXIST: 'something else has that name',
+      EBUSY: 'it is in use',
+      ESTALE: 'it is gone from the network disk',
     };
     if (code && known[code]) return known[code];
     return error.message.split('\n')[0].trim() || error.name;

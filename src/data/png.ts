@@ -187,7 +187,7 @@ const crcTable = Int32Array.from({ length: 256 }, (_, n) => {
 });
 
 /** The CRC-32 of ISO 3309. */
-function crc32(bytes: Uint8Array): number {
+export function crc32(bytes: Uint8Array): number {
   let crc = -1;
   for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255] ^ (crc >>> 8);
   return ~crc >>> 0;
