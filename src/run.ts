@@ -5,11 +5,11 @@ import type { LabelImage, RgbImage } from './data/image.js';
 import { readImage } from './data/image.js';
 import type { Place } from './device.js';
 import { deviceAt } from './device.js';
-import type { Model } from './eval/model.js';
-import { loadModel } from './eval/model.js';
 import type { PredictOptions } from './eval/predict.js';
 import { predictLabels } from './eval/predict.js';
 import { Predictor } from './eval/predictor.js';
+import type { Model } from './model/model.js';
+import { loadModel } from './model/model.js';
 import { initialWeights } from './nets/initialize.js';
 import type { Network } from './nets/network.js';
 

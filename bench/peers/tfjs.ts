@@ -1,9 +1,9 @@
 /** TensorFlow.js on its WebAssembly backend. The network is written with its fused kernels, batch norms folded. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { decodeSafetensors } from '../../src/model/safetensors.js';
 import { imageNorm } from '../../src/nets/normalization.js';
 import type { VNetConfig } from '../../src/nets/vnet.js';
-import { decodeSafetensors } from '../../src/train/safetensors.js';
 import { importPeer, resolvePeer } from './programs.js';
 import { serve } from './protocol.js';
 

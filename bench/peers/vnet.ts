@@ -1,9 +1,9 @@
 /** This project, as one of the programs in a race; an argument chooses `i16` products or the `save` policy. */
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Executor } from '../../src/backends/backend.js';
+import { decodeSafetensors } from '../../src/model/safetensors.js';
 import { networkFromConfig } from '../../src/nets/index.js';
 import { compile } from '../../src/run.js';
-import { decodeSafetensors } from '../../src/train/safetensors.js';
 import type { Mode } from './protocol.js';
 import { serve } from './protocol.js';
 

@@ -8,10 +8,10 @@ import { readPth } from '../interop/pth.js';
 import type { ForeignTensor } from '../interop/pytorch.js';
 import { fromPytorch } from '../interop/pytorch.js';
 import { importDefaults } from '../interop/sources.js';
+import { classesOf, writeModel } from '../model/file.js';
+import { decodeSafetensors } from '../model/safetensors.js';
 import { networkFromConfig, networkNames } from '../nets/index.js';
 import { formatExact } from '../report/format.js';
-import { classesOf, writeModel } from '../train/checkpoint.js';
-import { decodeSafetensors } from '../train/safetensors.js';
 
 interface ImportOptions {
   readonly net: string;

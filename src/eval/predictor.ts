@@ -2,8 +2,8 @@ import type { Backend, Executor } from '../backends/backend.js';
 import type { Precision } from '../compile.js';
 import { compileInference } from '../compile.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
+import { modelSlots } from '../model/model.js';
 import type { Network } from '../nets/network.js';
-import { modelSlots } from './model.js';
 
 export interface PredictorOptions {
   readonly backend: Backend;

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { modelSlots, smallestPlan } from '../eval/model.js';
+import { modelSlots, smallestPlan } from '../model/model.js';
 import type { Network } from '../nets/network.js';
 import type { ForeignTensor } from './pytorch.js';
 import { pytorchNames } from './pytorch.js';

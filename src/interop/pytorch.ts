@@ -1,6 +1,6 @@
 import { UserError } from '../errors.js';
-import { modelSlots, smallestPlan } from '../eval/model.js';
 import { sizeOf } from '../graph/ir.js';
+import { modelSlots, smallestPlan } from '../model/model.js';
 import type { Network } from '../nets/network.js';
 import { imageChannels, swapImageChannels } from './channels.js';
 import { convolutionAxes } from './geometry.js';

@@ -1,7 +1,7 @@
 import type { Executor } from '../backends/backend.js';
-import { modelSlots } from '../eval/model.js';
 import type { Slot } from '../graph/planned.js';
-import type { Tensors } from './checkpoint.js';
+import type { Tensors } from '../model/file.js';
+import { modelSlots } from '../model/model.js';
 import { LossScale } from './loss-scale.js';
 import type { Optimizer, OptimizerOptions } from './optimizer.js';
 import { createOptimizer } from './optimizer.js';

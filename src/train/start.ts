@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isFile, isFolder } from '../data/files.js';
 import { UserError } from '../errors.js';
-import { modelOf } from '../eval/model.js';
+import { readModel } from '../model/file.js';
+import { modelOf } from '../model/model.js';
 import type { Network } from '../nets/index.js';
 import type { TrainingState } from './checkpoint.js';
-import { readLast, readModel, runFiles } from './checkpoint.js';
+import { readLast, runFiles } from './checkpoint.js';
 import type { ResolvedTrainConfig } from './config.js';
 import type { TrainEvent } from './events.js';
 

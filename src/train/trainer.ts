@@ -1,8 +1,10 @@
 import path from 'node:path';
 import { DeviceError, UserError } from '../errors.js';
 import type { Scores } from '../eval/iou.js';
-import type { ModelInfo, Progress, Tensors, TrainingState } from './checkpoint.js';
-import { runFiles, writeModel, writeTraining } from './checkpoint.js';
+import type { ModelInfo, Tensors } from '../model/file.js';
+import { writeModel } from '../model/file.js';
+import type { Progress, TrainingState } from './checkpoint.js';
+import { runFiles, writeTraining } from './checkpoint.js';
 import { WeightAverage } from './ema.js';
 import type { TrainingBatch, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';

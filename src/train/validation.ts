@@ -10,8 +10,8 @@ import type { EvaluatedImage } from '../eval/evaluate.js';
 import { evaluate } from '../eval/evaluate.js';
 import type { Scores } from '../eval/iou.js';
 import { Predictor } from '../eval/predictor.js';
+import type { Tensors } from '../model/file.js';
 import type { Network } from '../nets/index.js';
-import type { Tensors } from './checkpoint.js';
 import type { ResolvedTrainConfig } from './config.js';
 import type { TrainEvent } from './events.js';
 

@@ -5,10 +5,10 @@ import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { RgbImage } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
-import { smallestPlan } from '../../src/eval/model.js';
 import { predictLabels, spans } from '../../src/eval/predict.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { fuseViews } from '../../src/eval/views.js';
+import { smallestPlan } from '../../src/model/model.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
 

@@ -8,8 +8,8 @@ import { readImage } from '../../src/data/image.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { fromPytorch } from '../../src/interop/pytorch.js';
 import { importDefaults } from '../../src/interop/sources.js';
+import { decodeSafetensors } from '../../src/model/safetensors.js';
 import { espnet } from '../../src/nets/espnet.js';
-import { decodeSafetensors } from '../../src/train/safetensors.js';
 import { testData } from './data.js';
 
 const folder = testData('espnet-official');

@@ -7,8 +7,8 @@ import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { openDataset } from '../../src/data/datasets.js';
 import { readImage, readLabels } from '../../src/data/image.js';
 import { evaluate } from '../../src/eval/evaluate.js';
-import { loadModel, shippedModel } from '../../src/eval/model.js';
 import { Predictor } from '../../src/eval/predictor.js';
+import { loadModel, shippedModel } from '../../src/model/model.js';
 import { temporaryFolder, vnet } from '../cli/vnet.js';
 import { testData } from '../interop/data.js';
 

@@ -6,18 +6,11 @@ import { after, test } from 'node:test';
 import { camvidClasses } from '../../src/data/classes.js';
 import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
+import { removeTemporaries } from '../../src/model/durable.js';
+import { classesOf, readModel, writeModel } from '../../src/model/file.js';
+import { decodeSafetensors, encodeSafetensors } from '../../src/model/safetensors.js';
 import type { TrainingState } from '../../src/train/checkpoint.js';
-import {
-  classesOf,
-  readLast,
-  readModel,
-  readTraining,
-  runFiles,
-  writeModel,
-  writeTraining,
-} from '../../src/train/checkpoint.js';
-import { removeTemporaries } from '../../src/train/durable.js';
-import { decodeSafetensors, encodeSafetensors } from '../../src/train/safetensors.js';
+import { readLast, readTraining, runFiles, writeTraining } from '../../src/train/checkpoint.js';
 import { damage } from '../damage.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-checkpoint-'));

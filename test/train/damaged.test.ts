@@ -9,11 +9,11 @@ import { readClasses } from '../../src/data/classes.js';
 import { encodeLabelPng, encodeRgbPng, readImage, readInstances, readLabels } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
+import { writeModel } from '../../src/model/file.js';
+import { decodeSafetensors } from '../../src/model/safetensors.js';
 import { readRun } from '../../src/report/record.js';
-import { writeModel } from '../../src/train/checkpoint.js';
 import { parseTrainConfig, trainConfig } from '../../src/train/config.js';
 import { readMetrics } from '../../src/train/metrics.js';
-import { decodeSafetensors } from '../../src/train/safetensors.js';
 import { damage, damageText } from '../damage.js';
 
 const seed = Number(process.env.SEED ?? Date.now() % 100000);

@@ -4,8 +4,8 @@ import { UserError } from '../errors.js';
 import type { Plan, Slot } from '../graph/planned.js';
 import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
-import type { ModelFile, ModelInfo } from '../train/checkpoint.js';
-import { readModel } from '../train/checkpoint.js';
+import type { ModelFile, ModelInfo } from './file.js';
+import { readModel } from './file.js';
 
 /** The model that comes with the package: VNet trained on CamVid, `models/README.md` is its card. */
 export const shippedModel = fileURLToPath(
