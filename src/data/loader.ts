@@ -1,5 +1,6 @@
 import { UserError } from '../errors.js';
-import { type Augmentation, checkAugmentation, preparedSize, type SizePolicy } from './augment.js';
+import { type Augmentation, checkAugmentation, type SizePolicy } from './augment/augmentation.js';
+import { preparedSize } from './augment/prepare.js';
 import { SampleCache } from './cache.js';
 import type { Dataset, Sample } from './dataset.js';
 import { Pool } from './pool.js';

@@ -1,12 +1,6 @@
 import type { TransferListItem } from 'node:worker_threads';
-import {
-  type Augmentation,
-  type Pair,
-  prepare,
-  preparedSize,
-  type SizePolicy,
-  sampleRng,
-} from './augment.js';
+import type { Augmentation, Pair, SizePolicy } from './augment/augmentation.js';
+import { prepare, preparedSize, sampleRng } from './augment/prepare.js';
 import { type CheckTask, checkSample, type SampleFacts } from './check-sample.js';
 import type { ClassTable } from './classes.js';
 import type { Sample } from './dataset.js';

@@ -1,5 +1,5 @@
-import type { Pair } from '../data/augment.js';
-import { flipPair, resizePair } from '../data/augment.js';
+import type { Pair } from '../data/augment/augmentation.js';
+import { flipPair, resizePair } from '../data/augment/resample.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import type { Predictor } from './predictor.js';

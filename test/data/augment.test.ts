@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type Augmentation,
-  checkAugmentation,
-  flipPair,
-  type Pair,
-  prepare,
-  recolourInPlace,
-  resizePair,
-  sampleRng,
-} from '../../src/data/augment.js';
+import { type Augmentation, checkAugmentation, type Pair } from '../../src/data/augment/augmentation.js';
+import { recolourInPlace } from '../../src/data/augment/colour.js';
+import { prepare, sampleRng } from '../../src/data/augment/prepare.js';
+import { flipPair, resizePair } from '../../src/data/augment/resample.js';
 import { Rng } from '../../src/data/rng.js';
 import { rejects } from './helpers.js';
 
