@@ -46,7 +46,7 @@ export interface TrainingOptions extends SizeOptions {
   readonly policy?: Policy;
   /** Default 0. */
   readonly labelSmoothing?: number;
-  /** Online hard example mining: the loss is that of the hard pixels, see `ops/hard.ts`. Default: of all. */
+  /** Online hard example mining: the loss is that of the hard pixels, see `ops/ohem.ts`. Default: of all. */
   readonly hard?: { readonly threshold: number; readonly least: number };
   /** Adds the input `classWeights` (`1×1×1×classes`). Default false. */
   readonly classWeights?: boolean;

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import asc from 'assemblyscript/asc';
 import type { Executor } from '../../src/backends/backend.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
-import { hasRelaxedSimd } from '../../src/backends/wasm/module.js';
+import { hasRelaxedSimd } from '../../src/backends/wasm/runtime/module.js';
 import type { DType, Shape, Value } from '../../src/graph/ir.js';
 import { bytesOf, formatShape, sizeOf } from '../../src/graph/ir.js';
 import type { Call, Plan, Slot, TensorRef } from '../../src/graph/planned.js';

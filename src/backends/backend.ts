@@ -8,7 +8,7 @@ export const hasHalf = (plan: Plan): boolean =>
   );
 
 /** True for plans that may multiply 16-bit integers. */
-export const hasShort = (plan: Plan): boolean =>
+export const hasI16 = (plan: Plan): boolean =>
   plan.calls.some(({ op, attrs }) => op === 'conv2d' && attrs.products === 'i16');
 
 /** A plan bound to memory and ready to run. One run at a time. */

@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.js';
-import { hasRelaxedSimd } from '../backends/wasm/module.js';
+import { hasRelaxedSimd } from '../backends/wasm/runtime/module.js';
 import { Builder } from '../graph/builder.js';
 import { fuse } from '../graph/fuse.js';
 import { bytesOf, sizeOf } from '../graph/ir.js';

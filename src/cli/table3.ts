@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Command } from 'commander';
-import { scratchBytes } from '../backends/wasm/kernels.js';
+import { scratchBytes } from '../backends/wasm/table.js';
 import { compileInference, compileTraining } from '../compile.js';
 import { writeAtomic } from '../data/files.js';
 import type { Policy } from '../graph/differentiate.js';

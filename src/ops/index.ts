@@ -5,7 +5,6 @@ import { addBias, fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
-import { hardLabels } from './hard.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
@@ -18,6 +17,7 @@ import {
   normCoefficients,
   runningStats,
 } from './norm.js';
+import { hardLabels } from './ohem.js';
 import type { OpDef } from './op.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';

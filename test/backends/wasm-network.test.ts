@@ -48,8 +48,8 @@ test('each F and G of inference is one stage, whose middle is not written', () =
   const { scratchBytes } = wasmBackend;
   const plan = compileInference(vnet({ classes: 19 }), { batch: 1, height: 256, width: 512, scratchBytes });
   const { steps } = compileProgram(plan);
-  const pairs = steps.filter(({ kernel }) => kernel === 'convWinogradPair');
-  const single = steps.filter(({ kernel }) => kernel === 'convWinograd');
+  const pairs = steps.filter(({ kernel }) => kernel === 'convWinograd1dPair');
+  const single = steps.filter(({ kernel }) => kernel === 'convWinograd1d');
   // At dilation 16 and 32 rows a tile would be half padding: G of the last module is two convolutions.
   assert.deepEqual([pairs.length, single.length], [5, 1]);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BackendOptions } from '../../src/backends/backend.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
-import { hasRelaxedSimd } from '../../src/backends/wasm/module.js';
+import { hasRelaxedSimd } from '../../src/backends/wasm/runtime/module.js';
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/graph/ir.js';
 import type { KernelName } from '../../src/ops/index.js';

@@ -10,7 +10,6 @@ import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } fro
 import { countStep, dropoutMask } from './dropout.js';
 import { ReferenceExecutor } from './executor.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
-import { hardLabels } from './hard.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
@@ -22,6 +21,7 @@ import {
   normCoefficients,
   runningStats,
 } from './norm.js';
+import { hardLabels } from './ohem.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';

@@ -2,11 +2,11 @@ import { availableParallelism } from 'node:os';
 import { UserError } from '../../errors.js';
 import type { Backend } from '../backend.js';
 import { hasHalf } from '../backend.js';
-import { WasmExecutor } from './executor.js';
-import { scratchBytes } from './kernels.js';
-import type { Build } from './module.js';
-import { hasRelaxedSimd, loadModule } from './module.js';
 import { compile } from './program.js';
+import { WasmExecutor } from './runtime/executor.js';
+import type { Build } from './runtime/module.js';
+import { hasRelaxedSimd, loadModule } from './runtime/module.js';
+import { scratchBytes } from './table.js';
 
 /** The CPU: SIMD kernels in WebAssembly, on worker threads over shared memory. `build`: default, the best there is. */
 export const createWasmBackend = (build?: Build): Backend => ({

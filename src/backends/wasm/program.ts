@@ -1,9 +1,9 @@
 import type { Phase } from '../../graph/ir.js';
 import type { Call, Plan } from '../../graph/planned.js';
-import { pairStages } from './convPair.js';
-import { lower } from './kernels.js';
-import type { Stage } from './lower.js';
-import { arenaBase } from './lower.js';
+import { pairStages } from './conv/pair.js';
+import type { Stage } from './stage.js';
+import { arenaBase } from './stage.js';
+import { lower } from './table.js';
 
 /** One stage as the threads see it. */
 export interface Step {

@@ -4,7 +4,7 @@ import type { Phase } from '../../graph/ir.js';
 import { sizeOf } from '../../graph/ir.js';
 import type { Plan, Slot } from '../../graph/planned.js';
 import type { Executor } from '../backend.js';
-import { hasHalf, hasShort } from '../backend.js';
+import { hasHalf, hasI16 } from '../backend.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
 import type { CallSteps, Program } from './program.js';
@@ -38,7 +38,7 @@ export class WebGpuExecutor implements Executor {
     if (hasHalf(plan) && !gpu.device.features.has('shader-f16')) {
       throw new UserError(`--precision f16: ${gpu.name} has no shader-f16; use --precision f32`);
     }
-    if (hasShort(plan)) {
+    if (hasI16(plan)) {
       throw new UserError(
         '--precision i16: GPUs have no kernels for it; use --precision f16 or f32, or --device wasm',
       );

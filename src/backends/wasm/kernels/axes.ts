@@ -1,4 +1,4 @@
-/** Tables of a bilinear resize behind the arguments of a kernel (`axes` of the backend's `resize.ts` makes them). */
+/** Tables of a bilinear resize behind the arguments of a kernel (`axes` of the backend's `lower/resize.ts` makes them). */
 @unmanaged
 export class Axes {
   coarseHeight: i32;

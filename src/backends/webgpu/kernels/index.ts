@@ -7,7 +7,6 @@ import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
-import { hardLabels } from './hard.js';
 import { normalizeImage } from './image.js';
 import type { GpuKernel } from './kernel.js';
 import { crossEntropy } from './loss.js';
@@ -20,6 +19,7 @@ import {
   normCoefficients,
   runningStats,
 } from './norm.js';
+import { hardLabels } from './ohem.js';
 import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';

@@ -1,0 +1,55 @@
+/** Convolutions of RGB images in bytes: `kernels/conv/image.ts`. */
+
+import type { Stage } from '../stage.js';
+import { cut, pointer } from '../stage.js';
+import { outputArgs } from './direct.js';
+import type { Conv2d } from './forward.js';
+import { inputArgs, inputWords, normalizeTable, outputWords } from './geometry.js';
+
+const gridWords = 12;
+/** Addresses of the ring's rows. */
+const mostLines = 16;
+const leastFlops = 2e6;
+
+export function isOfImage({ inputs: { x, weight, residual }, attrs }: Conv2d): boolean {
+  const [height, , channels, outputs] = weight.shape;
+  return (
+    attrs.normalize !== undefined &&
+    x.pixelStride === 3 &&
+    channels === 3 &&
+    outputs % 8 === 0 &&
+    height <= mostLines &&
+    attrs.padding[0] < height &&
+    Math.max(...attrs.dilation) === 1 &&
+    attrs.groups === 1 &&
+    !residual
+  );
+}
+
+export function imageStages({ inputs, outputs: { y }, attrs }: Conv2d): Stage[] {
+  const { x, weight, bias, slope } = inputs;
+  const { stride, padding, normalize } = attrs;
+  const [height, width, channels, outputs] = weight.shape;
+  const [images, rows, columns] = y.shape;
+  // The last tile of four pixels reads this far.
+  const reach = (4 * Math.ceil(columns / 4) - 1) * stride[1] + width;
+  const pixels = 4 + Math.max(reach, padding[1] + x.shape[2]);
+  const rowBytes = 16 * Math.ceil((12 * pixels) / 16);
+  const flopsPerRow = 2 * columns * height * width * channels * outputs;
+  const { per, chunks } = cut(images * rows, leastFlops / flopsPerRow, 128);
+  const tableAt = inputWords + outputWords + gridWords;
+  return [
+    {
+      kernel: 'convImage',
+      chunks,
+      localBytes: 4 * mostLines + height * rowBytes,
+      args: [
+        ...inputArgs(x, 1, {}, tableAt),
+        ...outputArgs({ y, bias, slope, origin: [0, 0], step: [1, 1], groups: 1 }),
+        ...[rows, columns, images * rows, per, ...stride, ...padding, height, width],
+        ...[pointer(weight), rowBytes],
+        ...normalizeTable(normalize),
+      ],
+    },
+  ];
+}

@@ -1,0 +1,252 @@
+/**
+ * Winograd F(4, 3) along one direction, and F(3, 4) for the weight gradient: `kernels/conv/winograd1d.ts`, and
+ * `kernels/conv/winograd1dRows.ts` for 3×3 taps.
+ */
+import type { Placed, TensorRef } from '../../../graph/planned.js';
+import type { ConvAttrs, Prologue } from '../../../ops/conv.js';
+import type { Pieces, Stage } from '../stage.js';
+import { cut, pointer } from '../stage.js';
+import type { DirectConv, WeightSteps } from './direct.js';
+import { outputArgs } from './direct.js';
+import { inputArgs, planeBytes, quadsOf } from './geometry.js';
+
+/** Outputs of a tile, and multiplications per pair of channels. */
+const tileOutputs = 4;
+export const coefficients = 6;
+/** As in `kernels/conv/gemm.ts`. */
+const tilesPerBlock = 48;
+export const tileWords = 16;
+const rowWords = 4;
+/** Below these channels the transforms cost more than the multiplications they save. */
+const leastChannels = 16;
+const leastChannelsOfRows = 8;
+/** Computed outputs per real one, at most: tiles cover `4·dilation` outputs. */
+const mostWaste = 1.5;
+
+/** Three taps in one direction: `axis` 0 below each other, 1 side by side. */
+export interface WinogradForm {
+  readonly axis: 0 | 1;
+  /** Three lines of three taps side by side. */
+  readonly rows?: { readonly dilation: number; readonly padding: number };
+  readonly dilation: number;
+  /** Zeros before the first input along the axis. */
+  readonly padding: number;
+  /** Products of 16-bit integers: `kernels/conv/i16.ts`. */
+  readonly i16?: boolean;
+}
+
+/** The form of a convolution to outputs of height and width `size`, or undefined where the direct one is to be used. */
+export function winogradForm(
+  kernel: readonly [number, number],
+  attrs: ConvAttrs,
+  channels: readonly [number, number],
+  size: readonly [number, number],
+): WinogradForm | undefined {
+  const { stride, padding, dilation, groups, normalize } = attrs;
+  const rows = kernel[0] === 3 && kernel[1] === 3;
+  const axis = kernel[0] === 3 && !rows ? 0 : 1;
+  const other = 1 - axis;
+  const fits =
+    kernel[axis] === 3 &&
+    (rows || (kernel[other] === 1 && padding[other] === 0)) &&
+    Math.max(...stride) === 1 &&
+    groups === 1 &&
+    Math.min(...channels) >= (rows ? leastChannelsOfRows : leastChannels);
+  if (!fits || normalize) return undefined;
+  const computed = tileOutputs * tilesAlong(size[axis], dilation[axis]);
+  if (computed > mostWaste * size[axis]) return undefined;
+  const form = { axis, dilation: dilation[axis], padding: padding[axis] } as const;
+  return rows ? { ...form, rows: { dilation: dilation[0], padding: padding[0] } } : form;
+}
+
+const linesOf = ({ rows }: WinogradForm): number => (rows ? 3 : 1);
+
+export const tilesAlong = (length: number, dilation: number): number =>
+  dilation * Math.ceil(length / (tileOutputs * dilation));
+
+/** Bytes of transformed weights, and of one chunk's sums of their gradient. */
+export const winogradBytes = (form: WinogradForm, { inputs, outputs }: Channels): number =>
+  coefficients * 64 * linesOf(form) * quadsOf(inputs) * quadsOf(outputs);
+
+/** Tiles that cover `y`, cut into chunks of whole blocks; or its rows. */
+function winogradPieces(form: WinogradForm, y: TensorRef, channels: Channels, most: number): Pieces {
+  const { inputs, outputs } = channels;
+  const flopsPerTile = 2 * 3 * linesOf(form) * tileOutputs * inputs * outputs;
+  if (form.rows) {
+    const flopsPerRow = flopsPerTile * tilesAlong(y.shape[2], form.dilation);
+    return cut(y.shape[0] * y.shape[1], Math.max(leastRows, leastFlops / flopsPerRow), most);
+  }
+  const leastBlocks = leastFlops / (flopsPerTile * tilesPerBlock);
+  const { per } = cut(Math.ceil(totalTiles(form, y) / tilesPerBlock), leastBlocks, most);
+  return { per: per * tilesPerBlock, chunks: Math.ceil(totalTiles(form, y) / (per * tilesPerBlock)) };
+}
+
+/** Floating-point operations, of the direct form, worth taking a chunk for. */
+export const leastFlops = 4e6;
+/** Rows worth transforming two more for. */
+const leastRows = 8;
+export const mostChunks = 128;
+
+const totalTiles = ({ axis, dilation }: WinogradForm, y: TensorRef): number =>
+  y.shape[0] * y.shape[2 - axis] * tilesAlong(y.shape[1 + axis], dilation);
+
+export interface Channels {
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** Parts of the private memory of the kernels that work on tiles. */
+interface TileLocals {
+  readonly ones: number;
+  readonly pixels: number;
+  readonly places: number;
+  readonly inputs: number;
+  readonly products: number;
+  readonly bytes: number;
+}
+
+/** `quads`: of either side, the most where several convolutions share the memory; `lines`: of inputs. */
+export function tileLocals(inQuads: number, outQuads: number, lines: number): TileLocals {
+  const ones = 16 * Math.max(inQuads, outQuads);
+  const pixels = 2 * ones;
+  const places = pixels + 6 * 16 * inQuads;
+  const inputs = places + 16 * tilesPerBlock;
+  const products = inputs + lines * inQuads * planeBytes;
+  return { ones, pixels, places, inputs, products, bytes: products + outQuads * planeBytes };
+}
+
+/** `Tiles` of the kernels; `weights`: address and bytes of a coefficient; `tableAt`: bytes from the arguments' start. */
+export function tileArgs(
+  { axis, dilation, padding, rows }: WinogradForm,
+  y: TensorRef,
+  per: number,
+  weights: readonly [address: number, bytes: number],
+  locals: TileLocals,
+  tableAt: number,
+): number[] {
+  const length = y.shape[1 + axis];
+  const total = rows ? y.shape[0] * y.shape[1] : totalTiles({ axis, dilation, padding }, y);
+  return [
+    ...[1 - axis, dilation, padding, length, tilesAlong(length, dilation), y.shape[2 - axis]],
+    ...[total, per, ...weights],
+    ...[locals.ones, locals.pixels, locals.places, locals.inputs, locals.products, tableAt],
+  ];
+}
+
+/** Tiles or columns in a strip, where `count` of them are cut into equal ones that fit the kernels' blocks. */
+export const stripOf = (count: number): number => Math.ceil(count / Math.ceil(count / tilesPerBlock));
+
+/** Stages that share the words of `Tiles`: `head` comes before them; `weights`, `weightBytes` as the kernel says. */
+function tileStage(
+  kernel: string,
+  head: readonly number[],
+  form: WinogradForm,
+  y: TensorRef,
+  { per, chunks }: Pieces,
+  { inputs, outputs }: Channels,
+  weights: readonly [address: number, bytes: number],
+): Stage {
+  const { rows, axis, dilation } = form;
+  const lines = linesOf(form);
+  const locals = tileLocals(quadsOf(inputs), quadsOf(outputs), lines);
+  const words = head.length + tileWords + (rows ? rowWords : 0);
+  const strip = stripOf(tilesAlong(y.shape[1 + axis], dilation));
+  return {
+    kernel,
+    chunks,
+    localBytes: locals.bytes,
+    args: [
+      ...head,
+      ...tileArgs(form, y, per, weights, locals, 4 * words),
+      ...(rows ? [y.shape[1], rows.dilation, rows.padding, strip] : []),
+      ...Array.from({ length: lines }, (_, turn) => planeTable(turn, lines, inputs)).flat(),
+    ],
+  };
+}
+
+/** Where each line's each quad of inputs is, when the first line is the ring's `turn`-th. */
+export const planeTable = (turn: number, lines: number, inputs: number): number[] =>
+  Array.from({ length: lines * quadsOf(inputs) }, (_, entry) => {
+    const line = Math.floor(entry / quadsOf(inputs));
+    return (((turn + line) % lines) * quadsOf(inputs) + (entry % quadsOf(inputs))) * planeBytes;
+  });
+
+/**
+ * Stages of a convolution that has the form; `packed`: address for `winogradBytes`. With `flipped` taps, the last
+ * one comes first.
+ */
+export function winogradStages(
+  form: WinogradForm,
+  conv: Pick<DirectConv, 'x' | 'prologue' | 'y' | 'bias' | 'slope' | 'residual' | 'steps'>,
+  flipped: boolean,
+  packed: number,
+): Stage[] {
+  const { x, prologue, y, steps } = conv;
+  const bytes = winogradBytes(form, steps);
+  const head = [
+    ...inputArgs(x, 1, prologue),
+    ...outputArgs({ ...conv, origin: [0, 0], step: [1, 1], groups: 1 }),
+  ];
+  const kernel = form.rows ? 'convWinograd1dRows' : form.i16 ? 'convWinograd1dI16' : 'convWinograd1d';
+  const pieces = winogradPieces(form, y, steps, mostChunks);
+  return [
+    packStage(form, steps, flipped, packed),
+    tileStage(kernel, head, form, y, pieces, steps, [packed, bytes / coefficients]),
+  ];
+}
+
+/** Transforms the weights to `packed`. */
+export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boolean, packed: number): Stage {
+  const { inputs, outputs, inputStep, outputStep, weight } = steps;
+  const tapBytes = 4 * inputs * outputs;
+  const coefficientBytes = winogradBytes(form, steps) / coefficients;
+  if (form.i16) {
+    const args = [pointer(weight), tapBytes, 4 * inputStep, inputs, outputs, packed, coefficientBytes];
+    return { kernel: 'convPackWinograd1dI16', chunks: Math.ceil(outputs / 8), args };
+  }
+  const lines = linesOf(form);
+  const way = flipped ? -1 : 1;
+  const first = flipped ? 3 * lines - 1 : 0;
+  return {
+    kernel: 'convPackWinograd1d',
+    chunks: Math.ceil(outputs / 12),
+    args: [
+      ...[pointer(weight) + first * tapBytes, way * tapBytes, 4 * inputStep, 4 * outputStep],
+      ...[inputs, outputs, packed, coefficientBytes, lines, way * 3 * tapBytes],
+    ],
+  };
+}
+
+/** Chunks of a weight gradient; the partial sums of `mostBytes` bound their number. */
+export function winogradGradPieces(
+  form: WinogradForm,
+  gy: TensorRef,
+  channels: Channels,
+  mostBytes: number,
+): Pieces {
+  const most = Math.max(1, Math.floor(mostBytes / winogradBytes(form, channels)));
+  return winogradPieces(form, gy, channels, Math.min(32, most));
+}
+
+/** Stages of a weight gradient that has the form; `partials`: address for `winogradBytes` per chunk. */
+export function winogradGradStages(
+  form: WinogradForm,
+  pieces: Pieces,
+  { x, gy, ...prologue }: { readonly x: TensorRef; readonly gy: TensorRef } & Placed<Prologue>,
+  gweight: TensorRef,
+  partials: number,
+): Stage[] {
+  const [, , inputs, outputs] = gweight.shape;
+  const channels = { inputs, outputs };
+  const bytes = winogradBytes(form, channels);
+  const kernel = form.rows ? 'convGradWeightWinograd1dRows' : 'convGradWeightWinograd1d';
+  const head = [...inputArgs(x, 1, prologue), ...inputArgs(gy, 1)];
+  return [
+    tileStage(kernel, head, form, gy, pieces, channels, [partials, bytes]),
+    {
+      kernel: 'convReduceWinograd1d',
+      chunks: linesOf(form) * inputs,
+      args: [partials, bytes, pieces.chunks, inputs, outputs, pointer(gweight), linesOf(form)],
+    },
+  ];
+}

@@ -1,0 +1,94 @@
+import { Input, packWindow, Window } from './input';
+import { Output, writePixels } from './output';
+import { multiplyPlanes } from './gemm';
+
+@unmanaged
+class PackArgs {
+  w: usize;
+  packed: usize;
+  /** Channels of one group. */
+  inputs: i32;
+  outputs: i32;
+  /** Steps in the weight tensor, in bytes. */
+  inputStep: usize;
+  outputStep: usize;
+  groupStep: usize;
+  blocks: i32;
+  groupBytes: usize;
+  taps: i32;
+}
+
+/**
+ * Weights as `multiplyPlanes` walks them: `[group][block of 12 outputs][tap][input][12]`, both channel counts filled up
+ * with zeros to multiples of 4; the last block may have 4 or 8 outputs instead. One chunk: one block. The
+ * arguments end in one address of `w` per tap.
+ */
+export function convPackWeights(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<PackArgs>(args);
+  const group = chunk / a.blocks;
+  const first = (chunk % a.blocks) * 12;
+  const outputs = min(12, a.outputs - first);
+  const lanes = (outputs + 3) & ~3;
+  const inputs = (a.inputs + 3) & ~3;
+  let dst = a.packed + (group as usize) * a.groupBytes + ((first * a.taps * inputs) << 2);
+  const offset = (group as usize) * a.groupStep + (first as usize) * a.outputStep;
+  for (let t = 0; t < a.taps; t++) {
+    const w = load<usize>(args + offsetof<PackArgs>() + ((t as usize) << 2)) + offset;
+    for (let i = 0; i < inputs; i++) {
+      for (let o = 0; o < lanes; o++) {
+        const real = i < a.inputs && o < outputs;
+        store<f32>(dst, real ? load<f32>(w + (i as usize) * a.inputStep + (o as usize) * a.outputStep) : 0);
+        dst += 4;
+      }
+    }
+  }
+}
+
+/** Follows `Input`, `Window` and `Output` in the arguments. */
+@unmanaged
+class Grid {
+  rows: i32;
+  columns: i32;
+  /** Output pixels packed at a time. */
+  block: i32;
+  /** Rows of all images. */
+  totalRows: i32;
+  rowsPerChunk: i32;
+  chunksPerGroup: i32;
+  weights: usize;
+  groupBytes: usize;
+  /** Entries of the table, and its address relative to the arguments: planes by tap and input quad. */
+  planes: i32;
+  table: usize;
+  /** Bytes of packed input in `local`; the products follow. */
+  inputBytes: usize;
+}
+
+/** Direct convolution, also of the gradient of the input: rows of output pixels, any window. */
+export function convDirect(args: usize, chunk: i32, local: usize): void {
+  const input = changetype<Input>(args);
+  const window = changetype<Window>(args + offsetof<Input>());
+  const output = changetype<Output>(args + offsetof<Input>() + offsetof<Window>());
+  const grid = changetype<Grid>(args + offsetof<Input>() + offsetof<Window>() + offsetof<Output>());
+  const group = chunk / grid.chunksPerGroup;
+  const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
+  const to = min(from + grid.rowsPerChunk, grid.totalRows);
+  const quads = (output.channels + 3) >> 2;
+  const first = group * output.channels;
+  const weights = grid.weights + (group as usize) * grid.groupBytes;
+  const products = local + grid.inputBytes;
+  for (let row = from; row < to; row++) {
+    const n = row / grid.rows;
+    const oy = row - n * grid.rows;
+    for (let ox = 0; ox < grid.columns; ox += grid.block) {
+      const count = min(grid.block, grid.columns - ox);
+      packWindow(args, input, window, group, n, oy, ox, count, local);
+      multiplyPlanes(args + grid.table, grid.planes, local, weights, quads, count, products);
+      const y = output.y + (n as usize) * output.image + (oy as usize) * output.row +
+        (ox as usize) * output.pixel + ((first as usize) << 2);
+      const r = output.residual ? output.residual + (n as usize) * output.residualImage +
+        (oy as usize) * output.residualRow + (ox as usize) * output.residualPixel + ((first as usize) << 2) : 0;
+      writePixels(output, first, products, count, y, r);
+    }
+  }
+}

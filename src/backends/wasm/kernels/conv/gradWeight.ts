@@ -1,0 +1,87 @@
+import { Input, packPixels, packWindow, Window } from './input';
+import { outerPlanes, planeBytes } from './gemm';
+
+/** Follows `Input` (x), `Window` and `Input` (gy) in the arguments. */
+@unmanaged
+class Grid {
+  block: i32;
+  totalRows: i32;
+  rowsPerChunk: i32;
+  chunksPerGroup: i32;
+  partials: usize;
+  partialBytes: usize;
+  planes: i32;
+  table: usize;
+  inputBytes: usize;
+}
+
+/** One partial weight gradient per chunk of rows: `[tap][input][output]`, channel counts filled up to multiples of 4. */
+export function convGradWeight(args: usize, chunk: i32, local: usize): void {
+  const input = changetype<Input>(args);
+  const window = changetype<Window>(args + offsetof<Input>());
+  const gradient = changetype<Input>(args + offsetof<Input>() + offsetof<Window>());
+  const grid = changetype<Grid>(args + 2 * offsetof<Input>() + offsetof<Window>());
+  const group = chunk / grid.chunksPerGroup;
+  const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
+  const to = min(from + grid.rowsPerChunk, grid.totalRows);
+  const quads = (gradient.channels + 3) >> 2;
+  const first = group * gradient.channels;
+  const outBytes = (quads as usize) << 6;
+  const partial = grid.partials + (chunk as usize) * grid.partialBytes;
+  const table = args + grid.table;
+  const g = local + grid.inputBytes;
+  memory.fill(partial, 0, grid.partialBytes);
+  for (let row = from; row < to; row++) {
+    const n = row / gradient.height;
+    const oy = row - n * gradient.height;
+    const line = gradient.x + (n as usize) * gradient.image + (oy as usize) * gradient.row +
+      ((first as usize) << 2);
+    for (let ox = 0; ox < gradient.width; ox += grid.block) {
+      const count = min(grid.block, gradient.width - ox);
+      packWindow(args, input, window, group, n, oy, ox, count, local);
+      const src = line + (ox as usize) * gradient.pixel;
+      packPixels(args, gradient, first, src, gradient.pixel, count, g, planeBytes);
+      let out = partial;
+      for (let i = 0; i < grid.planes; i++) {
+        outerPlanes(local + load<usize>(table + ((i as usize) << 2)), g, quads, count, out);
+        out += outBytes;
+      }
+    }
+  }
+}
+
+@unmanaged
+class ReduceArgs {
+  partials: usize;
+  partialBytes: usize;
+  chunksPerGroup: i32;
+  taps: i32;
+  inputs: i32;
+  outputs: i32;
+  gw: usize;
+  /** Output channels of all groups, in bytes. */
+  rowBytes: usize;
+}
+
+/** Adds the partials in chunk order. One chunk: one tap of one group. */
+export function convReduceWeights(args: usize, chunk: i32, local: usize): void {
+  const a = changetype<ReduceArgs>(args);
+  const group = chunk / a.taps;
+  const tap = chunk - group * a.taps;
+  const inputs = (a.inputs + 3) & ~3;
+  const outputs = (a.outputs + 3) & ~3;
+  const first = a.partials + ((group * a.chunksPerGroup) as usize) * a.partialBytes +
+    ((tap * inputs * outputs) << 2);
+  for (let i = 0; i < a.inputs; i++) {
+    const dst = a.gw + ((tap * a.inputs + i) as usize) * a.rowBytes + ((group * a.outputs) << 2);
+    for (let o = 0; o < a.outputs; o++) {
+      let sum: f32 = 0;
+      let src = first + ((i * outputs + o) << 2);
+      for (let c = 0; c < a.chunksPerGroup; c++) {
+        sum += load<f32>(src);
+        src += a.partialBytes;
+      }
+      store<f32>(dst + (o << 2), sum);
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/** Reading a convolution's input: prologue, normalisation and zero padding, packed into planes. */
+import { madd, prelu4 } from '../lanes';
+
+/** A tensor as a convolution reads it; steps in bytes, `channels` of one group. */
+@unmanaged
+export class Input {
+  x: usize;
+  image: usize;
+  row: usize;
+  pixel: usize;
+  height: i32;
+  width: i32;
+  channels: i32;
+  /** For u8: address relative to the arguments of `[scale…, shift…]` of all `2·normalized` channels; else 0. */
+  normalize: usize;
+  normalized: i32;
+  scale: usize;
+  shift: usize;
+  slope: usize;
+}
+
+/** Ones in the lanes of the channels that exist, `rest` of them left. */
+// @ts-ignore: decorator
+@inline
+export function laneMask(rest: i32): v128 {
+  return i32x4.gt_s(i32x4.splat(rest), i32x4(0, 1, 2, 3));
+}
+
+// @ts-ignore: decorator
+@inline
+function pack(
+  src: usize, step: usize, dst: usize, end: usize, bytes: bool,
+  nScale: v128, nShift: v128, prologue: bool, scale: v128, shift: v128, slope: v128, mask: v128,
+): void {
+  while (dst < end) {
+    let v: v128;
+    if (bytes) {
+      v = f32x4.convert_i32x4_s(
+        i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src))),
+      );
+      v = madd(v, nScale, nShift);
+    } else {
+      v = v128.load(src);
+    }
+    if (prologue) v = prelu4(madd(v, scale, shift), slope);
+    // Lanes past the last channel may hold anything, NaN too: cleared bit by bit.
+    v128.store(dst, v128.and(v, mask));
+    src += step;
+    dst += 16;
+  }
+}
+
+/**
+ * Packs `count` pixels, `step` bytes apart, into planes `plane` bytes apart: 4 channels each, the last one filled up
+ * with zeros. `src`: the first pixel's first channel, which is channel `first` of the tensor.
+ */
+export function packPixels(
+  args: usize, input: Input, first: i32, src: usize, step: usize, count: i32, dst: usize, plane: usize,
+): void {
+  const bytes = input.normalize != 0;
+  const prologue = input.scale != 0 || input.slope != 0;
+  const simple = !bytes && !prologue;
+  let c = 0;
+  if (simple) {
+    // Pixel by pixel: memory is read in its order.
+    const body = ((input.channels & ~3) << 2) as usize;
+    let pixel = src;
+    for (let i = 0; i < count; i++) {
+      let to = dst + ((i as usize) << 4);
+      for (let at: usize = 0; at < body; at += 16) {
+        v128.store(to, v128.load(pixel + at));
+        to += plane;
+      }
+      pixel += step;
+    }
+    c = input.channels & ~3;
+    src += body;
+    dst += plane * ((c >> 2) as usize);
+  }
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  for (; c < input.channels; c += 4) {
+    const end = dst + ((count as usize) << 4);
+    const at = ((first + c) as usize) << 2;
+    const mask = laneMask(input.channels - c);
+    const scale = input.scale ? v128.load(input.scale + at) : one;
+    const shift = input.scale ? v128.load(input.shift + at) : zero;
+    const slope = input.slope ? v128.load(input.slope + at) : one;
+    if (bytes) {
+      const table = args + input.normalize + at;
+      const nScale = v128.load(table);
+      const nShift = v128.load(table + ((input.normalized as usize) << 2));
+      if (prologue) pack(src, step, dst, end, true, nScale, nShift, true, scale, shift, slope, mask);
+      else pack(src, step, dst, end, true, nScale, nShift, false, scale, shift, slope, mask);
+      src += 4;
+    } else {
+      pack(src, step, dst, end, false, one, zero, true, scale, shift, slope, mask);
+      src += 16;
+    }
+    dst += plane;
+  }
+}
+
+/** Zeros in `count` pixels of all planes of one group. */
+export function packZeros(input: Input, count: i32, dst: usize, plane: usize): void {
+  if (count <= 0) return;
+  for (let c = 0; c < input.channels; c += 4) {
+    memory.fill(dst, 0, (count as usize) << 4);
+    dst += plane;
+  }
+}
+
+/** Where the taps of a window read: slots of input pixels, each shared by the taps whose pixels overlap. */
+@unmanaged
+export class Window {
+  strideY: i32;
+  strideX: i32;
+  slots: i32;
+  /** Address relative to the arguments of `[dy, dx, extra]` per slot. */
+  slotTable: usize;
+  /** Bytes from plane to plane in a slot. */
+  plane: usize;
+}
+
+/** Packs what `count` outputs from `(oy, ox)` of image `n` read: for each slot, `count + extra` pixels. */
+export function packWindow(
+  args: usize, input: Input, window: Window, group: i32, n: i32, oy: i32, ox: i32, count: i32, dst: usize,
+): void {
+  const quads = ((input.channels + 3) >> 2) as usize;
+  const plane = window.plane;
+  const stride = window.strideX;
+  const step = input.pixel * (stride as usize);
+  const first = group * input.channels;
+  const image = input.x + (n as usize) * input.image + ((first as usize) << (input.normalize ? 0 : 2));
+  let slot = args + window.slotTable;
+  for (let s = 0; s < window.slots; s++) {
+    const iy = oy * window.strideY + load<i32>(slot);
+    const ix = ox * stride + load<i32>(slot, 4);
+    const total = count + load<i32>(slot, 8);
+    if (iy < 0 || iy >= input.height || ix >= input.width) {
+      packZeros(input, total, dst, plane);
+    } else {
+      const from = min(total, ix < 0 ? (stride - 1 - ix) / stride : 0);
+      const to = max(from, min(total, (input.width - ix + stride - 1) / stride));
+      packZeros(input, from, dst, plane);
+      const src = image + (iy as usize) * input.row + ((ix + from * stride) as usize) * input.pixel;
+      packPixels(args, input, first, src, step, to - from, dst + ((from as usize) << 4), plane);
+      packZeros(input, total - to, dst + ((to as usize) << 4), plane);
+    }
+    slot += 12;
+    dst += quads * plane;
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Convolutions of one tap, without a prologue: pixels are read where they lie and outputs leave from registers. A few
+ * pixels at a time meet all weights, so that memory is read and written in small portions between the products.
+ */
+import { Input } from './input';
+import { Output, storeLanes } from './output';
+import { madd, prelu4 } from '../lanes';
+
+/** A multiple of the pixels that each product takes. */
+const blockPixels: i32 = 24;
+
+/** Follows `Input` and `Output` in the arguments. */
+@unmanaged
+class Point {
+  rows: i32;
+  columns: i32;
+  totalRows: i32;
+  rowsPerChunk: i32;
+  strideY: i32;
+  strideX: i32;
+  /** As `convPackWeights` leaves them. */
+  weights: usize;
+  /** Bytes of zeros, then of ones, for all outputs at the start of `local`; then comes room for a pixel. */
+  ones: usize;
+}
+
+/** What pixels and their outputs share. */
+@unmanaged
+class Block {
+  xStep: usize;
+  inputBytes: usize;
+  yStep: usize;
+  rStep: usize;
+}
+
+// @ts-ignore: decorator
+@inline
+function write(y: usize, v: v128, bias: usize, slope: usize, r: usize, add: bool, rest: i32): void {
+  v = prelu4(f32x4.add(v, v128.load(bias)), v128.load(slope));
+  if (add) v = f32x4.add(v, v128.load(r));
+  if (rest >= 4) v128.store(y, v);
+  else storeLanes(y, v, rest);
+}
+
+/** 3 pixels × 12 outputs; `rest`: channels from the last quad on. Pixels past `count` are computed in vain. */
+// @ts-ignore: decorator
+@inline
+function point3x12(
+  k: Block, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let c2 = f32x4.splat(0);
+  let x0 = x;
+  let x1 = count > 1 ? x0 + k.xStep : x0;
+  let x2 = count > 2 ? x1 + k.xStep : x0;
+  const end = x + k.inputBytes;
+  while (x0 < end) {
+    const w0 = v128.load(w, 0);
+    const w1 = v128.load(w, 16);
+    const w2 = v128.load(w, 32);
+    const v0 = v128.load32_splat(x0);
+    const v1 = v128.load32_splat(x1);
+    const v2 = v128.load32_splat(x2);
+    a0 = madd(v0, w0, a0);
+    b0 = madd(v0, w1, b0);
+    c0 = madd(v0, w2, c0);
+    a1 = madd(v1, w0, a1);
+    b1 = madd(v1, w1, b1);
+    c1 = madd(v1, w2, c1);
+    a2 = madd(v2, w0, a2);
+    b2 = madd(v2, w1, b2);
+    c2 = madd(v2, w2, c2);
+    x0 += 4;
+    x1 += 4;
+    x2 += 4;
+    w += 48;
+  }
+  write(y, a0, bias, slope, r, add, 4);
+  write(y + 16, b0, bias + 16, slope + 16, r + 16, add, 4);
+  write(y + 32, c0, bias + 32, slope + 32, r + 32, add, rest);
+  if (count < 2) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a1, bias, slope, r, add, 4);
+  write(y + 16, b1, bias + 16, slope + 16, r + 16, add, 4);
+  write(y + 32, c1, bias + 32, slope + 32, r + 32, add, rest);
+  if (count < 3) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a2, bias, slope, r, add, 4);
+  write(y + 16, b2, bias + 16, slope + 16, r + 16, add, 4);
+  write(y + 32, c2, bias + 32, slope + 32, r + 32, add, rest);
+}
+
+/** 4 pixels × 8 outputs. */
+// @ts-ignore: decorator
+@inline
+function point4x8(
+  k: Block, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let x0 = x;
+  let x1 = count > 1 ? x0 + k.xStep : x0;
+  let x2 = count > 2 ? x1 + k.xStep : x0;
+  let x3 = count > 3 ? x2 + k.xStep : x0;
+  const end = x + k.inputBytes;
+  while (x0 < end) {
+    const w0 = v128.load(w, 0);
+    const w1 = v128.load(w, 16);
+    const v0 = v128.load32_splat(x0);
+    const v1 = v128.load32_splat(x1);
+    const v2 = v128.load32_splat(x2);
+    const v3 = v128.load32_splat(x3);
+    a0 = madd(v0, w0, a0);
+    b0 = madd(v0, w1, b0);
+    a1 = madd(v1, w0, a1);
+    b1 = madd(v1, w1, b1);
+    a2 = madd(v2, w0, a2);
+    b2 = madd(v2, w1, b2);
+    a3 = madd(v3, w0, a3);
+    b3 = madd(v3, w1, b3);
+    x0 += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
+    w += 32;
+  }
+  write(y, a0, bias, slope, r, add, 4);
+  write(y + 16, b0, bias + 16, slope + 16, r + 16, add, rest);
+  if (count < 2) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a1, bias, slope, r, add, 4);
+  write(y + 16, b1, bias + 16, slope + 16, r + 16, add, rest);
+  if (count < 3) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a2, bias, slope, r, add, 4);
+  write(y + 16, b2, bias + 16, slope + 16, r + 16, add, rest);
+  if (count < 4) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a3, bias, slope, r, add, 4);
+  write(y + 16, b3, bias + 16, slope + 16, r + 16, add, rest);
+}
+
+/** 4 pixels × 4 outputs. */
+// @ts-ignore: decorator
+@inline
+function point4x4(
+  k: Block, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let x0 = x;
+  let x1 = count > 1 ? x0 + k.xStep : x0;
+  let x2 = count > 2 ? x1 + k.xStep : x0;
+  let x3 = count > 3 ? x2 + k.xStep : x0;
+  const end = x + k.inputBytes;
+  while (x0 < end) {
+    const w0 = v128.load(w);
+    a0 = madd(v128.load32_splat(x0), w0, a0);
+    a1 = madd(v128.load32_splat(x1), w0, a1);
+    a2 = madd(v128.load32_splat(x2), w0, a2);
+    a3 = madd(v128.load32_splat(x3), w0, a3);
+    x0 += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
+    w += 16;
+  }
+  write(y, a0, bias, slope, r, add, rest);
+  if (count > 1) write(y + k.yStep, a1, bias, slope, r + k.rStep, add, rest);
+  if (count > 2) write(y + 2 * k.yStep, a2, bias, slope, r + 2 * k.rStep, add, rest);
+  if (count > 3) write(y + 3 * k.yStep, a3, bias, slope, r + 3 * k.rStep, add, rest);
+}
+
+/** All outputs of `count` pixels. */
+// @ts-ignore: decorator
+@inline
+function pointBlock(
+  k: Block, x: usize, w: usize, wRow: usize, y: usize, r: usize, bias: usize, slope: usize,
+  count: i32, channels: i32, add: bool,
+): void {
+  for (; channels > 8; channels -= 12) {
+    for (let p = 0; p < count; p += 3) {
+      const i = p as usize;
+      point3x12(
+        k, x + i * k.xStep, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 8,
+      );
+    }
+    w += 48 * wRow;
+    y += 48;
+    r += 48;
+    bias += 48;
+    slope += 48;
+  }
+  if (channels <= 0) return;
+  for (let p = 0; p < count; p += 4) {
+    const i = p as usize;
+    const at = x + i * k.xStep;
+    if (channels > 4) {
+      point4x8(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 4);
+    } else {
+      point4x4(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels);
+    }
+  }
+}
+
+export function convPointwise(args: usize, chunk: i32, local: usize): void {
+  const input = changetype<Input>(args);
+  const output = changetype<Output>(args + offsetof<Input>());
+  const a = changetype<Point>(args + offsetof<Input>() + offsetof<Output>());
+  const from = chunk * a.rowsPerChunk;
+  const to = min(from + a.rowsPerChunk, a.totalRows);
+  memory.fill(local, 0, a.ones);
+  for (let at: usize = 0; at < a.ones; at += 4) store<f32>(local + a.ones + at, 1);
+  const bias = output.bias ? output.bias : local;
+  const slope = output.slope ? output.slope : local + a.ones;
+  const k = changetype<Block>(local + 2 * a.ones);
+  k.xStep = (a.strideX as usize) * input.pixel;
+  k.inputBytes = (input.channels as usize) << 2;
+  k.yStep = output.pixel;
+  k.rStep = output.residualPixel;
+  const wRow = ((input.channels + 3) & ~3) as usize;
+  for (let row = from; row < to; row++) {
+    const n = (row / a.rows) as usize;
+    const i = (row - (n as i32) * a.rows) as usize;
+    let x = input.x + n * input.image + i * (a.strideY as usize) * input.row;
+    let y = output.y + n * output.image + i * output.row;
+    let r = output.residual + n * output.residualImage + i * output.residualRow;
+    for (let left = 0; left < a.columns; left += blockPixels) {
+      const count = min(blockPixels, a.columns - left);
+      if (output.residual) pointBlock(k, x, a.weights, wRow, y, r, bias, slope, count, output.channels, true);
+      else pointBlock(k, x, a.weights, wRow, y, r, bias, slope, count, output.channels, false);
+      x += (blockPixels as usize) * k.xStep;
+      y += (blockPixels as usize) * k.yStep;
+      r += (blockPixels as usize) * k.rStep;
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Convolutions with 3 taps in one direction, any dilation d, as one-dimensional Winograd F(4, 3): outputs p, p + d,
+ * p + 2d, p + 3d form a tile, which takes 6 multiplications per pair of channels instead of 12
+ * (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016; points 0, ±1, ±2, ∞):
+ *
+ *     y = Aᵀ[(G·w) ⊙ (Bᵀ·x)]
+ *
+ * The weight gradient is F(3, 4) at the same points: gw = Âᵀ·Σ_tiles[(Ĝ·gy) ⊙ (Bᵀ·x)].
+ */
+import { Input } from './input';
+import { Output } from './output';
+import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes, tilesPerBlock } from './gemm';
+import { multiplyI16Planes } from './i16';
+import { fillConstants, placeTiles, Tiles } from './tiles';
+import { transformI16Inputs, transformI16Outputs } from './winograd1dI16';
+import { transformGradients, transformInputs, transformOutputs } from './winograd1dTransforms';
+
+// @ts-ignore: decorator
+@inline
+function convolve(args: usize, chunk: i32, local: usize, integers: bool): void {
+  const input = changetype<Input>(args);
+  const output = changetype<Output>(args + offsetof<Input>());
+  const tiles = changetype<Tiles>(args + offsetof<Input>() + offsetof<Output>());
+  const to = min((chunk + 1) * tiles.perChunk, tiles.total);
+  const places = local + tiles.places;
+  const v = local + tiles.inputs;
+  const m = local + tiles.products;
+  fillConstants(tiles, local);
+  for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
+    const count = min(tilesPerBlock, to - first);
+    placeTiles(tiles, first, count, places);
+    convolveTiles(
+      args, input, output, tiles, places, count, input.x, output.y, output.residual, local, v, m, integers,
+    );
+  }
+}
+
+/** One block of tiles from input to output, multiplied as float32 or, with `integers`, as 16-bit integers. */
+// @ts-ignore: decorator
+@inline
+export function convolveTiles(
+  args: usize, input: Input, output: Output, tiles: Tiles, places: usize, count: i32, x: usize, y: usize,
+  residual: usize, local: usize, v: usize, m: usize, integers: bool,
+): void {
+  const outQuads = (output.channels + 3) >> 2;
+  const table = args + tiles.table;
+  if (integers) {
+    const unit = transformI16Inputs(input, tiles, places, count, x, local, v);
+    const octs = (input.channels + 7) >> 3;
+    for (let k: usize = 0; k < 6; k++) {
+      const at = k * coefficientBytes;
+      multiplyI16Planes(table, octs, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
+    }
+    transformI16Outputs(output, tiles, input.channels, unit, places, count, y, residual, local, m);
+  } else {
+    transformInputs(args, input, tiles, places, count, x, local, v);
+    const inQuads = (input.channels + 3) >> 2;
+    for (let k: usize = 0; k < 6; k++) {
+      const at = k * coefficientBytes;
+      multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
+    }
+    transformOutputs(output, tiles, places, count, y, residual, local, m);
+  }
+}
+
+/** Forward, or with respect to the input: `y = conv(x̂)`, then the epilogue. */
+export function convWinograd1d(args: usize, chunk: i32, local: usize): void {
+  convolve(args, chunk, local, false);
+}
+
+/** The same with products of 16-bit integers; no prologue. */
+export function convWinograd1dI16(args: usize, chunk: i32, local: usize): void {
+  convolve(args, chunk, local, true);
+}
+
+/** One partial weight gradient per chunk, in the transformed domain: `[coefficient][input][output]`. */
+export function convGradWeightWinograd1d(args: usize, chunk: i32, local: usize): void {
+  const input = changetype<Input>(args);
+  const gradient = changetype<Input>(args + offsetof<Input>());
+  const tiles = changetype<Tiles>(args + 2 * offsetof<Input>());
+  const to = min((chunk + 1) * tiles.perChunk, tiles.total);
+  const places = local + tiles.places;
+  const v = local + tiles.inputs;
+  const g = local + tiles.products;
+  const inQuads = (input.channels + 3) >> 2;
+  const outQuads = (gradient.channels + 3) >> 2;
+  const partial = tiles.weights + (chunk as usize) * tiles.weightBytes;
+  memory.fill(partial, 0, tiles.weightBytes);
+  fillConstants(tiles, local);
+  for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
+    const count = min(tilesPerBlock, to - first);
+    placeTiles(tiles, first, count, places);
+    transformInputs(args, input, tiles, places, count, input.x, local, v);
+    transformGradients(gradient, tiles, places, count, gradient.x, local, g);
+    let out = partial;
+    for (let k: usize = 0; k < 6; k++) {
+      let x = v + k * coefficientBytes;
+      for (let q = 0; q < inQuads; q++) {
+        outerPlanes(x, g + k * coefficientBytes, outQuads, count, out);
+        x += planeBytes;
+        out += (outQuads as usize) << 6;
+      }
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import type { CallFor } from '../../../graph/planned.js';
+import type { WasmKernel } from '../stage.js';
+import { cut, f32, pointer, scratchPointer, strided } from '../stage.js';
+import { axes, rowBytes } from './resize.js';
+
+/** Coarse rows per chunk. */
+const bandRows = 4;
+
+/** Scratch: per band a row of gradients and two float64, then one float32. */
+function layout({ inputs: { logits } }: CallFor<'crossEntropy'>) {
+  const bands = Math.ceil(logits.shape[1] / bandRows);
+  const chunks = bands * logits.shape[0];
+  const belowBytes = Math.ceil(rowBytes(logits) / 64) * 64;
+  const partials = chunks * belowBytes;
+  const inverse = partials + 16 * chunks;
+  return { bands, chunks, belowBytes, partials, inverse, bytes: inverse + 4 };
+}
+
+export const crossEntropy: WasmKernel<'crossEntropy'> = {
+  scratchBytes: (call) => layout(call).bytes,
+  lower(call) {
+    const { logits, labels, classWeights } = call.inputs;
+    const { loss, glogits } = call.outputs;
+    const { ignore, labelSmoothing } = call.attrs;
+    const [images, height, width, classes] = logits.shape;
+    const { bands, chunks, belowBytes, partials, inverse } = layout(call);
+    const at = scratchPointer(call);
+    const scaling = cut(images * height, 16384 / (width * classes));
+    const padded = Math.ceil(classes / 4) * 4;
+    const args = [
+      ...[...strided(logits), ...strided(labels), pointer(classWeights), ...strided(glogits), pointer(loss)],
+      ...[classes, images, ignore, f32(labelSmoothing), bandRows, bands],
+      ...[at, belowBytes, at + partials, at + inverse, scaling.per, f32(width / labels.shape[2])],
+      ...axes(logits, labels),
+    ];
+    return [
+      // Eight pixels' weights, logits and sums; their exponentials per class; four rows of coarse pixels.
+      { kernel: 'crossEntropy', chunks, args, localBytes: 192 + 32 * padded + 4 * rowBytes(logits) },
+      { kernel: 'crossEntropyJoin', chunks: 1, args },
+      { kernel: 'crossEntropyScale', chunks: scaling.chunks, args },
+    ];
+  },
+};

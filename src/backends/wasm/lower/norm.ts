@@ -1,0 +1,130 @@
+import type { TensorRef } from '../../../graph/planned.js';
+import type { Stage, WasmKernel } from '../stage.js';
+import { cutPixels, f32, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
+import { partialsOver } from './sums.js';
+
+/** Address of one row of `stats`: 0 mean, 1 variance, 2 `1/√(variance + eps)`. */
+const statsRow = (stats: TensorRef, row: 0 | 1 | 2): number => pointer(stats) + 4 * row * stats.pixelStride;
+
+export const batchStats: WasmKernel<'batchStats'> = {
+  scratchBytes: ({ inputs: { x } }) => partialsOver(x, 2).bytes,
+  lower(call) {
+    const { x } = call.inputs;
+    const { per, chunks, blockBytes } = partialsOver(x, 2);
+    const channels = x.shape[3];
+    const args = [
+      ...[...strided(x), channels, pixelsOf(x), per],
+      ...[scratchPointer(call), blockBytes, chunks, ...strided(call.outputs.stats), f32(call.attrs.eps)],
+    ];
+    return [
+      { kernel: 'batchStats', chunks, args, localBytes: 4 * channels },
+      { kernel: 'batchStatsJoin', chunks: 1, args },
+    ];
+  },
+};
+
+export const runningStats: WasmKernel<'runningStats'> = {
+  lower({
+    inputs: { stats, mean, variance },
+    outputs: { newMean, newVariance },
+    attrs: { momentum, count },
+  }) {
+    return [
+      {
+        kernel: 'runningStats',
+        chunks: 1,
+        args: [
+          ...[statsRow(stats, 0), statsRow(stats, 1), pointer(mean), pointer(variance)],
+          ...[pointer(newMean), pointer(newVariance), mean.shape[3], f32(momentum), f32(count / (count - 1))],
+        ],
+      },
+    ];
+  },
+};
+
+/** Rows of float32 that `batchNormGrad` keeps behind its partial sums. */
+const coefficientBytes = (channels: number): number => Math.ceil(channels / 16) * 64;
+
+export const batchNormGrad: WasmKernel<'batchNormGrad'> = {
+  scratchBytes: ({ inputs: { x } }) => partialsOver(x, 3).bytes + 3 * coefficientBytes(x.shape[3]),
+  lower(call) {
+    const { x, stats, gamma, beta, slope, gy } = call.inputs;
+    const { gx, ggamma, gbeta, gslope } = call.outputs;
+    const { per, chunks, blockBytes, bytes } = partialsOver(x, 3);
+    const at = scratchPointer(call);
+    const channels = x.shape[3];
+    const args = [
+      ...[...strided(x), ...strided(gy), ...strided(gx)],
+      ...[statsRow(stats, 0), statsRow(stats, 2), pointer(gamma), pointer(beta), pointer(slope)],
+      ...[pointer(ggamma), pointer(gbeta), pointer(gslope)],
+      ...[channels, pixelsOf(x), per, chunks, at, blockBytes, at + bytes, coefficientBytes(channels)],
+    ];
+    return [
+      { kernel: 'batchNormGradReduce', chunks, args },
+      { kernel: 'batchNormGradJoin', chunks: 1, args },
+      { kernel: 'batchNormGradApply', chunks, args },
+    ];
+  },
+};
+
+export const normCoefficients: WasmKernel<'normCoefficients'> = {
+  lower: ({ inputs: { stats, gamma, beta }, outputs }) => [
+    coefficients({ mean: statsRow(stats, 0), rstd: statsRow(stats, 2), gamma, beta, ...outputs }),
+  ],
+};
+
+export const foldCoefficients: WasmKernel<'foldCoefficients'> = {
+  lower: ({ inputs: { gamma, beta, mean, variance }, outputs, attrs: { eps } }) => [
+    coefficients({ mean: pointer(mean), variance: pointer(variance), eps, gamma, beta, ...outputs }),
+  ],
+};
+
+/** By `rstd`, or by `variance` and `eps`: addresses of their vectors, 0 for the one not given. */
+function coefficients(from: {
+  readonly mean: number;
+  readonly rstd?: number;
+  readonly variance?: number;
+  readonly eps?: number;
+  readonly gamma: TensorRef;
+  readonly beta: TensorRef;
+  readonly scale: TensorRef;
+  readonly shift: TensorRef;
+}): Stage {
+  const { mean, rstd = 0, variance = 0, eps = 0, gamma, beta, scale, shift } = from;
+  const vectors = [pointer(gamma), pointer(beta), pointer(scale), pointer(shift)];
+  return {
+    kernel: 'coefficients',
+    chunks: 1,
+    args: [mean, rstd, variance, ...vectors, gamma.shape[3], f32(eps)],
+  };
+}
+
+export const affine: WasmKernel<'affine'> = {
+  lower({ inputs: { x, scale, shift, slope, residual }, outputs: { y }, attrs: { sign } }) {
+    const { per, chunks } = cutPixels(y);
+    return [
+      {
+        kernel: 'affine',
+        chunks,
+        args: [
+          ...[...strided(x), pointer(scale), pointer(shift), pointer(slope)],
+          ...[...strided(residual), ...strided(y), y.shape[3], pixelsOf(y), per, f32(sign)],
+        ],
+      },
+    ];
+  },
+};
+
+/** Belongs to `ops/conv.ts`, but is a batch norm's fold. */
+export const scaleWeight: WasmKernel<'scaleWeight'> = {
+  lower({ inputs: { weight, scale }, outputs: { y } }) {
+    const { per, chunks } = cutPixels(y);
+    return [
+      {
+        kernel: 'scaleWeight',
+        chunks,
+        args: [...strided(weight), pointer(scale), ...strided(y), y.shape[3], pixelsOf(y), per],
+      },
+    ];
+  },
+};

@@ -1,0 +1,12 @@
+import { sizeOf } from '../../../graph/ir.js';
+import type { WasmKernel } from '../stage.js';
+import { cut, pointer } from '../stage.js';
+
+export const adam: WasmKernel<'adam'> = {
+  lower({ inputs: { param, grad, m, v, hyper }, outputs: { newParam, newM, newV } }) {
+    const count = sizeOf(param.shape);
+    const { per, chunks } = cut(count, 8192);
+    const tensors = [param, grad, m, v, newParam, newM, newV, hyper];
+    return [{ kernel: 'adam', chunks, args: [...tensors.map(pointer), count, per] }];
+  },
+};

@@ -1,0 +1,120 @@
+import { UserError } from '../../../errors.js';
+import type { TensorRef } from '../../../graph/planned.js';
+import type { PyramidAttrs } from '../../../ops/pool.js';
+import type { WasmKernel, Word } from '../stage.js';
+import { f32, pointer, strided } from '../stage.js';
+
+const largestWindow = 7;
+
+/** Rows of the result per chunk: enough that the rows which windows share are a small part of what it reads. */
+const bandRows = 8;
+const tileChannels = 16;
+
+/** How the result is cut up, and the private memory a tile needs. */
+interface Tiling {
+  readonly words: readonly Word[];
+  readonly chunks: number;
+  readonly localBytes: number;
+}
+
+/** `across(n)`: pixels of the input that n pixels of the result see in one direction. `extraRows`: of the tile. */
+function tiling(
+  [n, height, , channels]: TensorRef['shape'],
+  across: (pixels: number) => number,
+  extraRows: number,
+): Tiling {
+  const padded = Math.min(tileChannels, Math.ceil(channels / 4) * 4);
+  const tileColumns = (32 * tileChannels) / padded;
+  const bands = Math.ceil(height / bandRows);
+  return {
+    words: [bandRows, bands, tileColumns, tileChannels],
+    chunks: n * bands,
+    localBytes: (across(bandRows) + extraRows) * across(tileColumns) * padded * 4,
+  };
+}
+
+/** Of the input, for one row of a tile of all channels: seven rows and their sums stay in a second-level cache. */
+const denseBytes = 49152;
+const denseBandRows = 32;
+/** Of the result in a tile, at least. */
+const leastColumns = 4;
+
+/** Tiles of all channels, one per chunk; `rows`: those of a tile's width in private memory. */
+function denseTiling(
+  [n, height, width, channels]: TensorRef['shape'],
+  across: (pixels: number) => number,
+  rows: number,
+): Tiling {
+  const bandRows = Math.min(denseBandRows, Math.max(8, Math.ceil((n * height) / 8)));
+  const bands = Math.ceil(height / bandRows);
+  const step = across(2) - across(1);
+  const fitting = Math.floor((denseBytes / (4 * channels) - across(1)) / step) + 1;
+  const most = Math.max(leastColumns, fitting);
+  const tileColumns = Math.ceil(width / Math.ceil(width / most));
+  return {
+    words: [bandRows, bands, tileColumns, channels],
+    chunks: n * bands * Math.ceil(width / tileColumns),
+    localBytes: rows * across(tileColumns) * channels * 4,
+  };
+}
+
+/** Radius, and four ring weights: `ring[r] = Σ 1/k²` over the windows k that reach r pixels from the centre. */
+function rings({ kernels }: PyramidAttrs): { radius: number; words: Word[] } {
+  const largest = Math.max(...kernels);
+  if (largest > largestWindow) {
+    throw new UserError(
+      `pyramidPool: the CPU backend pools windows up to ${largestWindow}×${largestWindow}, got ${largest}`,
+    );
+  }
+  const radius = (largest - 1) / 2;
+  const ring = [0, 1, 2, 3].map((r) =>
+    kernels.filter((k) => k >= 2 * r + 1).reduce((sum, k) => sum + 1 / (k * k), 0),
+  );
+  return { radius, words: [radius, ...ring.map(f32)] };
+}
+
+export const pyramidPool: WasmKernel<'pyramidPool'> = {
+  lower({ inputs, outputs: { y }, attrs }) {
+    const { x, preScale, preShift, preSlope, scale, shift, slope } = inputs;
+    const { radius, words } = rings(attrs);
+    const { stride } = attrs;
+    const across = (pixels: number) => (pixels - 1) * stride + 1 + 2 * radius;
+    const dense = x.shape[3] % 4 === 0 && x.pixelStride === x.shape[3] && !preScale && !preSlope;
+    const tiles = dense ? denseTiling(y.shape, across, radius + 2) : tiling(y.shape, across, radius + 1);
+    const vectors = [preScale, preShift, preSlope, scale, shift, slope];
+    return [
+      {
+        kernel: dense ? 'pyramidPoolDense' : 'pyramidPool',
+        chunks: tiles.chunks,
+        args: [
+          ...[...strided(x), ...strided(y), 0, 0, ...vectors.map(pointer)],
+          ...[x.shape[1], x.shape[2], y.shape[1], y.shape[2], y.shape[3], stride, ...words, ...tiles.words],
+        ],
+        localBytes: tiles.localBytes,
+      },
+    ];
+  },
+};
+
+export const pyramidPoolGrad: WasmKernel<'pyramidPoolGrad'> = {
+  lower({ inputs: { gy, acc }, outputs: { gx }, attrs }) {
+    const { radius, words } = rings(attrs);
+    const { stride } = attrs;
+    const margin = Math.ceil(radius / stride);
+    const tiles = tiling(gx.shape, (pixels) => Math.ceil(pixels / stride) + 1 + 2 * margin, radius + 2);
+    const noVectors = [0, 0, 0, 0, 0, 0];
+    const sizes = [gy.shape[1], gy.shape[2], gx.shape[1], gx.shape[2], gx.shape[3]];
+    return [
+      {
+        kernel: 'pyramidPoolGrad',
+        chunks: tiles.chunks,
+        args: [
+          ...[...strided(gy), ...strided(gx), ...strided(acc), ...noVectors],
+          ...[...sizes, stride, ...words, ...tiles.words],
+        ],
+        // With the table of terms: eight words for each column modulo the stride.
+        localBytes: tiles.localBytes + Math.ceil(stride / 2) * 64,
+      },
+    ];
+  },
+};

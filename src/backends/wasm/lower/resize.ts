@@ -1,0 +1,107 @@
+import type { CallFor, TensorRef } from '../../../graph/planned.js';
+import type { WasmKernel, Word } from '../stage.js';
+import { cut, f32, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
+
+/** One direction of a bilinear resize from `coarse` to `fine` pixels. */
+export interface Axis {
+  /** `starts[q] … starts[q + 1] − 1`: fine pixels that sample between coarse pixels q and q + 1. */
+  readonly starts: readonly number[];
+  /** Weight of coarse pixel q + 1 at each fine pixel. */
+  readonly fractions: readonly Word[];
+}
+
+/** Source coordinates of `ops/resize.ts`: `s = max(0, (i + ½)·coarse/fine − ½)`. */
+export function axis(coarse: number, fine: number): Axis {
+  const starts = new Array<number>(coarse + 1).fill(fine);
+  const fractions: Word[] = [];
+  let next = 0;
+  for (let i = 0; i < fine; i++) {
+    const s = Math.max(0, ((i + 0.5) * coarse) / fine - 0.5);
+    const q = Math.min(Math.floor(s), coarse - 1);
+    while (next <= q) starts[next++] = i;
+    fractions.push(f32(s - q));
+  }
+  return { starts, fractions };
+}
+
+/** Kernels read fractions eight at a time, past the last too. */
+const vectorTail: readonly Word[] = [0, 0, 0, 0, 0, 0, 0];
+
+/** What kernels take as `Axes`, behind their own arguments: sizes, then the tables of rows and of columns. */
+export function axes(coarse: TensorRef, fine: TensorRef): Word[] {
+  const rows = axis(coarse.shape[1], fine.shape[1]);
+  const columns = axis(coarse.shape[2], fine.shape[2]);
+  return [
+    ...[coarse.shape[1], coarse.shape[2], fine.shape[1], fine.shape[2]],
+    ...rows.starts,
+    ...rows.fractions,
+    ...columns.starts,
+    ...columns.fractions,
+    ...vectorTail,
+  ];
+}
+
+/** Coarse rows per chunk. */
+const bandRows = 4;
+
+export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
+  lower({ inputs: { x }, outputs: { y } }) {
+    const { per, chunks } = cut(y.shape[1], 65536 / (4 * y.shape[2] * y.shape[3]));
+    return [
+      {
+        kernel: 'resizeBilinear',
+        chunks: chunks * y.shape[0],
+        args: [...strided(x), ...strided(y), y.shape[3], per, chunks, ...axes(x, y)],
+        localBytes: rowBytes(x),
+      },
+    ];
+  },
+};
+
+/** A row of coarse pixels, channels padded to whole vectors. */
+export const rowBytes = ({ shape: [, , width, channels] }: TensorRef): number =>
+  width * Math.ceil(channels / 4) * 16;
+
+export const resizeBilinearGrad: WasmKernel<'resizeBilinearGrad'> = {
+  lower({ inputs: { gy }, outputs: { gx } }) {
+    const bands = Math.ceil(gx.shape[1] / bandRows);
+    return [
+      {
+        kernel: 'resizeBilinearGrad',
+        chunks: bands * gx.shape[0],
+        args: [...strided(gx), ...strided(gy), gx.shape[3], bandRows, bands, ...axes(gx, gy)],
+        localBytes: rowBytes(gx),
+      },
+    ];
+  },
+};
+
+/** Logits that already have the size of the labels only need their largest channel. */
+const resizes = ({ inputs: { x }, outputs: { labels } }: CallFor<'resizeArgmax'>): boolean =>
+  x.shape[1] !== labels.shape[1] || x.shape[2] !== labels.shape[2] || labels.pixelStride !== 1;
+
+export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
+  /** The class of every coarse pixel, where there is a resize to do. */
+  scratchBytes: (call) => (resizes(call) ? pixelsOf(call.inputs.x) : 0),
+  lower(call) {
+    const { x } = call.inputs;
+    const { labels } = call.outputs;
+    const channels = x.shape[3];
+    const at = resizes(call) ? scratchPointer(call) : pointer(labels);
+    const { per, chunks } = cut(pixelsOf(x), 16384 / channels);
+    const classes = { kernel: 'argmax', chunks, args: [...strided(x), channels, pixelsOf(x), per, at] };
+    if (!resizes(call)) return [classes];
+    const bands = Math.ceil(x.shape[1] / bandRows);
+    const padded = Math.ceil(channels / 4) * 4;
+    return [
+      classes,
+      {
+        kernel: 'resizeArgmax',
+        chunks: bands * x.shape[0],
+        args: [...strided(x), ...strided(labels), channels, at, bandRows, bands, ...axes(x, labels)],
+        // Largest corner of every class, the classes that can win, and their values left and right of a row.
+        localBytes: 16 * padded,
+      },
+    ];
+  },
+};

@@ -1,0 +1,46 @@
+import { elementBytes } from '../../../graph/ir.js';
+import type { TensorRef } from '../../../graph/planned.js';
+import type { WasmKernel } from '../stage.js';
+import { cut, cutPixels, f32, pixelsOf, strided } from '../stage.js';
+
+const isDense = (ref: TensorRef): boolean => ref.pixelStride === ref.shape[3];
+
+export const copy: WasmKernel<'copy'> = {
+  lower({ inputs: { x }, outputs: { y } }) {
+    const bytes = x.shape[3] * elementBytes[x.dtype];
+    const { per, chunks } = cut(pixelsOf(x), 65536 / bytes);
+    return [
+      {
+        kernel: isDense(x) && isDense(y) ? 'copyDense' : 'copy',
+        chunks,
+        args: [...strided(x), ...strided(y), bytes, pixelsOf(x), per],
+      },
+    ];
+  },
+};
+
+export const add: WasmKernel<'add'> = {
+  lower({ inputs: { a, b }, outputs: { y }, attrs: { sign } }) {
+    const { per, chunks } = cutPixels(y);
+    return [
+      {
+        kernel: 'add',
+        chunks,
+        args: [...strided(a), ...strided(b), ...strided(y), y.shape[3], pixelsOf(y), per, f32(sign)],
+      },
+    ];
+  },
+};
+
+export const scale: WasmKernel<'scale'> = {
+  lower({ inputs: { x }, outputs: { y }, attrs: { factor } }) {
+    const { per, chunks } = cutPixels(y);
+    return [
+      {
+        kernel: 'scale',
+        chunks,
+        args: [...strided(x), ...strided(y), y.shape[3], pixelsOf(y), per, f32(factor)],
+      },
+    ];
+  },
+};

@@ -1,0 +1,58 @@
+import type { Phase } from '../../../graph/ir.js';
+import type { Program } from '../program.js';
+import { Barrier } from './barrier.js';
+
+type Kernel = (args: number, chunk: number, local: number) => void;
+
+/** What a thread is started with; all of it can be sent to any kind of worker. */
+export interface ThreadInit {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly steps: Program['steps'];
+  /** Address of this thread's private memory. */
+  readonly local: number;
+  readonly threads: number;
+}
+
+/** One of the threads that walk a program together, taking chunks from a shared counter. */
+export class Thread {
+  private readonly barrier: Barrier;
+  private readonly kernels: readonly Kernel[];
+
+  constructor(private readonly init: ThreadInit) {
+    const { exports } = new WebAssembly.Instance(init.module, { env: { memory: init.memory } });
+    this.barrier = new Barrier(init.memory.buffer as unknown as SharedArrayBuffer, init.threads);
+    this.kernels = init.steps.map(({ kernel }) => exports[kernel] as Kernel);
+  }
+
+  /**
+   * Runs all stages of the given phases and returns when every thread has. With `times` (one per step), adds the
+   * milliseconds from barrier to barrier. Throws what a kernel throws, after releasing the other threads, which
+   * then return false.
+   */
+  run(phases: readonly Phase[], times?: Float64Array): boolean {
+    const { steps, local } = this.init;
+    const { barrier, kernels } = this;
+    try {
+      // Nobody starts before everybody is awake, so that times are of the work alone.
+      if (!barrier.meet()) return false;
+      let before = performance.now();
+      for (let i = 0; i < steps.length; i++) {
+        const { phase, args, chunks } = steps[i];
+        if (!phases.includes(phase)) continue;
+        const kernel = kernels[i];
+        for (let chunk = barrier.take(); chunk < chunks; chunk = barrier.take()) kernel(args, chunk, local);
+        if (!barrier.meet()) return false;
+        if (times) {
+          const now = performance.now();
+          times[i] += now - before;
+          before = now;
+        }
+      }
+      return true;
+    } catch (error) {
+      barrier.abort();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/** Entry of a worker thread in Node. It serves one executor after another: `bind`, any number of `run`, `release`. */
+import { parentPort } from 'node:worker_threads';
+import type { Phase } from '../../../graph/ir.js';
+import type { ThreadInit } from './thread.js';
+import { Thread } from './thread.js';
+
+export type Request =
+  | { readonly kind: 'bind'; readonly init: ThreadInit }
+  | { readonly kind: 'run'; readonly phases: readonly Phase[]; readonly timed: boolean }
+  /** Lets go of the program and its memory. */
+  | { readonly kind: 'release' };
+/** Answer to `run`. `times`: milliseconds per step, where asked for. */
+export type RunReply = { readonly times?: Float64Array } | { readonly error: string };
+
+let thread: Thread | undefined;
+let steps = 0;
+const port = parentPort!;
+const reply = (message: RunReply) => port.postMessage(message);
+
+port.on('message', (request: Request) => {
+  if (request.kind === 'release') thread = undefined;
+  else if (request.kind === 'bind') {
+    thread = new Thread(request.init);
+    steps = request.init.steps.length;
+  } else {
+    try {
+      const times = request.timed ? new Float64Array(steps) : undefined;
+      thread!.run(request.phases, times);
+      reply({ times });
+    } catch (error) {
+      reply({ error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+});

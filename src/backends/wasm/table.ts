@@ -1,0 +1,79 @@
+import type { Call } from '../../graph/planned.js';
+import type { KernelName } from '../../ops/index.js';
+import { conv2d } from './conv/forward.js';
+import { conv2dGradInput } from './conv/gradInput.js';
+import { conv2dGradWeight } from './conv/gradWeight.js';
+import { prelu, preluGrad } from './lower/activation.js';
+import { adaptivePool, adaptivePoolGrad } from './lower/adaptive.js';
+import { fill } from './lower/constant.js';
+import { countStep, dropoutMask } from './lower/dropout.js';
+import { multiply, multiplySum, sigmoid, sigmoidGrad } from './lower/gate.js';
+import { normalizeImage } from './lower/image.js';
+import { crossEntropy } from './lower/loss.js';
+import { maxGather, maxPool, maxUnpool } from './lower/maxpool.js';
+import {
+  affine,
+  batchNormGrad,
+  batchStats,
+  foldCoefficients,
+  normCoefficients,
+  runningStats,
+  scaleWeight,
+} from './lower/norm.js';
+import { hardLabels } from './lower/ohem.js';
+import { adam } from './lower/optimizer.js';
+import { pyramidPool, pyramidPoolGrad } from './lower/pool.js';
+import { reluGrad } from './lower/relu.js';
+import { rescale } from './lower/rescale.js';
+import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './lower/resize.js';
+import { sumPixels } from './lower/sums.js';
+import { add, copy, scale } from './lower/view.js';
+import type { Stage, WasmKernel } from './stage.js';
+
+/** Every kernel of the backend by the name of its op. */
+const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
+  conv2d,
+  conv2dGradInput,
+  conv2dGradWeight,
+  sumPixels,
+  scaleWeight,
+  prelu,
+  preluGrad,
+  batchStats,
+  runningStats,
+  batchNormGrad,
+  normCoefficients,
+  foldCoefficients,
+  affine,
+  pyramidPool,
+  pyramidPoolGrad,
+  resizeBilinear,
+  resizeBilinearGrad,
+  resizeArgmax,
+  crossEntropy,
+  hardLabels,
+  copy,
+  add,
+  scale,
+  rescale,
+  adam,
+  reluGrad,
+  sigmoid,
+  sigmoidGrad,
+  multiply,
+  multiplySum,
+  maxPool,
+  maxUnpool,
+  maxGather,
+  adaptivePool,
+  adaptivePoolGrad,
+  countStep,
+  dropoutMask,
+  fill,
+  normalizeImage,
+};
+
+const kernelOf = (op: KernelName): WasmKernel<KernelName> => kernels[op] as WasmKernel<KernelName>;
+
+export const scratchBytes = (call: Call): number => kernelOf(call.op).scratchBytes?.(call) ?? 0;
+export const lower = (call: Call): Stage[] => kernelOf(call.op).lower(call);
