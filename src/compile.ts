@@ -4,9 +4,10 @@ import type { Policy } from './graph/differentiate.js';
 import { differentiate } from './graph/differentiate.js';
 import { fuse } from './graph/fuse.js';
 import { scaleLosses, storeHalf } from './graph/half.js';
-import type { Graph, Value } from './graph/ir.js';
 import { flatLength, plan } from './graph/plan.js';
 import type { Plan, ScratchRule } from './graph/planned.js';
+import type { Graph } from './ir/graph.js';
+import type { Value } from './ir/value.js';
 import type { Network } from './nets/network.js';
 
 /** Label value without loss. */

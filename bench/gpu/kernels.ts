@@ -1,6 +1,6 @@
-import type { Phase } from '../../src/graph/ir.js';
-import { bytesOf, formatShape } from '../../src/graph/ir.js';
 import type { Call, Plan, TensorRef } from '../../src/graph/planned.js';
+import type { Phase } from '../../src/ir/graph.js';
+import { bytesOf, formatShape } from '../../src/ir/value.js';
 
 /** Bytes that a call must read and write at least. */
 const trafficOf = (call: Call): number =>

@@ -15,8 +15,8 @@ import { chooseAdapter, describeAdapter, webgpuBackend } from '../../src/backend
 import type { Precision } from '../../src/compile.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
-import { sizeOf } from '../../src/graph/ir.js';
 import type { Plan } from '../../src/graph/planned.js';
+import { sizeOf } from '../../src/ir/value.js';
 import { median } from '../../src/median.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';

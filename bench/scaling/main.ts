@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Executor } from '../../src/backends/backend.js';
 import { Rng } from '../../src/data/rng.js';
-import { sizeOf } from '../../src/graph/ir.js';
+import { sizeOf } from '../../src/ir/value.js';
 import { median } from '../../src/median.js';
 import { vnet } from '../../src/nets/vnet.js';
 import { compile } from '../../src/run.js';

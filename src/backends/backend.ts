@@ -1,5 +1,5 @@
-import type { Phase } from '../graph/ir.js';
 import type { Plan, ScratchRule, TensorRef } from '../graph/planned.js';
+import type { Phase } from '../ir/graph.js';
 
 /** True for plans that store feature maps as float16. */
 export const hasHalf = (plan: Plan): boolean =>

@@ -2,9 +2,9 @@ import type { Backend } from '../backends/backend.js';
 import { hasRelaxedSimd } from '../backends/wasm/runtime/module.js';
 import { Builder } from '../graph/builder.js';
 import { fuse } from '../graph/fuse.js';
-import { bytesOf, sizeOf } from '../graph/ir.js';
 import { plan } from '../graph/plan.js';
 import type { Call, TensorRef } from '../graph/planned.js';
+import { bytesOf, sizeOf } from '../ir/value.js';
 
 /** What a device reaches at best with the given threads: the two roofs of a roofline. */
 export interface Peaks {

@@ -1,13 +1,13 @@
 import { UserError } from '../errors.js';
+import type { Graph, Node, Operands, Phase, Region } from '../ir/graph.js';
+import type { DType, Initial, Role, Shape, Value } from '../ir/value.js';
 import type { ConvAttrs } from '../ops/conv.js';
 import { convLength } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
-import type { AttrsOf, EmitOp, InputsOf, OpName, OutputsOf } from '../ops/index.js';
+import type { AnyOp, AttrsOf, EmitOp, InputsOf, OpName, OutputsOf } from '../ops/index.js';
 import { ops } from '../ops/index.js';
 import type { WindowAttrs } from '../ops/maxpool.js';
-import type { OpDef } from '../ops/op.js';
 import type { PyramidAttrs } from '../ops/pool.js';
-import type { DType, Graph, Initial, Node, Phase, Region, Role, Shape, Value } from './ir.js';
 
 let nextId = 0;
 
@@ -28,8 +28,8 @@ export function makeNode<K extends OpName>(
   label: string,
   phase: Phase,
 ): { node: Node; outputs: OutputsOf<K> } {
-  const definition = ops[op] as unknown as OpDef<object, Record<string, Value>, object>;
-  const types = definition.infer(inputs as object, attrs as object);
+  const definition = ops[op] as unknown as AnyOp;
+  const types = definition.infer(inputs as Operands, attrs as object);
   const role = phase === 'prepare' ? 'constant' : 'activation';
   const outputs = Object.fromEntries(
     Object.entries(types).map(([name, type]) => [
@@ -37,7 +37,15 @@ export function makeNode<K extends OpName>(
       makeValue(`${label}.${name}`, type.shape, type.dtype, role),
     ]),
   );
-  const node = { id: nextId++, op, label, phase, inputs, outputs, attrs } as unknown as Node;
+  const node = {
+    id: nextId++,
+    op,
+    label,
+    phase,
+    inputs: inputs as Operands,
+    outputs,
+    attrs: attrs as object,
+  };
   return { node, outputs: outputs as OutputsOf<K> };
 }
 
@@ -48,7 +56,7 @@ export function cloneNode(
   label: string,
   phase: Phase,
 ): { node: Node; outputs: Readonly<Record<string, Value>> } {
-  return makeNode(node.op, inputs as never, node.attrs as never, label, phase);
+  return makeNode(node.op as OpName, inputs as never, node.attrs as never, label, phase);
 }
 
 /** Options of `Builder.conv`; numbers stand for both directions. */

@@ -1,5 +1,5 @@
-import type { Shape } from './ir.js';
-import { bytesOf, elementBytes, sizeOf } from './ir.js';
+import type { Shape } from '../ir/value.js';
+import { bytesOf, elementBytes, sizeOf } from '../ir/value.js';
 import type { Call, Plan, TensorRef } from './planned.js';
 
 /** What one stage of a network costs in a plan. */

@@ -1,9 +1,9 @@
+import type { Graph, Node, Region } from '../ir/graph.js';
+import { valuesOf } from '../ir/graph.js';
+import type { Value } from '../ir/value.js';
 import type { EmitOp } from '../ops/index.js';
-import { ops } from '../ops/index.js';
-import type { OpDef } from '../ops/op.js';
+import { opOf } from '../ops/index.js';
 import { cloneNode, makeNode } from './builder.js';
-import type { Graph, Node, Region, Value } from './ir.js';
-import { valuesOf } from './ir.js';
 
 /**
  * What the backward pass keeps of the forward pass.
@@ -13,9 +13,6 @@ import { valuesOf } from './ir.js';
  */
 export type Policy = 'reversible' | 'checkpoint' | 'save';
 export const policies: readonly Policy[] = ['reversible', 'checkpoint', 'save'];
-
-type AnyOp = OpDef<Record<string, Value | undefined>, Record<string, Value>, object>;
-const definitionOf = (node: Node): AnyOp => ops[node.op] as unknown as AnyOp;
 
 /**
  * Appends the backward pass of the forward `graph` to it, starting from its loss node (the one whose gradient rule
@@ -53,7 +50,7 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
   };
 
   const backward = (node: Node): void => {
-    const definition = definitionOf(node);
+    const definition = opOf(node);
     const outputGrads = Object.fromEntries(
       Object.entries(node.outputs).map(([name, value]) => [name, grads.get(value.id)]),
     );
@@ -68,7 +65,7 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
         needsGradient: (value) => needing.has(value.id),
       },
     );
-    for (const [name, input] of Object.entries(node.inputs) as [string, Value | undefined][]) {
+    for (const [name, input] of Object.entries(node.inputs)) {
       const grad = result[name];
       if (input && grad && needing.has(input.id)) accumulate(input, grad, `${node.label}/grad`);
     }
@@ -76,7 +73,7 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
 
   const again = (list: readonly Node[]): void => {
     for (const node of list) {
-      if (definitionOf(node).keep) continue;
+      if (opOf(node).keep) continue;
       const made = cloneNode(node, currentAll(node.inputs), `${node.label}/again`, 'backward');
       nodes.push(made.node);
       for (const [name, value] of Object.entries(node.outputs)) {

@@ -1,9 +1,9 @@
-import type { InputsOf } from '../ops/index.js';
-import { ops } from '../ops/index.js';
-import type { OpDef } from '../ops/op.js';
-import { makeNode } from './builder.js';
-import type { Graph, Node, NodeFor, Value } from './ir.js';
-import { valuesOf } from './ir.js';
+import type { Node as AnyNode, Graph } from '../ir/graph.js';
+import { valuesOf } from '../ir/graph.js';
+import type { Value } from '../ir/value.js';
+import type { InputsOf, OpNode as Node, NodeFor, OpName, OutputsOf } from '../ops/index.js';
+import { nodesOf, opOf } from '../ops/index.js';
+import { makeNode as makeAnyNode } from './builder.js';
 
 /**
  * Merges neighbouring nodes into the kernels that backends have: batch norm becomes two coefficients and an affine
@@ -18,8 +18,16 @@ export function fuse(graph: Graph): Graph {
   lowerBias(work);
   moveIntoReaders(work);
   mergeAdditions(work);
-  return { ...graph, nodes: dropUnused({ ...graph, nodes: work.nodes }) };
+  return {
+    ...graph,
+    nodes: dropUnused({ ...graph, nodes: work.nodes as unknown as AnyNode[] }) as unknown as AnyNode[],
+  };
 }
+
+/** `makeNode`, its node known by its op. */
+const makeNode = makeAnyNode as unknown as <K extends OpName>(
+  ...args: Parameters<typeof makeAnyNode<K>>
+) => { node: Node; outputs: OutputsOf<K> };
 
 /** Removes nodes whose results reach neither an output, nor a gradient, nor a state. */
 export function dropUnused(graph: Graph): Node[] {
@@ -27,8 +35,8 @@ export function dropUnused(graph: Graph): Node[] {
     [...Object.values(graph.outputs), ...graph.gradients.values()].map((value) => value.id),
   );
   const kept: Node[] = [];
-  for (const node of [...graph.nodes].reverse()) {
-    const updates = (ops[node.op] as OpDef<object, object, object>).updatesState;
+  for (const node of [...nodesOf(graph)].reverse()) {
+    const updates = opOf(node as unknown as AnyNode).updatesState;
     if (!updates && !valuesOf(node.outputs).some((value) => needed.has(value.id))) continue;
     kept.push(node);
     for (const value of valuesOf(node.inputs)) needed.add(value.id);

@@ -1,10 +1,8 @@
-import { ops } from '../ops/index.js';
-import type { OpDef } from '../ops/op.js';
+import type { Graph, Node, Operands } from '../ir/graph.js';
+import { valuesOf } from '../ir/graph.js';
+import type { Value } from '../ir/value.js';
+import { opOf } from '../ops/index.js';
 import { makeNode } from './builder.js';
-import type { Graph, Node, Value } from './ir.js';
-import { valuesOf } from './ir.js';
-
-type Operands = Readonly<Record<string, Value | undefined>>;
 
 /**
  * Stores feature maps as float16: every activation that is a feature map wherever it is written and read, in whole
@@ -19,7 +17,7 @@ export function storeHalf(graph: Graph): Graph {
     kept.add(value.id);
   };
   for (const node of graph.nodes) {
-    const { features = [] } = ops[node.op] as OpDef<object, object, object>;
+    const { features = [] } = opOf(node);
     for (const [name, value] of operandsOf(node)) {
       const isFeature = features === 'all' || (features as readonly string[]).includes(name);
       if (!isFeature || !isFeatureMap(value)) keep(value);
@@ -49,16 +47,14 @@ const isFeatureMap = ({ role, dtype, shape: [, h, w, c] }: Value): boolean =>
   role === 'activation' && dtype === 'f32' && h * w > 1 && c % 4 === 0;
 
 const operandsOf = (node: Node): [string, Value][] =>
-  [...Object.entries(node.inputs as Operands), ...Object.entries(node.outputs as Operands)].filter(
+  [...Object.entries(node.inputs), ...Object.entries(node.outputs)].filter(
     (entry): entry is [string, Value] => entry[1] !== undefined,
   );
 
 function mapOperands(node: Node, change: (value: Value) => Value): Node {
-  const mapped = (operands: object) =>
-    Object.fromEntries(
-      Object.entries(operands as Operands).map(([name, value]) => [name, value && change(value)]),
-    );
-  return { ...node, inputs: mapped(node.inputs), outputs: mapped(node.outputs) } as unknown as Node;
+  const mapped = (operands: Operands) =>
+    Object.fromEntries(Object.entries(operands).map(([name, value]) => [name, value && change(value)]));
+  return { ...node, inputs: mapped(node.inputs), outputs: mapped(node.outputs) as Node['outputs'] };
 }
 
 /** Multiplies what every loss sends back by `factor` (`1×1×1×1`); dividing the gradients is left to the optimiser. */
@@ -66,11 +62,11 @@ export function scaleLosses(graph: Graph, factor: Value): Graph {
   const scaled = new Map<number, Value>();
   const nodes: Node[] = [];
   for (const node of graph.nodes) {
-    const inputs = Object.entries(node.inputs as Operands).map(([name, value]) => [
+    const inputs = Object.entries(node.inputs).map(([name, value]) => [
       name,
       value && (scaled.get(value.id) ?? value),
     ]);
-    nodes.push({ ...node, inputs: Object.fromEntries(inputs) } as unknown as Node);
+    nodes.push({ ...node, inputs: Object.fromEntries(inputs) });
     if (node.op !== 'crossEntropy') continue;
     const { glogits } = node.outputs;
     const made = makeNode(

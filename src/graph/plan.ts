@@ -1,9 +1,11 @@
-import { ops } from '../ops/index.js';
-import type { OpDef } from '../ops/op.js';
+import type { Graph, Node } from '../ir/graph.js';
+import { valuesOf } from '../ir/graph.js';
+import type { Value } from '../ir/value.js';
+import { bytesOf, elementBytes, sizeOf } from '../ir/value.js';
+import type { AnyOp } from '../ops/index.js';
+import { opOf } from '../ops/index.js';
 import { packIntervals } from './arena.js';
 import { makeNode } from './builder.js';
-import type { Graph, Node, Value } from './ir.js';
-import { bytesOf, elementBytes, sizeOf, valuesOf } from './ir.js';
 import type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './planned.js';
 
 /** Start of whole tensors: a cache line; with f16, what GPUs bind memory at, so that a binding holds one type. */
@@ -128,7 +130,7 @@ class Planner {
 
   private visit(node: Node, at: number): void {
     if (node.op === 'split') {
-      const { storage, channel } = this.placeOf(node.inputs.x);
+      const { storage, channel } = this.placeOf(node.inputs.x!);
       let offset = channel;
       for (const part of Object.values(node.outputs)) {
         this.assign(part, storage, offset);
@@ -137,12 +139,11 @@ class Planner {
       return;
     }
     if (node.op === 'concat') {
-      this.visitConcat(Object.values(node.inputs), node.outputs.y, node);
+      this.visitConcat(valuesOf(node.inputs), node.outputs.y, node);
       return;
     }
-    const definition = ops[node.op] as unknown as OpDef<object, Record<string, Value>, object>;
-    const outputs = node.outputs as Readonly<Record<string, Value>>;
-    const inputs = node.inputs as Readonly<Record<string, Value | undefined>>;
+    const definition = opOf(node);
+    const { inputs, outputs } = node;
     const taken = new Set<string>();
     for (const [name, output] of Object.entries(outputs)) {
       // Gradients of parameters already have their place in the flat region.
@@ -170,13 +171,7 @@ class Planner {
   }
 
   /** True if nothing reads `target`, or anything that shares its memory, after the node at `at`. */
-  private mayOverwrite(
-    node: Node,
-    output: Value,
-    target: Value,
-    at: number,
-    definition: OpDef<object, Record<string, Value>, object>,
-  ): boolean {
+  private mayOverwrite(node: Node, output: Value, target: Value, at: number, definition: AnyOp): boolean {
     const place = this.placeOf(target);
     if (definition.updatesState) return true;
     if (place.storage.persistent || output.dtype !== target.dtype) return false;
@@ -311,7 +306,7 @@ class Planner {
           .filter(([, value]) => value !== undefined)
           .map(([name, value]) => [name, this.ref(value)]),
       );
-    const definition = ops[node.op] as unknown as OpDef<object, object, object>;
+    const definition = opOf(node);
     return {
       op: node.op,
       label: node.label,
@@ -327,14 +322,12 @@ class Planner {
 
   private lastReads(node: Node): string[] {
     const at = this.indices.get(node) ?? -1;
-    return Object.entries(node.inputs as Readonly<Record<string, Value | undefined>>).flatMap(
-      ([name, value]) => {
-        if (!value) return [];
-        const { storage } = this.placeOf(value);
-        const last = storage.values.every(({ id }) => (this.lastUse.get(id) ?? -1) <= at);
-        return last && !storage.persistent ? [name] : [];
-      },
-    );
+    return Object.entries(node.inputs).flatMap(([name, value]) => {
+      if (!value) return [];
+      const { storage } = this.placeOf(value);
+      const last = storage.values.every(({ id }) => (this.lastUse.get(id) ?? -1) <= at);
+      return last && !storage.persistent ? [name] : [];
+    });
   }
 
   private timeline(intervals: readonly { bytes: number; start: number; end: number }[]): MemoryPoint[] {

@@ -1,5 +1,6 @@
+import type { Phase } from '../ir/graph.js';
+import type { DType, Initial, Shape, Value } from '../ir/value.js';
 import type { AttrsOf, InputsOf, KernelName, OutputsOf } from '../ops/index.js';
-import type { DType, Initial, Phase, Shape, Value } from './ir.js';
 
 /**
  * Where a tensor lies. Element `[n, y, x, c]` is at

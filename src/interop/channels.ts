@@ -1,6 +1,8 @@
 import { Builder } from '../graph/builder.js';
-import type { Node, Value } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
 import type { Network } from '../nets/network.js';
+import type { OpNode } from '../ops/index.js';
+import { nodesOf } from '../ops/index.js';
 
 /** Where the three channels of the image lie in a parameter or running statistic. */
 export interface ImageChannels {
@@ -19,15 +21,16 @@ export function imageChannels(network: Network): Map<string, ImageChannels> {
   const b = new Builder('infer');
   const images = b.input('images', [1, 64, 64, 3], 'u8');
   const graph = b.finish({ logits: network.build(b, images) });
-  const folded = new Map<number, Node>();
-  for (const node of graph.nodes) if (node.op === 'foldCoefficients') folded.set(node.outputs.scale.id, node);
+  const folded = new Map<number, OpNode>();
+  for (const node of nodesOf(graph))
+    if (node.op === 'foldCoefficients') folded.set(node.outputs.scale.id, node);
 
   const first = new Map<number, number>([[images.id, 0]]);
   const found = new Map<string, ImageChannels>();
   const mark = (value: Value | undefined, axis: 2 | 3, at: number): void => {
     if (value) found.set(value.name, { axis, first: at });
   };
-  for (const node of graph.nodes) {
+  for (const node of nodesOf(graph)) {
     if (node.op === 'concat') {
       let offset = 0;
       for (const part of Object.values(node.inputs)) {

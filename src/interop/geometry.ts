@@ -1,4 +1,4 @@
-import type { Shape } from '../graph/ir.js';
+import type { Shape } from '../ir/value.js';
 import type { ConvAttrs } from '../ops/conv.js';
 import type { WindowAttrs } from '../ops/maxpool.js';
 

@@ -1,9 +1,12 @@
 import { UserError } from '../errors.js';
 import { Builder } from '../graph/builder.js';
-import type { Graph, Node, NodeFor, Value } from '../graph/ir.js';
+import type { Graph } from '../ir/graph.js';
+import type { Value } from '../ir/value.js';
 import type { Network } from '../nets/network.js';
 import type { ConvAttrs } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
+import type { NodeFor, OpNode } from '../ops/index.js';
+import { nodesOf } from '../ops/index.js';
 import { convolutionAxes, poolPads, transposePads } from './geometry.js';
 import { OnnxGraph } from './onnxModel.js';
 import { OnnxSizes } from './onnxSizes.js';
@@ -63,7 +66,7 @@ class Exporter {
   readonly onnx = new OnnxGraph();
   /** Name in ONNX of each value so far. */
   private readonly names = new Map<number, string>();
-  private readonly producers = new Map<number, Node>();
+  private readonly producers = new Map<number, OpNode>();
   private readonly sizes: OnnxSizes;
   private readonly normalized = new Map<string, string>();
   private planar: string | undefined;
@@ -75,10 +78,10 @@ class Exporter {
     dynamic: boolean,
   ) {
     this.sizes = new OnnxSizes(this.onnx, images, dynamic);
-    for (const node of graph.nodes) {
+    for (const node of nodesOf(graph)) {
       for (const value of Object.values(node.outputs) as Value[]) this.producers.set(value.id, node);
     }
-    for (const node of graph.nodes) {
+    for (const node of nodesOf(graph)) {
       const results = this.translate(node);
       Object.values(node.outputs).forEach((value: Value, i) => {
         if (results[i] !== undefined) this.names.set(value.id, results[i]);
@@ -117,7 +120,7 @@ class Exporter {
   }
 
   /** The names of a node's outputs; none where it only prepares weights. */
-  private translate(node: Node): readonly string[] {
+  private translate(node: OpNode): readonly string[] {
     const { onnx } = this;
     const { label } = node;
     switch (node.op) {

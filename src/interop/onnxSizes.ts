@@ -1,4 +1,4 @@
-import type { Value } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
 import { averageMatrix } from './geometry.js';
 import type { OnnxGraph } from './onnxModel.js';
 

@@ -1,5 +1,5 @@
 import { UserError } from '../errors.js';
-import { sizeOf } from '../graph/ir.js';
+import { sizeOf } from '../ir/value.js';
 import { modelSlots, smallestPlan } from '../model/model.js';
 import type { Network } from '../nets/network.js';
 import { imageChannels, swapImageChannels } from './channels.js';

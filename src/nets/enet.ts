@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Activation, Builder } from '../graph/builder.js';
-import type { Value } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
 import type { Network } from './network.js';
 import { commonOptions } from './options.js';
 

@@ -1,6 +1,6 @@
 import { hashString, Rng } from '../data/rng.js';
-import { sizeOf } from '../graph/ir.js';
 import type { Plan } from '../graph/planned.js';
+import { sizeOf } from '../ir/value.js';
 
 /**
  * Initial content of every param and state slot of a plan, by slot name: normal convolutions (He et al. 2015, by

@@ -1,5 +1,5 @@
 import type { Builder } from '../graph/builder.js';
-import type { Value } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
 
 /** A network as the compiler sees it: a name, what rebuilds it, and how it is written down with the builder. */
 export interface Network {

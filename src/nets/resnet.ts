@@ -1,5 +1,5 @@
 import type { Builder } from '../graph/builder.js';
-import type { Value } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
 
 /** Options of `convNorm`; padding keeps the size at stride 1. */
 export interface ConvNormOptions {

@@ -1,6 +1,6 @@
 import { UserError } from '../errors.js';
-import type { Shape, Value } from '../graph/ir.js';
-import { formatShape, sizeOf } from '../graph/ir.js';
+import type { Shape, Value } from '../ir/value.js';
+import { formatShape, sizeOf } from '../ir/value.js';
 import { expectShape, expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
 

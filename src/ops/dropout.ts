@@ -1,5 +1,5 @@
-import type { Shape, Value } from '../graph/ir.js';
-import { sizeOf } from '../graph/ir.js';
+import type { Shape, Value } from '../ir/value.js';
+import { sizeOf } from '../ir/value.js';
 import type { OpDef } from './op.js';
 
 /** `next = counter + 1`, over the state: training steps, so that every step drops other channels. `1×1×1×1`. */

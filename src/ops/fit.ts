@@ -1,6 +1,6 @@
 import { UserError } from '../errors.js';
-import type { Shape, Value } from '../graph/ir.js';
-import { formatShape } from '../graph/ir.js';
+import type { Shape, Value } from '../ir/value.js';
+import { formatShape } from '../ir/value.js';
 
 /** Throws `UserError` unless each vector that is given holds one number per channel. */
 export function expectVectors(channels: number, ...vectors: readonly (Value | undefined)[]): void {

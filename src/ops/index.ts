@@ -1,4 +1,5 @@
-import type { Phase } from '../graph/ir.js';
+import type { Node, Operands, Phase } from '../ir/graph.js';
+import type { Value } from '../ir/value.js';
 import { prelu, preluGrad } from './activation.js';
 import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
 import { addBias, fill } from './constant.js';
@@ -81,6 +82,30 @@ export type OutputsOf<K extends OpName> =
   (typeof ops)[K] extends OpDef<infer _I, infer O, infer _A> ? O : never;
 export type AttrsOf<K extends OpName> =
   (typeof ops)[K] extends OpDef<infer _I, infer _O, infer A> ? A : never;
+
+interface NodeOf<K extends OpName> {
+  readonly id: number;
+  readonly op: K;
+  readonly label: string;
+  readonly phase: Phase;
+  readonly inputs: InputsOf<K>;
+  readonly outputs: OutputsOf<K>;
+  readonly attrs: AttrsOf<K>;
+}
+
+/** A node of the graph, discriminated by `op`. */
+export type OpNode = { [K in OpName]: NodeOf<K> }[OpName];
+/** The node type of one operation. */
+export type NodeFor<K extends OpName> = Extract<OpNode, { op: K }>;
+
+/** An operation whose operands are looked up by name. */
+export type AnyOp = OpDef<Operands, Readonly<Record<string, Value>>, object>;
+/** What the op of a node says. The one place where a node's name is trusted to be an op's. */
+export const opOf = (node: Node): AnyOp => ops[node.op as OpName] as unknown as AnyOp;
+
+/** A graph's nodes by their ops. */
+export const nodesOf = (graph: { readonly nodes: readonly Node[] }): readonly OpNode[] =>
+  graph.nodes as readonly unknown[] as readonly OpNode[];
 
 /** Ops that exist in plans: views are resolved by the planner; `batchNorm`, `relu`, `addBias` are lowered by `fuse`. */
 export type KernelName = Exclude<OpName, 'concat' | 'split' | 'batchNorm' | 'relu' | 'addBias'>;

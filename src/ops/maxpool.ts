@@ -1,5 +1,5 @@
-import type { Shape, Value } from '../graph/ir.js';
-import { sizeOf } from '../graph/ir.js';
+import type { Shape, Value } from '../ir/value.js';
+import { sizeOf } from '../ir/value.js';
 import { convLength } from './conv.js';
 import type { OpDef } from './op.js';
 

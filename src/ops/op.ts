@@ -1,4 +1,4 @@
-import type { DType, Shape, Value } from '../graph/ir.js';
+import type { DType, Shape, Value } from '../ir/value.js';
 
 /** Shape and element type of a value that an op produces. */
 export interface ValueType {

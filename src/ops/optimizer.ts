@@ -1,5 +1,5 @@
-import type { Value } from '../graph/ir.js';
-import { sizeOf } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
+import { sizeOf } from '../ir/value.js';
 import type { OpDef } from './op.js';
 
 /** Indices into the `hyper` input of `adam`, a `1×1×1×8` vector the trainer writes before each update. */

@@ -1,5 +1,5 @@
-import type { Value } from '../graph/ir.js';
-import { sizeOf } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
+import { sizeOf } from '../ir/value.js';
 import type { Prologue } from './conv.js';
 import { convLength } from './conv.js';
 import { expectVectors } from './fit.js';

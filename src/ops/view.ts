@@ -1,6 +1,6 @@
 import { UserError } from '../errors.js';
-import type { Value } from '../graph/ir.js';
-import { formatShape, sizeOf } from '../graph/ir.js';
+import type { Value } from '../ir/value.js';
+import { formatShape, sizeOf } from '../ir/value.js';
 import { expectShape } from './fit.js';
 import type { OpDef } from './op.js';
 

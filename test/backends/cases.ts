@@ -1,6 +1,6 @@
 import type { Rng } from '../../src/data/rng.js';
-import type { Shape } from '../../src/graph/ir.js';
-import { sizeOf } from '../../src/graph/ir.js';
+import type { Shape } from '../../src/ir/value.js';
+import { sizeOf } from '../../src/ir/value.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';

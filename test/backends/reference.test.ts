@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { referenceBackend } from '../../src/backends/reference/index.js';
-import type { Shape } from '../../src/graph/ir.js';
 import type { Plan, Slot } from '../../src/graph/planned.js';
+import type { Shape } from '../../src/ir/value.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName, OutputsOf } from '../../src/ops/index.js';
 import { ops } from '../../src/ops/index.js';

@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
 import { UserError } from '../../src/errors.js';
-import type { Shape } from '../../src/graph/ir.js';
 import type { Call, Plan, Slot, TensorRef } from '../../src/graph/planned.js';
+import type { Shape } from '../../src/ir/value.js';
 import {
   assertClose,
   assertParity,

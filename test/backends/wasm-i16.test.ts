@@ -5,7 +5,7 @@ import { referenceBackend } from '../../src/backends/reference/index.js';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { compile as compileProgram } from '../../src/backends/wasm/program.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
-import type { Shape } from '../../src/graph/ir.js';
+import type { Shape } from '../../src/ir/value.js';
 import { vnet } from '../../src/nets/vnet.js';
 import type { Tensor } from './harness.js';
 import { assertClose, assertParity, randomTensor, runOp, seededRandom, testSeed } from './harness.js';

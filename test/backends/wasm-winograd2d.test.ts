@@ -2,7 +2,7 @@
 import { test } from 'node:test';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
 import type { Rng } from '../../src/data/rng.js';
-import type { Shape } from '../../src/graph/ir.js';
+import type { Shape } from '../../src/ir/value.js';
 import { assertParity, randomTensor, seededRandom, testSeed } from './harness.js';
 
 const seed = testSeed(23);

@@ -4,7 +4,7 @@ import type { BackendOptions } from '../../src/backends/backend.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
 import { hasRelaxedSimd } from '../../src/backends/wasm/runtime/module.js';
 import type { Rng } from '../../src/data/rng.js';
-import type { Shape } from '../../src/graph/ir.js';
+import type { Shape } from '../../src/ir/value.js';
 import type { KernelName } from '../../src/ops/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { OpDef } from '../../src/ops/op.js';

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
 import { UserError } from '../../src/errors.js';
 import { makeNode } from '../../src/graph/builder.js';
-import type { Graph } from '../../src/graph/ir.js';
 import { plan } from '../../src/graph/plan.js';
+import type { Graph } from '../../src/ir/graph.js';
 import { adapters, backendOn } from './gpu.js';
 
 /** One call that fills a tensor. */

@@ -1,5 +1,5 @@
 import type { Rng } from '../../src/data/rng.js';
-import type { Shape } from '../../src/graph/ir.js';
+import type { Shape } from '../../src/ir/value.js';
 import type { KernelName } from '../../src/ops/index.js';
 import type { Case } from './cases.js';
 import type { Tensor } from './harness.js';

@@ -6,7 +6,7 @@ import type { TrainingOptions } from '../../src/compile.js';
 import { compileTraining } from '../../src/compile.js';
 import type { Policy } from '../../src/graph/differentiate.js';
 import { policies } from '../../src/graph/differentiate.js';
-import { sizeOf } from '../../src/graph/ir.js';
+import { sizeOf } from '../../src/ir/value.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import type { VNetOptions } from '../../src/nets/vnet.js';
 import { vnet } from '../../src/nets/vnet.js';

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { Rng } from '../../src/data/rng.js';
-import type { Shape } from '../../src/graph/ir.js';
+import type { Shape } from '../../src/ir/value.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
 import type { Tensor, Tensors } from '../backends/harness.js';

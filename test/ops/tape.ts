@@ -1,19 +1,20 @@
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { Rng } from '../../src/data/rng.js';
 import { makeNode, makeValue } from '../../src/graph/builder.js';
-import type { Node, Value } from '../../src/graph/ir.js';
-import { sizeOf } from '../../src/graph/ir.js';
-import type { EmitOp, KernelName } from '../../src/ops/index.js';
-import { ops } from '../../src/ops/index.js';
-import type { OpDef } from '../../src/ops/op.js';
+import type { Node } from '../../src/ir/graph.js';
+import type { Value } from '../../src/ir/value.js';
+import { sizeOf } from '../../src/ir/value.js';
+import type { EmitOp, KernelName, OpNode } from '../../src/ops/index.js';
+import { opOf } from '../../src/ops/index.js';
 import type { Tensor } from '../backends/harness.js';
 import { assertClose, runOp } from '../backends/harness.js';
 
 type Known = Map<number, Tensor>;
 
 /** Evaluates one node in float64; views and what `fuse` lowers, which no backend has, by their definition. */
-async function evaluate(node: Node, known: Known): Promise<void> {
+async function evaluate(any: Node, known: Known): Promise<void> {
   const input = (value: Value): Tensor => known.get(value.id)!;
+  const node = any as unknown as OpNode;
   if (node.op === 'concat') {
     const parts = Object.values(node.inputs).map(input);
     known.set(node.outputs.y.id, concatenate(parts, node.outputs.y));
@@ -87,7 +88,7 @@ function applyRules(nodes: readonly Node[], seeds: ReadonlyMap<number, Value>) {
   };
   const grads = new Map(seeds);
   for (const node of [...nodes].reverse()) {
-    const { gradient } = ops[node.op] as unknown as OpDef<object, object, object>;
+    const { gradient } = opOf(node);
     const outputs = Object.entries(node.outputs) as [string, Value][];
     const incoming = Object.fromEntries(outputs.map(([name, value]) => [name, grads.get(value.id)]));
     const result =

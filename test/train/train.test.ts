@@ -8,7 +8,7 @@ import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { LOSS_SCALE } from '../../src/compile.js';
 import { deviceAt } from '../../src/device.js';
 import { DeviceError, UserError } from '../../src/errors.js';
-import type { Phase } from '../../src/graph/ir.js';
+import type { Phase } from '../../src/ir/graph.js';
 import { loadModel } from '../../src/model/model.js';
 import { readTraining, runFiles } from '../../src/train/checkpoint.js';
 import type { TrainEvent } from '../../src/train/events.js';

@@ -1,5 +1,5 @@
-import { elementBytes } from '../../graph/ir.js';
 import type { Call, CallFor, TensorRef } from '../../graph/planned.js';
+import { elementBytes } from '../../ir/value.js';
 import type { KernelName } from '../../ops/index.js';
 import { roundToHalf } from './half.js';
 

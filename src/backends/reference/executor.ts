@@ -1,6 +1,6 @@
-import type { Phase } from '../../graph/ir.js';
-import { sizeOf } from '../../graph/ir.js';
 import type { Call, Plan, Slot } from '../../graph/planned.js';
+import type { Phase } from '../../ir/graph.js';
+import { sizeOf } from '../../ir/value.js';
 import type { Executor } from '../backend.js';
 import { hasHalf } from '../backend.js';
 import type { Arena } from './arena.js';

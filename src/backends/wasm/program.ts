@@ -1,5 +1,5 @@
-import type { Phase } from '../../graph/ir.js';
 import type { Call, Plan } from '../../graph/planned.js';
+import type { Phase } from '../../ir/graph.js';
 import { pairStages } from './conv/pair.js';
 import type { Stage } from './stage.js';
 import { arenaBase } from './stage.js';

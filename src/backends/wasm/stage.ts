@@ -1,5 +1,5 @@
-import { elementBytes } from '../../graph/ir.js';
 import type { CallFor, TensorRef } from '../../graph/planned.js';
+import { elementBytes } from '../../ir/value.js';
 import type { KernelName } from '../../ops/index.js';
 
 /** Address of the arena in the module's memory; below it lies what the threads synchronise with. */

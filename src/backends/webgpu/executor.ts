@@ -1,8 +1,8 @@
 /// <reference types="@webgpu/types" />
 import { UserError } from '../../errors.js';
-import type { Phase } from '../../graph/ir.js';
-import { sizeOf } from '../../graph/ir.js';
 import type { Plan, Slot } from '../../graph/planned.js';
+import type { Phase } from '../../ir/graph.js';
+import { sizeOf } from '../../ir/value.js';
 import type { Executor } from '../backend.js';
 import { hasHalf, hasI16 } from '../backend.js';
 import type { Gpu } from './device.js';

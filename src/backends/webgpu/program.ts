@@ -1,7 +1,7 @@
 /// <reference types="@webgpu/types" />
 import { UserError } from '../../errors.js';
-import { formatShape } from '../../graph/ir.js';
 import type { Call, Plan, TensorRef } from '../../graph/planned.js';
+import { formatShape } from '../../ir/value.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, firstLine } from './device.js';
 import { lower } from './kernels/index.js';

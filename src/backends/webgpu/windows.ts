@@ -1,5 +1,5 @@
-import { elementBytes } from '../../graph/ir.js';
 import type { TensorRef } from '../../graph/planned.js';
+import { elementBytes } from '../../ir/value.js';
 
 /** What a storage binding is an array of: `u32` where types mix, or for bytes. */
 export type WindowType = 'vec4f' | 'vec4h' | 'f32' | 'u32';

@@ -1,7 +1,7 @@
 /** Where the taps of a convolution read its input, as the kernels' tables (see `kernels/conv/input.ts`). */
 
-import { elementBytes } from '../../../graph/ir.js';
 import type { Placed, TensorRef } from '../../../graph/planned.js';
+import { elementBytes } from '../../../ir/value.js';
 import type { ConvAttrs, Prologue } from '../../../ops/conv.js';
 import type { Word } from '../stage.js';
 import { f32, pointer } from '../stage.js';

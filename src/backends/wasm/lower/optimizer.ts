@@ -1,4 +1,4 @@
-import { sizeOf } from '../../../graph/ir.js';
+import { sizeOf } from '../../../ir/value.js';
 import type { WasmKernel } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 

@@ -1,5 +1,5 @@
-import { elementBytes } from '../../../graph/ir.js';
 import type { TensorRef } from '../../../graph/planned.js';
+import { elementBytes } from '../../../ir/value.js';
 import type { WasmKernel } from '../stage.js';
 import { cut, cutPixels, f32, pixelsOf, strided } from '../stage.js';
 

@@ -1,7 +1,7 @@
 import { UserError } from '../../../errors.js';
-import type { Phase } from '../../../graph/ir.js';
-import { sizeOf } from '../../../graph/ir.js';
 import type { Plan, Slot } from '../../../graph/planned.js';
+import type { Phase } from '../../../ir/graph.js';
+import { sizeOf } from '../../../ir/value.js';
 import type { Executor } from '../../backend.js';
 import type { Program } from '../program.js';
 import { arenaBase, pixelsOf } from '../stage.js';

@@ -1,4 +1,4 @@
-import type { Phase } from '../../../graph/ir.js';
+import type { Phase } from '../../../ir/graph.js';
 import type { Program } from '../program.js';
 import { Barrier } from './barrier.js';
 

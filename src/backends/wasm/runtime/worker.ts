@@ -1,6 +1,6 @@
 /** Entry of a worker thread in Node. It serves one executor after another: `bind`, any number of `run`, `release`. */
 import { parentPort } from 'node:worker_threads';
-import type { Phase } from '../../../graph/ir.js';
+import type { Phase } from '../../../ir/graph.js';
 import type { ThreadInit } from './thread.js';
 import { Thread } from './thread.js';
 

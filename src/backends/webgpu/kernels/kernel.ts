@@ -1,6 +1,6 @@
-import type { Shape } from '../../../graph/ir.js';
-import { elementBytes } from '../../../graph/ir.js';
 import type { Call, CallFor, TensorRef } from '../../../graph/planned.js';
+import type { Shape } from '../../../ir/value.js';
+import { elementBytes } from '../../../ir/value.js';
 import type { KernelName } from '../../../ops/index.js';
 import type { Dispatch } from '../shader.js';
 

@@ -1,5 +1,5 @@
-import type { Shape } from '../../../graph/ir.js';
 import type { Call } from '../../../graph/planned.js';
+import type { Shape } from '../../../ir/value.js';
 import type { Dispatch } from '../shader.js';
 import { matrixBytes, pixelsOf, quadsOf, scratchMatrix, WORKGROUP } from './kernel.js';
 
