@@ -7,14 +7,9 @@
  *     await executor.run('forward');
  *     const labels = await executor.read('prediction');
  */
-import type { Backend, Executor } from './backends/backend.js';
 import type { WebGpuBackend } from './backends/webgpu/index.js';
 import { browserGpus, chooseAdapter, webgpuBackend } from './backends/webgpu/index.js';
-import type { InferenceOptions, TrainingOptions } from './compile.js';
-import { compileInference, compileTraining } from './compile.js';
 import { UserError } from './errors.js';
-import { initialWeights } from './nets/initialize.js';
-import type { Network } from './nets/network.js';
 
 export type { Backend, Executor } from './backends/backend.js';
 export { referenceBackend } from './backends/reference/index.js';
@@ -23,6 +18,8 @@ export type { DeviceInfo } from './backends/webgpu/index.js';
 export { browserGpus, listDevices } from './backends/webgpu/index.js';
 export type { InferenceOptions, Precision, SizeOptions, TrainingOptions } from './compile.js';
 export { compileInference, compileTraining, IGNORE, LOSS_SCALE } from './compile.js';
+export type { DeviceName, Place } from './device.js';
+export { listGpus, openDevice } from './device.js';
 export { UserError } from './errors.js';
 export type { PlanCost, StageCost } from './graph/cost.js';
 export { costOf } from './graph/cost.js';
@@ -34,6 +31,8 @@ export { initialWeights } from './nets/initialize.js';
 export type { Network } from './nets/network.js';
 export type { VNetConfig, VNetOptions } from './nets/vnet.js';
 export { vnet } from './nets/vnet.js';
+export type { CompileOptions, RunOn } from './run.js';
+export { compile } from './run.js';
 export { hyperOf } from './train/optimizer.js';
 
 /**
@@ -45,30 +44,4 @@ export async function webgpu(name?: string): Promise<WebGpuBackend> {
   if (!adapter)
     throw new UserError('this browser has no WebGPU on a real GPU; name a software adapter to use it');
   return webgpuBackend(adapter);
-}
-
-/** Options of {@link compile}. Sizes in pixels, at least 32. */
-export type CompileOptions = {
-  readonly device: Backend;
-  /** Parameters and running statistics by slot name. Default: fresh ones from `seed`. */
-  readonly weights?: ReadonlyMap<string, Float32Array>;
-  /** Of fresh weights. Default 1. */
-  readonly seed?: number;
-} & (
-  | ({ readonly mode: 'train' } & Omit<TrainingOptions, 'scratchBytes'>)
-  | ({ readonly mode: 'infer' } & Omit<InferenceOptions, 'scratchBytes'>)
-);
-
-/** Plans a network for one size and prepares it on a device, weights loaded: the same as in Node. */
-export async function compile(network: Network, options: CompileOptions): Promise<Executor> {
-  const { device, seed = 1 } = options;
-  const { scratchBytes } = device;
-  const plan =
-    options.mode === 'train'
-      ? compileTraining(network, { ...options, scratchBytes })
-      : compileInference(network, { ...options, scratchBytes });
-  const executor = await device.prepare(plan);
-  for (const [name, data] of options.weights ?? initialWeights(plan, seed)) executor.write(name, data);
-  if (options.mode === 'infer') await executor.run('prepare');
-  return executor;
 }

@@ -60,7 +60,7 @@ export interface InferenceOptions extends SizeOptions {
 
 function checkSize({ batch, height, width }: SizeOptions): void {
   if (!Number.isInteger(batch) || batch < 1)
-    throw new UserError(`--batch ${batch}: expected a whole number ≥ 1`);
+    throw new UserError(`\`batch: ${batch}\`: expected a whole number ≥ 1`);
   if (!(Number.isInteger(height) && Number.isInteger(width) && height >= 32 && width >= 32)) {
     throw new UserError(`size ${height}x${width}: expected at least 32x32 pixels`);
   }
@@ -70,7 +70,7 @@ function checkSize({ batch, height, width }: SizeOptions): void {
 export function trainingGraph(net: Network, options: TrainingOptions): Graph {
   checkSize(options);
   if (options.precision === 'i16') {
-    throw new UserError('--precision i16: training needs float32 products; use it for inference', 2);
+    throw new UserError("`precision: 'i16'`: training needs float32 products; use it for inference", 2);
   }
   const { batch, height, width, policy = 'reversible' } = options;
   const b = new Builder('train');

@@ -1,26 +1,17 @@
-/// <reference types="@webgpu/types" />
-import { existsSync, readdirSync } from 'node:fs';
+import { devices } from '#devices';
 import type { Backend } from './backends/backend.js';
-import { wasmBackend } from './backends/wasm/index.js';
-import type { DeviceInfo } from './backends/webgpu/index.js';
+import type { DeviceKind, FoundDevice } from './devices/kind.js';
 import { UserError } from './errors.js';
 import type { ScratchRule } from './graph/planned.js';
+
+export { listGpus } from '#devices';
 
 /**
  * Where plans run. `auto`: a real GPU where there is one, else the CPU; `webgpu`: a GPU; `wasm`: CPU cores;
  * `reference`: float64 in plain TypeScript, slow, for comparisons.
  */
-export type DeviceName = (typeof deviceNames)[number];
-export const deviceNames = ['auto', 'webgpu', 'wasm', 'reference'] as const;
-
-/** WebGPU and the reference are loaded when they are asked for: the CPU backend needs neither. */
-const loadGpu = async () => {
-  const [webgpu, { dawnGpus }] = await Promise.all([
-    import('./backends/webgpu/index.js'),
-    import('./backends/webgpu/dawn.js'),
-  ]);
-  return { ...webgpu, source: dawnGpus };
-};
+export type DeviceName = 'auto' | (typeof devices)[number]['name'];
+export const deviceNames: readonly DeviceName[] = ['auto', ...devices.map(({ name }) => name)];
 
 /**
  * Opens a device by its name.
@@ -29,11 +20,7 @@ const loadGpu = async () => {
  * @throws UserError, one line with what was looked for, where `webgpu` or `gpu` is asked for and cannot be had.
  */
 export async function openDevice(device: DeviceName = 'auto', gpu?: string): Promise<Backend> {
-  checkGpuName(device, gpu);
-  if (device === 'reference') return (await import('./backends/reference/index.js')).referenceBackend;
-  if (device === 'wasm') return wasmBackend;
-  const adapter = await findAdapter(device, gpu);
-  return adapter ? (await loadGpu()).webgpuBackend(adapter) : wasmBackend;
+  return (await find(device, gpu)).open();
 }
 
 /** Where the library's functions run. */
@@ -67,66 +54,29 @@ export function deviceAt({ device = 'wasm', gpu }: Place): Promise<Backend> {
 export async function scratchRuleOf(
   device: DeviceName = 'auto',
   gpu?: string,
-): Promise<{ name: Backend['name']; scratchBytes: ScratchRule }> {
-  checkGpuName(device, gpu);
-  if (device === 'wasm' || device === 'reference') return openDevice(device);
-  const known = device === 'webgpu' && gpu === undefined;
-  if (!known && !(await findAdapter(device, gpu))) return wasmBackend;
-  const { scratchBytes } = await import('./backends/webgpu/kernels/index.js');
-  return { name: 'webgpu', scratchBytes };
+): Promise<{ name: string; scratchBytes: ScratchRule }> {
+  const kind = devices.find(({ name }) => name === device);
+  const { name, scratchBytes } = kind && gpu === undefined ? kind : (await find(device, gpu)).kind;
+  return { name, scratchBytes: await scratchBytes() };
 }
 
-/** All adapters that WebGPU finds, software ones too. @throws UserError where the `webgpu` package cannot be loaded. */
-export async function listGpus(): Promise<DeviceInfo[]> {
-  await checkPackage('vnet devices');
-  const { listDevices, source } = await loadGpu();
-  return listDevices(source);
-}
-
-function checkGpuName(device: DeviceName, gpu: string | undefined): void {
-  if (gpu === undefined || device === 'auto' || device === 'webgpu') return;
-  throw new UserError(`--gpu ${gpu}: has no meaning with --device ${device}; expected --device webgpu`, 2);
-}
-
-/** @returns undefined only for `auto` without a name. */
-async function findAdapter(device: DeviceName, gpu: string | undefined): Promise<GPUAdapter | undefined> {
-  const must = device === 'webgpu' || gpu !== undefined;
-  const flag = gpu === undefined ? '--device webgpu' : `--gpu ${gpu}`;
-  if (gpu === undefined && !mayHaveGpu()) {
-    if (!must) return undefined;
+async function find(
+  device: DeviceName,
+  gpu: string | undefined,
+): Promise<FoundDevice & { kind: DeviceKind }> {
+  const asked = devices.find(({ name }) => name === device);
+  if (gpu !== undefined && asked && !asked.named) {
     throw new UserError(
-      `${flag}: this machine shows no GPU (looked for ${gpuNodes.join(', ')}); use --device wasm, or name a software adapter of 'vnet devices' with --gpu`,
+      `\`gpu: '${gpu}'\`: has no meaning with \`device: '${device}'\`; expected \`device: 'webgpu'\``,
+      2,
     );
   }
-  if (must) await checkPackage(flag);
-  const { chooseAdapter, source } = await loadGpu();
-  const adapter = await chooseAdapter(source, gpu);
-  if (adapter || !must) return adapter;
-  const api = { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan';
-  throw new UserError(
-    `${flag}: WebGPU finds no real GPU (looked for adapters with a ${api} driver); install the driver, use --device wasm, or name a software adapter of 'vnet devices' with --gpu`,
-  );
-}
-
-/** What the kernel shows of GPUs on Linux: render nodes, NVIDIA's own, and Windows' GPU under WSL. */
-const gpuNodes = ['/dev/dri/renderD*', '/dev/nvidia*', '/dev/dxg'] as const;
-
-/** Asked first, as loading a graphics driver takes time, and a machine without a GPU makes it write warnings. */
-function mayHaveGpu(): boolean {
-  if (process.platform !== 'linux') return true;
-  const dri = existsSync('/dev/dri') ? readdirSync('/dev/dri') : [];
-  const nvidia = readdirSync('/dev').some((name) => /^nvidia\d+$/.test(name));
-  return dri.some((name) => name.startsWith('renderD')) || nvidia || existsSync('/dev/dxg');
-}
-
-/** The `webgpu` package is optional: it may be left out, or have no binary for a machine. */
-async function checkPackage(flag: string): Promise<void> {
-  try {
-    await import('webgpu');
-  } catch (error) {
-    const reason = String((error as Error).message).split('\n')[0];
-    throw new UserError(
-      `${flag}: the optional package 'webgpu' cannot be loaded on ${process.platform}-${process.arch} (${reason}); npm install webgpu, or use --device wasm`,
-    );
+  const candidates = asked
+    ? [asked]
+    : devices.filter(({ automatic, named }) => automatic && (named || gpu === undefined));
+  for (const kind of candidates) {
+    const found = await kind.find(gpu, asked !== undefined || gpu !== undefined);
+    if (found) return { ...found, kind };
   }
+  throw new UserError(`\`device: '${device}'\`: expected one of ${deviceNames.join(', ')}`, 2);
 }

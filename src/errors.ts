@@ -1,6 +1,7 @@
 /**
- * A mistake or a limit that a person can act on: one line that names the file or flag, what was expected and
- * what to do. The command line prints `message` without a stack trace and exits with `exitCode`.
+ * A mistake or a limit that a person can act on: one line that names the file or option, what was expected and
+ * what to do. Options stand in backticks, as code writes them: `` `batch: 0` ``, `` `device: 'wasm'` ``. The command line
+ * prints `message` without a stack trace, with its flags in their place, and exits with `exitCode`.
  */
 export class UserError extends Error {
   override readonly name = 'UserError';

@@ -1,15 +1,10 @@
-import type { Executor } from './backends/backend.js';
-import type { InferenceOptions, TrainingOptions } from './compile.js';
+import type { Backend, Executor } from './backends/backend.js';
+import { checkBatch, checkPicture } from './backends/memory.js';
+import type { InferenceOptions, SizeOptions, TrainingOptions } from './compile.js';
 import { compileInference, compileTraining } from './compile.js';
-import type { LabelImage, RgbImage } from './data/image.js';
-import { readImage } from './data/image.js';
 import type { Place } from './device.js';
 import { deviceAt } from './device.js';
-import type { PredictOptions } from './eval/predict.js';
-import { predictLabels } from './eval/predict.js';
-import { Predictor } from './eval/predictor.js';
-import type { Model } from './model/model.js';
-import { loadModel } from './model/model.js';
+import type { Plan } from './graph/planned.js';
 import { initialWeights } from './nets/initialize.js';
 import type { Network } from './nets/network.js';
 
@@ -43,37 +38,28 @@ export type CompileOptions = RunOn &
 export async function compile(network: Network, options: CompileOptions): Promise<Executor> {
   const { threads, seed = 1 } = options;
   const device = await deviceAt(options);
-  const { scratchBytes } = device;
-  const plan =
-    options.mode === 'train'
-      ? compileTraining(network, { ...options, scratchBytes })
-      : compileInference(network, { ...options, scratchBytes });
+  const plan = planFor(network, options, device);
   const executor = await device.prepare(plan, { threads });
   for (const [name, data] of options.weights ?? initialWeights(plan, seed)) executor.write(name, data);
   if (options.mode === 'infer') await executor.run('prepare');
   return executor;
 }
 
-/**
- * The class of each pixel of a picture, at the picture's own size. For many pictures, keep a {@link Predictor}.
- * @param model a loaded model, or the path of a model file.
- * @param image decoded RGB, or the path of a picture.
- * @returns train ids, `width × height` bytes.
- * @throws UserError naming the file that is missing or damaged, or for pictures below 32×32.
- */
-export async function predict(
-  model: Model | string,
-  image: RgbImage | string,
-  options: PredictOptions & Pick<RunOn, keyof Place | 'threads'> & Pick<InferenceOptions, 'precision'> = {},
-): Promise<LabelImage> {
-  const { network, weights } = typeof model === 'string' ? await loadModel(model) : model;
-  const picture = typeof image === 'string' ? await readImage(image) : image;
-  const { device, gpu, threads, precision, ...view } = options;
-  const backend = await deviceAt({ device, gpu });
-  const predictor = new Predictor(network, weights, { backend, threads, precision, sizes: 1 });
-  try {
-    return await predictLabels(predictor, picture, view);
-  } finally {
-    await predictor.dispose();
+/** The plan, if the device has the memory for it. */
+function planFor(network: Network, options: CompileOptions, { scratchBytes, usableBytes }: Backend): Plan {
+  const { batch, height, width } = options;
+  const make = (size: SizeOptions): Plan =>
+    options.mode === 'train'
+      ? compileTraining(network, { ...options, ...size })
+      : compileInference(network, { ...options, ...size });
+  const plan = make({ batch, height, width, scratchBytes });
+  if (options.mode === 'train' || batch > 1) {
+    const bytesOf = (batch: number) => make({ batch, height, width, scratchBytes }).arenaBytes;
+    checkBatch(batch, (n) => (n === batch ? plan.arenaBytes : bytesOf(n)), usableBytes());
+  } else {
+    const bytesOf = (height: number, width: number) =>
+      make({ batch, height, width, scratchBytes }).arenaBytes;
+    checkPicture({ height, width }, plan.arenaBytes, bytesOf, usableBytes());
   }
+  return plan;
 }

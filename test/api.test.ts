@@ -142,7 +142,7 @@ test('mistakes are UserErrors of one line', async () => {
   await assert.rejects(loadModel(path.join(folder, 'no.safetensors')), userError(/no\.safetensors/));
   const small = { mode: 'infer', batch: 1, height: 31, width: 64 } as const;
   await assert.rejects(compile(vnet({ classes: 3 }), small), userError(/31x64.*at least 32x32/));
-  await assert.rejects(openDevice('wasm', 'some'), userError(/--gpu some.*--device wasm/));
+  await assert.rejects(openDevice('wasm', 'some'), userError(/`gpu: 'some'`.*`device: 'wasm'`/));
 });
 
 test('devices: auto never takes a software adapter', async (t) => {
@@ -154,6 +154,6 @@ test('devices: auto never takes a software adapter', async (t) => {
   const chosen = await openDevice('auto');
   assert.equal(chosen.name, real ? 'webgpu' : 'wasm');
   if (real) return t.diagnostic('a real GPU: its absence is not tested');
-  await assert.rejects(openDevice('webgpu'), userError(/--device webgpu.*GPU.*--device wasm/));
-  await assert.rejects(openDevice('auto', 'no such'), userError(/--gpu no such: no such GPU/));
+  await assert.rejects(openDevice('webgpu'), userError(/`device: 'webgpu'`.*GPU.*`device: 'wasm'`/));
+  await assert.rejects(openDevice('auto', 'no such'), userError(/`gpu: 'no such'`: no such GPU/));
 });

@@ -34,10 +34,13 @@ export interface BackendOptions {
 
 /** A device that executes plans. */
 export interface Backend {
-  readonly name: 'reference' | 'wasm' | 'webgpu';
+  /** Of its kind, as in the list of devices. */
+  readonly name: string;
   /** The GPU's own name, of a backend on one. */
   readonly device?: string;
   readonly scratchBytes: ScratchRule;
+  /** Bytes that a plan may take now: what it can address, and the memory that is left. Infinity where only trying tells. */
+  usableBytes(): number;
   /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */
   prepare(plan: Plan, options?: BackendOptions): Promise<Executor>;
 }

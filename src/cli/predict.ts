@@ -1,20 +1,17 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
-import type { Backend } from '../backends/backend.js';
-import { compileInference } from '../compile.js';
 import { cityscapesClasses } from '../data/classes.js';
 import { isImageName, stem } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
 import { isFile, isFolder, listNames } from '../data/files.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
-import { readImage, size, writeColourPng, writeLabelPng, writeOverlayPng } from '../data/image.js';
+import { readImage, writeColourPng, writeLabelPng, writeOverlayPng } from '../data/image.js';
 import { SubmissionZip, submissionName } from '../data/submission.js';
 import { UserError } from '../errors.js';
 import { predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import type { Model } from '../model/model.js';
-import { formatBytes, formatRate } from '../report/format.js';
-import { usableMemory } from '../train/memory.js';
+import { formatRate } from '../report/format.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { modelOption, openModel } from './model.js';
@@ -99,7 +96,6 @@ async function run(given: readonly string[], flags: PredictFlags): Promise<void>
   try {
     for (const [i, input] of inputs.entries()) {
       const image = await readImage(input.file);
-      checkMemory(input, image, model, flags, backend);
       const start = performance.now();
       const labels = await predictLabels(predictor, image, options).catch((error: unknown) => {
         if (!(error instanceof UserError) || error.exitCode === 2) throw error;
@@ -222,37 +218,4 @@ function submissionWriter(file: string, inputs: readonly Input[], { info }: Mode
     finish: () => zip.finish(),
     abort: () => zip.abort(),
   };
-}
-
-/** @throws UserError where the picture needs more memory than there is, with a `--window` that fits. */
-function checkMemory(
-  { file }: Input,
-  image: RgbImage,
-  { network }: Model,
-  flags: ViewFlags & PrecisionFlags,
-  { name, scratchBytes }: Backend,
-): void {
-  // A GPU has memory of its own, and says so itself.
-  if (name === 'webgpu') return;
-  const available = usableMemory();
-  const zoom = Math.max(1, ...(flags.scales ?? []));
-  const whole = flags.resize ?? {
-    height: Math.ceil(image.height * zoom),
-    width: Math.ceil(image.width * zoom),
-  };
-  const shown = {
-    height: Math.max(32, Math.min(whole.height, flags.window?.height ?? whole.height)),
-    width: Math.max(32, Math.min(whole.width, flags.window?.width ?? whole.width)),
-  };
-  const bytesOf = (height: number, width: number) =>
-    compileInference(network, { batch: 1, height, width, precision: flags.precision, scratchBytes })
-      .arenaBytes;
-  const needed = bytesOf(shown.height, shown.width);
-  if (needed <= available) return;
-  const windows = [1024, 512, 256, 128].map((height) => [height, 2 * height] as const);
-  const fits = windows.find(([height, width]) => bytesOf(height, width) <= available);
-  const advice = fits ? `--window ${fits[0]}x${fits[1]} fits` : 'use a machine with more memory';
-  throw new UserError(
-    `${file}: ${size(image)} needs ${formatBytes(needed)} but ${formatBytes(available)} are available; ${advice}`,
-  );
 }

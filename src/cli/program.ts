@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
+import { withFlags } from './flags.js';
 
 /** Each command's own module, loaded only when it is asked for: `predict` does not wait for what reports need. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -89,7 +90,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
       return 2;
     }
     if (error instanceof UserError) {
-      complain(error.message);
+      complain(withFlags(error.message));
       traceIfAsked(error);
       return error.exitCode;
     }

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Command } from 'commander';
+import { processBytes } from '../backends/memory.js';
 import { scratchBytes } from '../backends/wasm/table.js';
 import { compileInference, compileTraining } from '../compile.js';
 import { writeAtomic } from '../data/files.js';
@@ -9,7 +10,7 @@ import type { Policy } from '../graph/differentiate.js';
 import { policies } from '../graph/differentiate.js';
 import { networkFromConfig } from '../nets/index.js';
 import { published } from '../report/published.js';
-import { processBytes, usableMemory, wasmBytes } from '../train/memory.js';
+import { defaultBackend } from './device.js';
 import { csvTable, markdownTable, networksOption } from './markdown.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, sizeOption } from './options.js';
@@ -120,7 +121,7 @@ async function measured(rows: readonly Row[], size: PixelSize): Promise<Row[]> {
       const memory: Memory[] = [];
       for (const at of entry.memory) {
         progress.update(result.length * batches.length + memory.length, `${entry.title}, batch ${at.batch}`);
-        const fits = at.training + processBytes < Math.min(usableMemory(), wasmBytes);
+        const fits = at.training + processBytes < defaultBackend.usableBytes();
         memory.push({ ...at, process: fits ? await processPeak(entry, at.batch, size) : null });
       }
       result.push({ ...entry, memory });

@@ -154,7 +154,10 @@ async function deviceOfRun(out: string): Promise<DeviceName | undefined> {
 }
 
 /** Not part of the training's own options, as the library takes a backend there. */
-const placeSchema = z.object({ device: z.enum(deviceNames).optional(), gpu: z.string().optional() });
+const placeSchema = z.object({
+  device: z.enum(deviceNames as [DeviceName, ...DeviceName[]]).optional(),
+  gpu: z.string().optional(),
+});
 
 /** The options in a JSON file, checked so that messages name the file. */
 async function readConfig(file: string): Promise<Record<string, unknown>> {

@@ -1,5 +1,10 @@
 import { UserError } from '../errors.js';
-import type { Category } from './iou.js';
+
+/** A group of classes by train id. */
+export interface Category {
+  readonly name: string;
+  readonly classes: readonly number[];
+}
 
 /** Weighted true-positive and false-negative pixels. */
 export interface WeightedPixels {

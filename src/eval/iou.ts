@@ -1,5 +1,5 @@
 import type { ConfusionMatrix } from './confusion.js';
-import type { InstanceTotals } from './instances.js';
+import type { Category, InstanceTotals } from './instances.js';
 
 /** Scores in [0, 1]; `undefined` where a score does not exist (0 / 0). */
 export interface Scores {
@@ -21,12 +21,6 @@ export interface Scores {
   readonly meanIiou?: number;
   readonly categoryIiou?: Readonly<Record<string, number | undefined>>;
   readonly meanCategoryIiou?: number;
-}
-
-/** A group of classes by train id. */
-export interface Category {
-  readonly name: string;
-  readonly classes: readonly number[];
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Backend, Executor } from '../backends/backend.js';
+import { checkPicture } from '../backends/memory.js';
 import type { Precision } from '../compile.js';
 import { compileInference } from '../compile.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
@@ -48,7 +49,7 @@ export class Predictor {
     });
   }
 
-  /** The class of each pixel, at the image's size. @throws UserError for images below 32×32. */
+  /** The class of each pixel, at the image's size. @throws UserError for images below 32×32 or without the memory for it. */
   labels(image: RgbImage): Promise<LabelImage> {
     const { height, width } = image;
     return this.inTurn(async () => {
@@ -90,14 +91,14 @@ export class Predictor {
     if (executor) this.executors.delete(key);
     else {
       const { backend, threads, precision, sizes = 2 } = this.options;
-      const plan = compileInference(this.network, {
-        batch: 1,
-        height,
-        width,
-        output,
-        precision,
-        scratchBytes: backend.scratchBytes,
-      });
+      const planFor = (height: number, width: number) =>
+        compileInference(this.network, {
+          ...{ batch: 1, height, width, output, precision },
+          scratchBytes: backend.scratchBytes,
+        });
+      const plan = planFor(height, width);
+      const bytesOf = (height: number, width: number) => planFor(height, width).arenaBytes;
+      checkPicture({ height, width }, plan.arenaBytes, bytesOf, backend.usableBytes());
       await this.shrinkTo(sizes - 1);
       executor = await backend.prepare(plan, { threads });
       await this.load(executor);

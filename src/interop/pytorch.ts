@@ -70,7 +70,7 @@ export function fromPytorch(
   const missing = [...names.values()].filter((name) => !left.has(name));
   if (missing.length > 0) {
     throw new UserError(
-      `${file}: lacks ${missing.length} of the ${names.size} tensors of ${network.name} (${some(missing)}); has ${some([...left.keys()])}: is it a checkpoint of this network, with this --classes?`,
+      `${file}: lacks ${missing.length} of the ${names.size} tensors of ${network.name} (${some(missing)}); has ${some([...left.keys()])}: is it a checkpoint of this network, with these \`classes\`?`,
     );
   }
   const image = order === 'bgr' ? imageChannels(network) : new Map();
@@ -84,7 +84,7 @@ export function fromPytorch(
     const wanted = isKernel ? [outer, inner, kh, kw] : [sizeOf(slot.shape)];
     if (tensor.shape.join('×') !== wanted.join('×')) {
       throw new UserError(
-        `${file}: ${foreign} is ${tensor.shape.join('×')}, but ${network.name} needs ${wanted.join('×')}; is it a checkpoint of this network, with these --classes?`,
+        `${file}: ${foreign} is ${tensor.shape.join('×')}, but ${network.name} needs ${wanted.join('×')}; is it a checkpoint of this network, with these \`classes\`?`,
       );
     }
     const data = isKernel ? convolutionLayout(tensor) : tensor.data.slice();

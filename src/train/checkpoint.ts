@@ -64,7 +64,7 @@ export async function writeTraining(file: string, state: TrainingState, previous
 export async function readTraining(file: string): Promise<TrainingState> {
   const { tensors, metadata } = await readTensors(file);
   if (metadata.kind !== 'training') {
-    throw new UserError(`${file}: is a model without training state; start a new run from it with --init`);
+    throw new UserError(`${file}: is a model without training state; start a new run from it with \`init\``);
   }
   const average = withPrefix(tensors, averagePrefix);
   return {

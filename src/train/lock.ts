@@ -129,6 +129,6 @@ function takenBy(folder: string, owner?: Owner): UserError {
     );
   }
   return new UserError(
-    `${folder}: ${owner ? `process ${owner.pid}` : 'another process'} trains here already; wait for it, or choose another --out`,
+    `${folder}: ${owner ? `process ${owner.pid}` : 'another process'} trains here already; wait for it, or choose another \`out\``,
   );
 }

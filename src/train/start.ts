@@ -22,15 +22,15 @@ export async function findStart(
   const { last, previous, config } = runFiles(out);
   if (!resume) {
     if (isFile(last) || isFile(previous)) {
-      throw new UserError(`${out}: holds a run already; go on with --resume, or choose another --out`);
+      throw new UserError(`${out}: holds a run already; go on with \`resume\`, or choose another \`out\``);
     }
     return undefined;
   }
-  if (!isFolder(out)) throw new UserError(`${out}: no such run folder to resume; start without --resume`);
+  if (!isFolder(out)) throw new UserError(`${out}: no such run folder to resume; start without \`resume\``);
   const found = await readLast(out);
   if (found?.notice) tell?.({ type: 'notice', message: found.notice });
   if (!found) {
-    if (!isFile(config)) throw new UserError(`${out}: holds no run to resume; start without --resume`);
+    if (!isFile(config)) throw new UserError(`${out}: holds no run to resume; start without \`resume\``);
     tell?.({ type: 'notice', message: `${out}: was stopped before its first checkpoint; starting again` });
   }
   return found;
@@ -64,7 +64,7 @@ export function checkSameRecipe(
       continue;
     }
     throw new UserError(
-      `${out}: ${difference}; resume with the options of the run, or start a new run with --init`,
+      `${out}: ${difference}; resume with the options of the run, or start a new run with \`init\``,
       2,
     );
   }

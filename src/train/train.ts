@@ -1,6 +1,8 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import type { Backend } from '../backends/backend.js';
+import { usableMemory } from '../backends/hostMemory.js';
+import { checkBatch, processBytes } from '../backends/memory.js';
 import { compileTraining } from '../compile.js';
 import { SampleCache } from '../data/cache.js';
 import { openDataset } from '../data/datasets.js';
@@ -18,7 +20,6 @@ import { parseTrainConfig, recipeOf } from './config.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import { RunLock } from './lock.js';
-import { checkMemory, processBytes, usableMemory, wasmBytes } from './memory.js';
 import { checkSameRecipe, findStart, storedWeights, takeFrom } from './start.js';
 import { Trainer } from './trainer.js';
 import { cacheBudget, checkedSource, classWeightsOf, trainingLoader } from './training-data.js';
@@ -93,15 +94,11 @@ async function trainLocked(
         classWeights: recipe.weights !== undefined,
       });
     const plan = planFor(config.batch);
-    if (backend.name !== 'webgpu') {
-      const addressable = backend.name === 'wasm' ? wasmBytes : Number.POSITIVE_INFINITY;
-      const usable = Math.min(usableMemory(), addressable);
-      checkMemory(
-        config.batch,
-        (batch) => (batch === config.batch ? plan : planFor(batch)).arenaBytes,
-        usable,
-      );
-    }
+    checkBatch(
+      config.batch,
+      (batch) => (batch === config.batch ? plan : planFor(batch)).arenaBytes,
+      backend.usableBytes(),
+    );
     const left = usableMemory() - plan.arenaBytes - processBytes;
     cache.budget = cacheBudget(config, await loader.storedSize(), left);
     validation = await Validation.open(dataset, network, config, { backend, signal, onEvent, cache });

@@ -309,7 +309,7 @@ export class Trainer {
     if (error instanceof DeviceError) {
       throw new UserError(
         `step ${step + 1} (epoch ${epoch + 1}): ${error.message}. ` +
-          `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; go on with --resume`,
+          `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; go on with \`resume\``,
       );
     }
     if (!(error instanceof NonFiniteError)) throw error;

@@ -60,7 +60,7 @@ export class Validation {
     }
     if (!(await dataset.hasLabels(valSplit))) {
       throw new UserError(
-        `${dataset.root}: split '${valSplit}' has no labels to validate on; choose another, or --validate-every 0`,
+        `${dataset.root}: split '${valSplit}' has no labels to validate on; choose another, or \`validateEvery: 0\``,
       );
     }
     const loader = new Loader(dataset, valSplit, { workers: 1, cache: around.cache });

@@ -92,7 +92,7 @@ test('a kernel that traps rejects the run and leaves the others usable', async (
 test('more memory than there can be is an error that says what to do', async () => {
   await assert.rejects(wasmBackend.prepare(planOf([], [], 5 * 2 ** 30), { threads: 1 }), (error) => {
     assert.ok(error instanceof UserError);
-    assert.match(error.message, /needs 5121 MiB.*4096 MiB.*--batch/);
+    assert.match(error.message, /needs 5121 MiB.*4096 MiB.*`batch`/);
     return true;
   });
 });

@@ -106,6 +106,6 @@ test('F and G of VNet multiply integers, and nothing in training does', () => {
   assert.deepEqual([count('convWinograd1dPair'), count('convWinograd1d')], [0, 0]);
   assert.throws(
     () => compileTraining(vnet({ classes: 19 }), size),
-    /--precision i16: training needs float32/,
+    /`precision: 'i16'`: training needs float32/,
   );
 });

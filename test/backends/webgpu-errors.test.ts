@@ -34,7 +34,7 @@ for (const { name } of adapters.map(describeAdapter)) {
       const small = plan(filling(1), backend.scratchBytes);
       await assert.rejects(backend.prepare({ ...small, arenaBytes: 2 ** 38 }), (error) => {
         assert.ok(error instanceof UserError);
-        assert.match(error.message, /^webgpu: .+ cannot allocate 262144 MiB; use a smaller --batch [^\n]+$/);
+        assert.match(error.message, /^webgpu: .+ cannot allocate 262144 MiB; use a smaller `batch` [^\n]+$/);
         return true;
       });
       // The device is still good.

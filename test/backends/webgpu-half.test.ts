@@ -128,19 +128,19 @@ test('plans in float16: feature maps only, and a clear word from who cannot run 
   const maps = [...types.get('map')!].filter((name) => !/weight|stats/.test(name));
   assert.ok(maps.length > 10 && maps.every((name) => name.endsWith(' f16')), maps.join(', '));
   assert.ok([...types.get('other')!].every((name) => !name.endsWith(' f16')));
-  await assert.rejects(wasmBackend.prepare(float16), /--precision f16: .*use --precision f32/);
+  await assert.rejects(wasmBackend.prepare(float16), /`precision: 'f16'`: .*use `precision: 'f32'`/);
   for (const { name, features } of adapters.map(describeAdapter)) {
     const backend = await backendOn(name);
     const { scratchBytes } = backend;
     const integers = compileInference(tiny, { ...size, precision: 'i16', scratchBytes });
-    await assert.rejects(backend.prepare(integers), /--precision i16: GPUs have no kernels for it/);
+    await assert.rejects(backend.prepare(integers), /`precision: 'i16'`: GPUs have no kernels for it/);
     if (features.includes('shader-f16')) {
       backend.dispose();
       continue;
     }
     await assert.rejects(
       backend.prepare(float16),
-      new UserError(`--precision f16: ${name} has no shader-f16; use --precision f32`),
+      new UserError(`\`precision: 'f16'\`: ${name} has no shader-f16; use \`precision: 'f32'\``),
     );
     backend.dispose();
   }

@@ -14,7 +14,7 @@ export const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(executablePath);
 
 const page = `<!doctype html><title>vnet</title>
-<script type="importmap">{"imports": {"zod": "/zod/index.js", "node:assert/strict": "/assert.js"}}</script>`;
+<script type="importmap">{"imports": {"zod": "/zod/index.js", "#devices": "/src/devices/browser.js", "node:assert/strict": "/assert.js"}}</script>`;
 
 /** What the parity harness needs of Node, so that the very cases of the other backends run in the page. */
 const assertModule = `

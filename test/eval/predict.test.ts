@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Backend } from '../../src/backends/backend.js';
 import { referenceBackend } from '../../src/backends/reference/index.js';
+import { compileInference } from '../../src/compile.js';
 import type { RgbImage } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
@@ -11,6 +12,7 @@ import { fuseViews } from '../../src/eval/views.js';
 import { smallestPlan } from '../../src/model/model.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
+import { compile } from '../../src/run.js';
 
 const network = vnet({ classes: 4, alpha: 1, beta: 0, stem: 4, widths: [8, 12], pyramid: [3] });
 const weights = (seed: number) => {
@@ -167,4 +169,26 @@ test('an image that is too small is refused, and the next one works', async () =
   await assert.rejects(predictor.labels(randomImage(20, 40, 1)), UserError);
   assert.equal((await predictor.labels(randomImage(32, 40, 1))).data.length, 32 * 40);
   await assert.rejects(predictLabels(predictor, randomImage(32, 32, 1), { scales: [] }), /scales is \[\]/);
+});
+
+test('a picture that does not fit the device: how much it needs, and the window that fits', async () => {
+  const usable = compileInference(network, {
+    batch: 1,
+    height: 256,
+    width: 512,
+    scratchBytes: () => 0,
+  }).arenaBytes;
+  const backend: Backend = { ...referenceBackend, usableBytes: () => usable };
+  const predictor = new Predictor(network, weights(1), { backend });
+  const image = { height: 1000, width: 1000, data: new Uint8Array(3e6) };
+  await assert.rejects(
+    predictLabels(predictor, image),
+    (error) =>
+      error instanceof UserError &&
+      /^1000×1000 pixels need \d+ MiB .* available; `window: \[256, 512\]` fits$/.test(error.message),
+  );
+  await assert.rejects(
+    compile(network, { mode: 'train', batch: 8, height: 128, width: 256, device: backend }),
+    /batch 8 needs \d+ MiB of memory but \d+ MiB are available: /,
+  );
 });

@@ -87,5 +87,5 @@ test('sizes below 32 and batches below 1 are refused in one line', () => {
   const compile = (height: number, batch: number) => () =>
     compileTraining(vnet({ classes: 19 }), { batch, height, width: 64, scratchBytes: () => 0 });
   assert.throws(compile(31, 1), (error) => error instanceof UserError && /31x64.*32x32/.test(error.message));
-  assert.throws(compile(32, 0), (error) => error instanceof UserError && /--batch 0/.test(error.message));
+  assert.throws(compile(32, 0), (error) => error instanceof UserError && /`batch: 0`/.test(error.message));
 });

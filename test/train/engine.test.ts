@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { checkBatch } from '../../src/backends/memory.js';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { Precision } from '../../src/compile.js';
 import { compileTraining, LOSS_SCALE } from '../../src/compile.js';
@@ -8,7 +9,6 @@ import { UserError } from '../../src/errors.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
 import { NonFiniteError, TrainingEngine } from '../../src/train/engine.js';
-import { checkMemory } from '../../src/train/memory.js';
 import type { OptimizerOptions } from '../../src/train/optimizer.js';
 import { sgdStep } from '../../src/train/optimizer.js';
 
@@ -126,14 +126,14 @@ test('a gradient that is not finite is reported before anything is updated', asy
 
 test('a batch that does not fit the memory: how much it needs, and which fits', () => {
   const planBytes = (batch: number) => batch * 100 * 2 ** 20;
-  checkMemory(4, planBytes, 650 * 2 ** 20);
+  checkBatch(4, planBytes, 650 * 2 ** 20);
   assert.throws(
-    () => checkMemory(8, planBytes, 700 * 2 ** 20),
+    () => checkBatch(8, planBytes, 700 * 2 ** 20),
     (error) =>
       error instanceof UserError &&
-      error.message === 'batch 8 needs 1050 MiB of memory but 700 MiB are available: --batch 4 fits',
+      error.message === 'batch 8 needs 1050 MiB of memory but 700 MiB are available: `batch: 4` fits',
   );
-  assert.throws(() => checkMemory(2, planBytes, 300 * 2 ** 20), /choose a smaller --size, as no batch fits/);
+  assert.throws(() => checkBatch(2, planBytes, 300 * 2 ** 20), /choose smaller images, as no batch fits/);
 });
 
 test('float16: the loss scale changes nothing but rounding, and is halved until the gradient is finite', async () => {

@@ -211,7 +211,7 @@ test('a GPU that is lost ends the run in one line, and the last save is there to
   };
   await assert.rejects(
     train({ ...options, device: failing }),
-    /^UserError: step 3 \(epoch 1\): webgpu: the GPU was lost \(…\)\. last\.safetensors in \S+ holds .+--resume$/,
+    /^UserError: step 3 \(epoch 1\): webgpu: the GPU was lost \(…\)\. last\.safetensors in \S+ holds .+`resume`$/,
   );
   await train({ ...options, resume: true });
   const whole = at('never-lost');

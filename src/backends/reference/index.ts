@@ -84,6 +84,7 @@ interface ReferenceBackend extends Backend {
 export const referenceBackend: ReferenceBackend = {
   name: 'reference',
   scratchBytes: () => 0,
+  usableBytes: () => Number.POSITIVE_INFINITY,
   prepare: async (plan) => new ReferenceExecutor(plan, runCall),
 };
 

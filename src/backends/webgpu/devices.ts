@@ -65,7 +65,7 @@ export async function chooseAdapter(source: GpuSource, name?: string): Promise<G
   if (chosen) return chosen;
   const names = adapters.map((adapter) => describeAdapter(adapter).name).join(', ');
   throw new UserError(
-    `--gpu ${name}: no such GPU; ${names ? `there are: ${names}` : 'WebGPU finds none here'}`,
+    `\`gpu: '${name}'\`: no such GPU; ${names ? `there are: ${names}` : 'WebGPU finds none here'}`,
   );
 }
 

@@ -36,11 +36,11 @@ export class WebGpuExecutor implements Executor {
 
   static async prepare(plan: Plan, gpu: Gpu, limits: MemoryLimits = gpu.memory): Promise<WebGpuExecutor> {
     if (hasHalf(plan) && !gpu.device.features.has('shader-f16')) {
-      throw new UserError(`--precision f16: ${gpu.name} has no shader-f16; use --precision f32`);
+      throw new UserError(`\`precision: 'f16'\`: ${gpu.name} has no shader-f16; use \`precision: 'f32'\``);
     }
     if (hasI16(plan)) {
       throw new UserError(
-        '--precision i16: GPUs have no kernels for it; use --precision f16 or f32, or --device wasm',
+        "`precision: 'i16'`: GPUs have no kernels for it; use `precision: 'f16'` or f32, or `device: 'wasm'`",
       );
     }
     const arenaBytes = Math.max(256, Math.ceil(plan.arenaBytes / 256) * 256);
@@ -271,7 +271,7 @@ async function allocate(gpu: Gpu, arenaBytes: number, limits: MemoryLimits): Pro
   if (errors.some((error) => error !== null)) {
     for (const buffer of buffers) buffer.destroy();
     throw new UserError(
-      `webgpu: ${gpu.name} cannot allocate ${mebibytes(arenaBytes)}; use a smaller --batch or image, or --device wasm`,
+      `webgpu: ${gpu.name} cannot allocate ${mebibytes(arenaBytes)}; use a smaller \`batch\` or image, or \`device: 'wasm'\``,
     );
   }
   return buffers;

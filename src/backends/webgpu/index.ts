@@ -26,6 +26,8 @@ export async function webgpuBackend(
     name: 'webgpu',
     device: gpu.name,
     scratchBytes,
+    // A GPU has memory of its own, and says itself where it ends.
+    usableBytes: () => Number.POSITIVE_INFINITY,
     prepare: (plan: Plan) => WebGpuExecutor.prepare(plan, gpu, { ...gpu.memory, ...memory }),
     dispose: () => gpu.device.destroy(),
   };

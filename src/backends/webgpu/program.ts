@@ -53,7 +53,7 @@ function bind(call: Call, dispatch: Dispatch, limits: MemoryLimits, arenaBytes: 
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(
-      `webgpu: ${describeCall(call)} ${error.message}; use a smaller image or --device wasm`,
+      `webgpu: ${describeCall(call)} ${error.message}; use a smaller image or \`device: 'wasm'\``,
     );
   }
 }

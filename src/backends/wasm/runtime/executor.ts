@@ -113,7 +113,7 @@ export class WasmExecutor implements Executor {
 /** Address space only: pages that nothing touches cost nothing. */
 function allocate(bytes: number): WebAssembly.Memory {
   const pages = Math.ceil(bytes / pageBytes);
-  const advice = 'lower --batch or the image size, or choose another --policy';
+  const advice = 'lower `batch` or the image size, or choose another `policy`';
   const needed = `the CPU backend needs ${Math.ceil(bytes / 2 ** 20)} MiB`;
   if (pages > mostPages) throw new UserError(`${needed}, but can address 4096 MiB: ${advice}`);
   try {
