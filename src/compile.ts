@@ -1,11 +1,13 @@
 import { UserError } from './errors.js';
-import { Builder, makeNode, makeValue } from './graph/builder.js';
+import { Builder } from './graph/builder.js';
 import type { Policy } from './graph/differentiate.js';
 import { differentiate } from './graph/differentiate.js';
-import { fuse } from './graph/fuse.js';
+import { fuse } from './graph/fuse/index.js';
 import { scaleLosses, storeHalf } from './graph/half.js';
+import { makeNode, makeValue } from './graph/node.js';
 import { flatLength, plan } from './graph/plan.js';
 import type { Plan, ScratchRule } from './graph/planned.js';
+import { allowShortProducts } from './graph/short.js';
 import type { Graph } from './ir/graph.js';
 import type { Value } from './ir/value.js';
 import type { Network } from './nets/network.js';
@@ -151,10 +153,3 @@ export function compileInference(net: Network, options: InferenceOptions): Plan 
   const passes = { f32: (graph: Graph) => graph, f16: storeHalf, i16: allowShortProducts };
   return plan(passes[options.precision ?? 'f32'](graph), options.scratchBytes);
 }
-
-const allowShortProducts = (graph: Graph): Graph => ({
-  ...graph,
-  nodes: graph.nodes.map((node) =>
-    node.op === 'conv2d' ? { ...node, attrs: { ...node.attrs, products: 'i16' } } : node,
-  ),
-});

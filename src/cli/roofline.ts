@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js';
 import { hasRelaxedSimd } from '../backends/wasm/runtime/module.js';
 import { Builder } from '../graph/builder.js';
-import { fuse } from '../graph/fuse.js';
+import { fuse } from '../graph/fuse/index.js';
 import { plan } from '../graph/plan.js';
 import type { Call, TensorRef } from '../graph/planned.js';
 import { bytesOf, sizeOf } from '../ir/value.js';

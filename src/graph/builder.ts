@@ -1,63 +1,13 @@
 import { UserError } from '../errors.js';
-import type { Graph, Node, Operands, Phase, Region } from '../ir/graph.js';
+import type { Graph, Node, Region } from '../ir/graph.js';
 import type { DType, Initial, Role, Shape, Value } from '../ir/value.js';
 import type { ConvAttrs } from '../ops/conv.js';
 import { convLength } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
-import type { AnyOp, AttrsOf, EmitOp, InputsOf, OpName, OutputsOf } from '../ops/index.js';
-import { ops } from '../ops/index.js';
+import type { EmitOp } from '../ops/index.js';
 import type { WindowAttrs } from '../ops/maxpool.js';
 import type { PyramidAttrs } from '../ops/pool.js';
-
-let nextId = 0;
-
-/** A fresh value; ids are unique in the process, so graphs can share values. */
-export const makeValue = (name: string, shape: Shape, dtype: DType, role: Role): Value => ({
-  id: nextId++,
-  name,
-  shape,
-  dtype,
-  role,
-});
-
-/** A node of `op` with freshly made outputs. The one place where the union of node types is entered. */
-export function makeNode<K extends OpName>(
-  op: K,
-  inputs: InputsOf<K>,
-  attrs: AttrsOf<K>,
-  label: string,
-  phase: Phase,
-): { node: Node; outputs: OutputsOf<K> } {
-  const definition = ops[op] as unknown as AnyOp;
-  const types = definition.infer(inputs as Operands, attrs as object);
-  const role = phase === 'prepare' ? 'constant' : 'activation';
-  const outputs = Object.fromEntries(
-    Object.entries(types).map(([name, type]) => [
-      name,
-      makeValue(`${label}.${name}`, type.shape, type.dtype, role),
-    ]),
-  );
-  const node = {
-    id: nextId++,
-    op,
-    label,
-    phase,
-    inputs: inputs as Operands,
-    outputs,
-    attrs: attrs as object,
-  };
-  return { node, outputs: outputs as OutputsOf<K> };
-}
-
-/** The same operation on other inputs (of the same shapes), with fresh outputs. */
-export function cloneNode(
-  node: Node,
-  inputs: Readonly<Record<string, Value | undefined>>,
-  label: string,
-  phase: Phase,
-): { node: Node; outputs: Readonly<Record<string, Value>> } {
-  return makeNode(node.op as OpName, inputs as never, node.attrs as never, label, phase);
-}
+import { makeNode, makeValue } from './node.js';
 
 /** Options of `Builder.conv`; numbers stand for both directions. */
 export interface ConvOptions {

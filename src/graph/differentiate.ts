@@ -3,7 +3,8 @@ import { valuesOf } from '../ir/graph.js';
 import type { Value } from '../ir/value.js';
 import type { EmitOp } from '../ops/index.js';
 import { opOf } from '../ops/index.js';
-import { cloneNode, makeNode } from './builder.js';
+import { plus } from '../ops/view.js';
+import { cloneNode, emitter } from './node.js';
 
 /**
  * What the backward pass keeps of the forward pass.
@@ -15,8 +16,8 @@ export type Policy = 'reversible' | 'checkpoint' | 'save';
 export const policies: readonly Policy[] = ['reversible', 'checkpoint', 'save'];
 
 /**
- * Appends the backward pass of the forward `graph` to it, starting from its loss node (the one whose gradient rule
- * needs no incoming gradient). Order is the schedule: a recomputation stands where it should run.
+ * Appends the backward pass of the forward `graph` to it, starting from its losses (which have their gradient
+ * themselves). Order is the schedule: a recomputation stands where it should run.
  */
 export function differentiate(graph: Graph, policy: Policy): Graph {
   const nodes: Node[] = [...graph.nodes];
@@ -33,20 +34,11 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
 
   const needing = reachableFromParams(graph);
 
-  const emitterFor =
-    (label: string): EmitOp =>
-    (op, inputs, attrs) => {
-      const made = makeNode(op, inputs, attrs, label, 'backward');
-      nodes.push(made.node);
-      return made.outputs;
-    };
+  const emitterFor = (label: string): EmitOp => emitter(label, 'backward', (node) => nodes.push(node));
 
   const accumulate = (value: Value, grad: Value, label: string): void => {
     const before = grads.get(value.id);
-    grads.set(
-      value.id,
-      before ? emitterFor(`${label}/sum`)('add', { a: before, b: grad }, { sign: 1 }).y : grad,
-    );
+    grads.set(value.id, before ? plus(emitterFor(`${label}/sum`), before, grad) : grad);
   };
 
   const backward = (node: Node): void => {
@@ -54,9 +46,8 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
     const outputGrads = Object.fromEntries(
       Object.entries(node.outputs).map(([name, value]) => [name, grads.get(value.id)]),
     );
-    const isLoss = node.op === 'crossEntropy';
     if (!definition.gradient) return;
-    if (!isLoss && Object.values(outputGrads).every((grad) => grad === undefined)) return;
+    if (!definition.loss && Object.values(outputGrads).every((grad) => grad === undefined)) return;
     const result = definition.gradient(
       { inputs: currentAll(node.inputs), outputs: currentAll(node.outputs), attrs: node.attrs },
       outputGrads,
@@ -91,7 +82,7 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
   const reverse = (region: Extract<Region, { kind: 'reversible' }>): void => {
     const { x1, x2, y1, y2, f, g, label } = region;
     const computeBack = (x: Value, y: Value, out: Value): void => {
-      const fresh = emitterFor(`${label}/inverse`)('add', { a: current(y), b: current(out) }, { sign: -1 }).y;
+      const fresh = plus(emitterFor(`${label}/inverse`), current(y), current(out), -1);
       recovered.set(x.id, fresh);
       if (needing.has(x.id)) needing.add(fresh.id);
     };

@@ -2,7 +2,8 @@ import type { Graph, Node, Operands } from '../ir/graph.js';
 import { valuesOf } from '../ir/graph.js';
 import type { Value } from '../ir/value.js';
 import { opOf } from '../ops/index.js';
-import { makeNode } from './builder.js';
+import { rescaled } from '../ops/rescale.js';
+import { emitter } from './node.js';
 
 /**
  * Stores feature maps as float16: every activation that is a feature map wherever it is written and read, in whole
@@ -13,25 +14,14 @@ export function storeHalf(graph: Graph): Graph {
   const kept = new Set(
     [...Object.values(graph.outputs), ...graph.gradients.values()].map((value) => value.id),
   );
-  const keep = (value: Value): void => {
-    kept.add(value.id);
-  };
   for (const node of graph.nodes) {
     const { features = [] } = opOf(node);
     for (const [name, value] of operandsOf(node)) {
       const isFeature = features === 'all' || (features as readonly string[]).includes(name);
-      if (!isFeature || !isFeatureMap(value)) keep(value);
+      if (!isFeature || !isFeatureMap(value)) kept.add(value.id);
     }
   }
-  // Views share memory, so all of them have one type.
-  const views = graph.nodes.filter(({ op }) => op === 'concat' || op === 'split');
-  for (let before = -1; before !== kept.size; ) {
-    before = kept.size;
-    for (const node of views) {
-      const values = [...valuesOf(node.inputs), ...valuesOf(node.outputs)];
-      if (values.some(({ id }) => kept.has(id))) values.forEach(keep);
-    }
-  }
+  keepViews(graph, kept);
   const halves = new Map<number, Value>();
   const stored = (value: Value): Value => {
     if (kept.has(value.id)) return value;
@@ -40,6 +30,24 @@ export function storeHalf(graph: Graph): Graph {
     return half;
   };
   return { ...graph, nodes: graph.nodes.map((node) => mapOperands(node, stored)) };
+}
+
+/** Views share memory, so all of them have one type: what is kept keeps its relatives. */
+function keepViews(graph: Graph, kept: Set<number>): void {
+  const relatives = new Map<number, Value[][]>();
+  for (const node of graph.nodes) {
+    if (!opOf(node).view) continue;
+    const family = [...valuesOf(node.inputs), ...valuesOf(node.outputs)];
+    for (const { id } of family) relatives.set(id, [...(relatives.get(id) ?? []), family]);
+  }
+  const waiting = [...relatives.keys()].filter((id) => kept.has(id));
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    for (const value of (relatives.get(id) ?? []).flat()) {
+      if (kept.has(value.id)) continue;
+      kept.add(value.id);
+      waiting.push(value.id);
+    }
+  }
 }
 
 /** More than a vector, in whole groups of four channels. */
@@ -67,17 +75,10 @@ export function scaleLosses(graph: Graph, factor: Value): Graph {
       value && (scaled.get(value.id) ?? value),
     ]);
     nodes.push({ ...node, inputs: Object.fromEntries(inputs) });
-    if (node.op !== 'crossEntropy') continue;
-    const { glogits } = node.outputs;
-    const made = makeNode(
-      'rescale',
-      { x: glogits, factor },
-      { invert: false },
-      `${node.label}.scale`,
-      'backward',
-    );
-    nodes.push(made.node);
-    scaled.set(glogits.id, made.outputs.y);
+    const { loss } = opOf(node);
+    if (!loss) continue;
+    const emit = emitter(`${node.label}.scale`, 'backward', (made) => nodes.push(made));
+    scaled.set(node.outputs[loss].id, rescaled(emit, node.outputs[loss], factor));
   }
   return { ...graph, nodes };
 }

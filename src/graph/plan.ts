@@ -5,7 +5,7 @@ import { bytesOf, elementBytes, sizeOf } from '../ir/value.js';
 import type { AnyOp } from '../ops/index.js';
 import { opOf } from '../ops/index.js';
 import { packIntervals } from './arena.js';
-import { makeNode } from './builder.js';
+import { makeNode } from './node.js';
 import type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './planned.js';
 
 /** Start of whole tensors: a cache line; with f16, what GPUs bind memory at, so that a binding holds one type. */
@@ -129,7 +129,8 @@ class Planner {
   }
 
   private visit(node: Node, at: number): void {
-    if (node.op === 'split') {
+    const definition = opOf(node);
+    if (definition.view === 'cut') {
       const { storage, channel } = this.placeOf(node.inputs.x!);
       let offset = channel;
       for (const part of Object.values(node.outputs)) {
@@ -138,11 +139,10 @@ class Planner {
       }
       return;
     }
-    if (node.op === 'concat') {
+    if (definition.view === 'join') {
       this.visitConcat(valuesOf(node.inputs), node.outputs.y, node);
       return;
     }
-    const definition = opOf(node);
     const { inputs, outputs } = node;
     const taken = new Set<string>();
     for (const [name, output] of Object.entries(outputs)) {

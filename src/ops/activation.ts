@@ -17,6 +17,7 @@ export const prelu: OpDef<{ x: Value; slope: Value }, { y: Value }, object> = {
   features: ['x', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
   inPlace: [['y', 'x']],
+  map: ({ inputs, label }) => ({ ...inputs, label }),
 };
 
 /** `gx = x > 0 ? gy : slope[c]·gy`, `gslope[c] = Σ min(x, 0)·gy` over all images and pixels. */

@@ -1,8 +1,9 @@
 import { UserError } from '../errors.js';
 import type { Shape, Value } from '../ir/value.js';
 import { formatShape, sizeOf } from '../ir/value.js';
+import { movedBias } from './constant.js';
 import { expectShape, expectVectors } from './fit.js';
-import type { OpDef } from './op.js';
+import type { OpDef, Prologue } from './op.js';
 
 /** Geometry of a convolution; pairs are `[vertical, horizontal]`. Padding is zeros, the same on both sides. */
 export interface ConvAttrs {
@@ -19,16 +20,7 @@ export interface ConvAttrs {
   readonly products?: 'i16';
 }
 
-/**
- * A per-channel transform of `x` applied while it is read: `x̂ = prelu(scale·x + shift)`, each part optional
- * (`scale` and `shift` come together). Padding zeros are inserted after it. Vectors are `[1, 1, 1, C]`.
- */
-export interface Prologue {
-  readonly preScale?: Value;
-  readonly preShift?: Value;
-  readonly preSlope?: Value;
-}
-
+/** Padding zeros are inserted after the prologue. */
 export interface ConvInputs extends Prologue {
   /** `N×H×W×Cin`, f32, or u8 with `normalize`. */
   readonly x: Value;
@@ -94,6 +86,21 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
   flops: ({ inputs: { weight }, outputs: { y } }) =>
     2 * (sizeOf(y.shape) / y.shape[3]) * sizeOf(weight.shape),
   inPlace: [['y', 'residual']],
+  shortProducts: true,
+  prologue: 'x',
+  absorb({ inputs, attrs, label }, map, { emit }) {
+    if (inputs.slope || inputs.residual) return undefined;
+    const { scale, shift, slope } = map;
+    if (!scale || !shift) return emit('conv2d', { ...inputs, slope }, attrs, { label }).y;
+    const { weight, bias } = inputs;
+    const scaled = emit('scaleWeight', { weight, scale }, {}, { label, phase: 'prepare' }).y;
+    const moved = bias ? movedBias(emit, bias, { scale, shift, label: map.label }) : shift;
+    return emit('conv2d', { ...inputs, weight: scaled, bias: moved, slope }, attrs, { label }).y;
+  },
+  accumulate({ inputs, attrs, label }, residual, sign, { emit }) {
+    if (inputs.residual || sign !== 1) return undefined;
+    return emit('conv2d', { ...inputs, residual }, attrs, { label }).y;
+  },
 };
 
 const kernelOf = (weight: Shape): readonly [number, number] => [weight[0], weight[1]];
@@ -124,6 +131,10 @@ export const conv2dGradInput: OpDef<
   features: ['gy', 'acc', 'gx'],
   flops: ({ inputs: { gy, weight } }) => 2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(weight.shape),
   inPlace: [['gx', 'acc']],
+  accumulate({ inputs, attrs, label }, acc, sign, { emit }) {
+    if (inputs.acc || sign !== 1) return undefined;
+    return emit('conv2dGradInput', { ...inputs, acc }, attrs, { label }).gx;
+  },
 };
 
 /** Gradient with respect to the weight: `Σ x̂[shifted] ⊗ gy` over all images and pixels. */
@@ -138,6 +149,7 @@ export const conv2dGradWeight: OpDef<
   features: ['x', 'gy'],
   flops: ({ inputs: { gy }, outputs: { gweight } }) =>
     2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(gweight.shape),
+  prologue: 'x',
 };
 
 /** Sum over all images and pixels, per channel: the gradient of a bias. `x`: `N×H×W×C`, `sum`: `1×1×1×C`. */

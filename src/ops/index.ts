@@ -107,7 +107,7 @@ export const opOf = (node: Node): AnyOp => ops[node.op as OpName] as unknown as 
 export const nodesOf = (graph: { readonly nodes: readonly Node[] }): readonly OpNode[] =>
   graph.nodes as readonly unknown[] as readonly OpNode[];
 
-/** Ops that exist in plans: views are resolved by the planner; `batchNorm`, `relu`, `addBias` are lowered by `fuse`. */
+/** Ops that exist in plans: views are resolved by the planner, `batchNorm`, `relu` and `addBias` have a rule `lower`. */
 export type KernelName = Exclude<OpName, 'concat' | 'split' | 'batchNorm' | 'relu' | 'addBias'>;
 
 /** Appends a node to the graph under construction and returns its outputs. */

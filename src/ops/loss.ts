@@ -39,5 +39,6 @@ export const crossEntropy: OpDef<
   gradient: ({ outputs: { glogits }, attrs: { weight = 1 } }, _, { emit }) => ({
     logits: weight === 1 ? glogits : emit('scale', { x: glogits }, { factor: weight }).y,
   }),
+  loss: 'glogits',
   flops: ({ inputs: { logits, labels } }) => 30 * sizeOf(labels.shape) * logits.shape[3],
 };

@@ -38,7 +38,7 @@ export const runningStats: OpDef<
 
 /**
  * Batch normalisation by given statistics, then PReLU where a slope is given:
- * `y = prelu(gamma·(x − mean)·rstd + beta)`. `fuse` lowers it to `normCoefficients` and `affine`: no backend has it.
+ * `y = prelu(gamma·(x − mean)·rstd + beta)`. Lowered to `normCoefficients` and `affine`: no backend has it.
  */
 export const batchNorm: OpDef<
   { x: Value; stats: Value; gamma: Value; beta: Value; slope?: Value },
@@ -58,6 +58,10 @@ export const batchNorm: OpDef<
   },
   flops: ({ outputs: { y } }) => 3 * sizeOf(y.shape),
   inPlace: [['y', 'x']],
+  lower({ inputs: { x, stats, gamma, beta, slope } }, { emit }) {
+    const coefficients = emit('normCoefficients', { stats, gamma, beta }, {});
+    return emit('affine', { x, ...coefficients, slope }, { sign: 1 });
+  },
 };
 
 /**
@@ -96,6 +100,7 @@ export const normCoefficients: OpDef<
     shift: { shape: gamma.shape, dtype: 'f32' },
   }),
   flops: ({ inputs: { gamma } }) => 3 * sizeOf(gamma.shape),
+  keep: true,
 };
 
 /** The same from running statistics: `scale = gamma/√(variance + eps)`, `shift = beta − mean·scale`. Inference. */
@@ -128,4 +133,10 @@ export const affine: OpDef<
     ['y', 'residual'],
     ['y', 'x'],
   ],
+  map: ({ inputs: { residual, ...map }, attrs: { sign }, label }) =>
+    residual || sign !== 1 ? undefined : { ...map, label },
+  accumulate({ inputs, attrs, label }, residual, sign, { emit }) {
+    if (inputs.residual || attrs.sign !== 1) return undefined;
+    return emit('affine', { ...inputs, residual }, { sign }, { label }).y;
+  },
 };

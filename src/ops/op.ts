@@ -6,6 +6,9 @@ export interface ValueType {
   readonly dtype: DType;
 }
 
+/** Appends a node and returns its outputs. Typed by `ops/index.ts`. */
+export type Emit = import('./index.js').EmitOp;
+
 /** What a gradient rule may emit nodes with; `graph/differentiate.ts` implements it. */
 export interface GradientContext {
   /** Emits a node of another op and returns its outputs. */
@@ -14,11 +17,48 @@ export interface GradientContext {
   needsGradient(value: Value): boolean;
 }
 
-/** Appends a node and returns its outputs. Typed by `ops/index.ts`. */
-export type Emit = import('./index.js').EmitOp;
+/** What a rewriting rule may ask and make; `graph/fuse` implements it. */
+export interface RewriteContext {
+  /**
+   * Emits a node where the rewritten one stands, with its label and phase unless others are given. An op whose result
+   * is kept (`keep`) is emitted once for the same inputs.
+   */
+  emit: Emit;
+  /** True if nothing but the node under rewriting reads the value. */
+  onlyReadHere(value: Value): boolean;
+}
 
 /**
- * One operation, as the compiler sees it. Backends implement the same name in a file of the same name.
+ * `x̂ = prelu(scale·x + shift)` per channel, each part optional (`scale` and `shift` come together). Vectors are
+ * `[1, 1, 1, C]`. Many kernels apply one to what they read (a prologue) or write (an epilogue), so that it costs no memory.
+ */
+export interface ChannelMap {
+  readonly x: Value;
+  readonly scale?: Value;
+  readonly shift?: Value;
+  readonly slope?: Value;
+  /** Of the node that is the map. */
+  readonly label: string;
+}
+
+/** Inputs of an op that applies a channel map to its input `x` while it reads it. */
+export interface Prologue {
+  readonly preScale?: Value;
+  readonly preShift?: Value;
+  readonly preSlope?: Value;
+}
+
+/** A node as the rules of its op see it. */
+export interface OpNodeView<I extends object, O extends object, A extends object> {
+  readonly inputs: I;
+  readonly outputs: O;
+  readonly attrs: A;
+  readonly label: string;
+}
+
+/**
+ * One operation, as the compiler sees it: its shape and gradient rules, and all that passes need to know. Backends
+ * implement the same name in a file of the same name.
  * I, O: records of named input and output values (optional inputs are optional properties); A: attributes.
  */
 export interface OpDef<I extends object, O extends object, A extends object> {
@@ -35,15 +75,43 @@ export interface OpDef<I extends object, O extends object, A extends object> {
   ): { readonly [K in keyof I]?: Value };
   /** Floating-point operations, a multiply-add counted as two. */
   flops(node: { inputs: I; outputs: O; attrs: A }): number;
+
+  /** Of a loss, the output that is its own gradient: where differentiation starts, and what loss scaling multiplies. */
+  readonly loss?: keyof O & string;
+  /** True for small results that the backward pass keeps instead of recomputing (batch statistics). */
+  readonly keep?: boolean;
   /** Pairs `[output, input]`: the output may be written over that input if nothing reads the input later. Tried in order. */
   readonly inPlace?: readonly (readonly [keyof O & string, keyof I & string])[];
   /** True where the in-place pairs are the meaning of the op: new state over old state. */
   readonly updatesState?: boolean;
   /**
+   * `join`: the output is the channels of all inputs side by side; `cut`: the outputs are the channels of the input in
+   * order. The planner places the values so that nothing has to be done.
+   */
+  readonly view?: 'join' | 'cut';
+  /**
    * Operands that are feature maps, inputs and outputs: these may be stored as float16 (see `graph/half.ts`). Kernels
    * read and write them in whole groups of four channels.
    */
   readonly features?: readonly ((keyof I & string) | (keyof O & string))[] | 'all';
-  /** True for small results that the backward pass keeps instead of recomputing (batch statistics). */
-  readonly keep?: boolean;
+  /** True for ops that may multiply 16-bit integers (attribute `products`, see `graph/short.ts`). */
+  readonly shortProducts?: boolean;
+
+  /** The same in ops that backends have, for an op that they do not: values for all outputs. */
+  lower?(node: OpNodeView<I, O, A>, context: RewriteContext): O;
+  /** The node as a channel map of its input, where it is one and nothing else; its output is `y`. */
+  map?(node: OpNodeView<I, O, A>): ChannelMap | undefined;
+  /** `map` of what the node computes, in one node that takes its place; `undefined` where it cannot. */
+  absorb?(node: OpNodeView<I, O, A>, map: ChannelMap, context: RewriteContext): Value | undefined;
+  /** The input that the op reads through a prologue (`Prologue`). */
+  readonly prologue?: 'x';
+  /** The node as `a + sign·b`, where that is all it is; its output is `y`. */
+  sum?(node: OpNodeView<I, O, A>): { readonly a: Value; readonly b: Value; readonly sign: 1 | -1 };
+  /** `other + sign·(what the node computes)`, in one node that takes its place; `undefined` where it cannot. */
+  accumulate?(
+    node: OpNodeView<I, O, A>,
+    other: Value,
+    sign: 1 | -1,
+    context: RewriteContext,
+  ): Value | undefined;
 }

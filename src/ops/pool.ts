@@ -1,9 +1,8 @@
 import type { Value } from '../ir/value.js';
 import { sizeOf } from '../ir/value.js';
-import type { Prologue } from './conv.js';
 import { convLength } from './conv.js';
 import { expectVectors } from './fit.js';
-import type { OpDef } from './op.js';
+import type { OpDef, Prologue } from './op.js';
 
 /** Odd window sizes, and the common stride. Each window k has padding ⌊k/2⌋. */
 export interface PyramidAttrs {
@@ -35,6 +34,11 @@ export const pyramidPool: OpDef<
   features: ['x', 'y'],
   flops: ({ outputs: { y }, attrs }) =>
     sizeOf(y.shape) * attrs.kernels.reduce((sum, k) => sum + k * k + 1, 0),
+  prologue: 'x',
+  absorb({ inputs, attrs, label }, { scale, shift, slope }, { emit }) {
+    if (inputs.scale || inputs.slope) return undefined;
+    return emit('pyramidPool', { ...inputs, scale, shift, slope }, attrs, { label }).y;
+  },
 };
 
 /** Gradient of `pyramidPool` with respect to `x̂`, `+ acc` where given. `height`, `width`: of `gx`. */
@@ -50,4 +54,8 @@ export const pyramidPoolGrad: OpDef<
   flops: ({ inputs: { gy }, attrs }) =>
     sizeOf(gy.shape) * attrs.kernels.reduce((sum, k) => sum + k * k + 1, 0),
   inPlace: [['gx', 'acc']],
+  accumulate({ inputs, attrs, label }, acc, sign, { emit }) {
+    if (inputs.acc || sign !== 1) return undefined;
+    return emit('pyramidPoolGrad', { ...inputs, acc }, attrs, { label }).gx;
+  },
 };

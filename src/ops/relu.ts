@@ -4,7 +4,7 @@ import { expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
 
 /**
- * `y = max(x, 0)`. `zero`: `1×1×1×C` zeros. `fuse` lowers it to a `prelu` of slope zero, which moves into every
+ * `y = max(x, 0)`. `zero`: `1×1×1×C` zeros. Lowered to a `prelu` of slope zero, which moves into every
  * kernel that has a PReLU: no backend has it. The gradient needs `y` only, so `x` may be overwritten.
  */
 export const relu: OpDef<{ x: Value; zero: Value }, { y: Value }, object> = {
@@ -17,6 +17,7 @@ export const relu: OpDef<{ x: Value; zero: Value }, { y: Value }, object> = {
   },
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
   inPlace: [['y', 'x']],
+  lower: ({ inputs: { x, zero } }, { emit }) => emit('prelu', { x, slope: zero }, {}),
 };
 
 /** `gx = y > 0 ? gy : 0`. */

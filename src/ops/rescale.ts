@@ -1,6 +1,6 @@
 import type { Value } from '../ir/value.js';
 import { sizeOf } from '../ir/value.js';
-import type { OpDef } from './op.js';
+import type { Emit, OpDef } from './op.js';
 
 /**
  * `y = x·factor`, or `x/factor` with `invert`, in place. `factor`: `1×1×1×1`, written by the caller. Loss scaling: what
@@ -12,3 +12,7 @@ export const rescale: OpDef<{ x: Value; factor: Value }, { y: Value }, { readonl
   inPlace: [['y', 'x']],
   updatesState: true,
 };
+
+/** `x` times (with `invert` divided by) a factor that the caller writes. */
+export const rescaled = (emit: Emit, x: Value, factor: Value, invert = false): Value =>
+  emit('rescale', { x, factor }, { invert }).y;

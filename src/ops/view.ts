@@ -2,7 +2,7 @@ import { UserError } from '../errors.js';
 import type { Value } from '../ir/value.js';
 import { formatShape, sizeOf } from '../ir/value.js';
 import { expectShape } from './fit.js';
-import type { OpDef } from './op.js';
+import type { Emit, OpDef } from './op.js';
 
 /**
  * Channels of all inputs side by side. A view: the planner writes the inputs straight into the output where it can
@@ -26,7 +26,25 @@ export const concat: OpDef<Readonly<Record<string, Value>>, { y: Value }, object
     return Object.fromEntries(names.map((name, i) => [name, parts[`y${i}`]]));
   },
   features: 'all',
+  view: 'join',
   flops: () => 0,
+  // Each part is mapped on its own, so that the map can go on into what makes it.
+  absorb({ inputs, label }, map, { emit, onlyReadHere }) {
+    const parts = Object.values(inputs);
+    const { scale, shift, slope } = map;
+    if (!scale || !shift || !parts.every(onlyReadHere)) return undefined;
+    const sizes = parts.map((part) => part.shape[3]);
+    const cut = (x: Value) =>
+      emit('split', { x }, { sizes }, { label: `${map.label}.part`, phase: 'prepare' });
+    const scales = cut(scale);
+    const shifts = cut(shift);
+    const slopes = slope ? cut(slope) : undefined;
+    const mapped = parts.map((x, i) => {
+      const vectors = { scale: scales[`y${i}`], shift: shifts[`y${i}`], slope: slopes?.[`y${i}`] };
+      return [`x${i}`, emit('affine', { x, ...vectors }, { sign: 1 }).y];
+    });
+    return emit('concat', Object.fromEntries(mapped), {}, { label }).y;
+  },
 };
 
 /** The channels of `x` cut into consecutive parts of the given sizes: `y0`, `y1`, … Always a view. */
@@ -51,6 +69,7 @@ export const split: OpDef<
     return { x: emit('concat', Object.fromEntries(parts.map((part, i) => [`x${i}`, part!])), {}).y };
   },
   features: 'all',
+  view: 'cut',
   flops: () => 0,
 };
 
@@ -77,7 +96,12 @@ export const add: OpDef<{ a: Value; b: Value }, { y: Value }, { readonly sign: 1
     ['y', 'a'],
     ['y', 'b'],
   ],
+  sum: ({ inputs, attrs }) => ({ ...inputs, ...attrs }),
 };
+
+/** `a + sign·b`. */
+export const plus = (emit: Emit, a: Value, b: Value, sign: 1 | -1 = 1): Value =>
+  emit('add', { a, b }, { sign }).y;
 
 /** `y = factor·x`. */
 export const scale: OpDef<{ x: Value }, { y: Value }, { readonly factor: number }> = {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
 import { UserError } from '../../src/errors.js';
-import { makeNode } from '../../src/graph/builder.js';
+import { makeNode } from '../../src/graph/node.js';
 import { plan } from '../../src/graph/plan.js';
 import type { Graph } from '../../src/ir/graph.js';
 import { adapters, backendOn } from './gpu.js';

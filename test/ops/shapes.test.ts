@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UserError } from '../../src/errors.js';
-import { makeNode, makeValue } from '../../src/graph/builder.js';
+import { makeNode, makeValue } from '../../src/graph/node.js';
 import type { DType, Shape, Value } from '../../src/ir/value.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, OpName } from '../../src/ops/index.js';

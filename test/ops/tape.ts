@@ -1,6 +1,6 @@
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { Rng } from '../../src/data/rng.js';
-import { makeNode, makeValue } from '../../src/graph/builder.js';
+import { makeNode, makeValue } from '../../src/graph/node.js';
 import type { Node } from '../../src/ir/graph.js';
 import type { Value } from '../../src/ir/value.js';
 import { sizeOf } from '../../src/ir/value.js';

@@ -1,5 +1,6 @@
 import type { Placed, TensorRef } from '../../graph/planned.js';
-import type { ConvAttrs, Prologue } from '../../ops/conv.js';
+import type { ConvAttrs } from '../../ops/conv.js';
+import type { Prologue } from '../../ops/op.js';
 import type { Arena } from './arena.js';
 import { View, vectorOf } from './arena.js';
 

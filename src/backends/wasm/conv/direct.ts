@@ -1,6 +1,7 @@
 /** Direct convolution, forward and with respect to the input: `kernels/conv/direct.ts`. */
 import type { Placed, TensorRef } from '../../../graph/planned.js';
-import type { ConvAttrs, Prologue } from '../../../ops/conv.js';
+import type { ConvAttrs } from '../../../ops/conv.js';
+import type { Prologue } from '../../../ops/op.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { Tap } from './geometry.js';

@@ -2,7 +2,8 @@
 
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import { elementBytes } from '../../../ir/value.js';
-import type { ConvAttrs, Prologue } from '../../../ops/conv.js';
+import type { ConvAttrs } from '../../../ops/conv.js';
+import type { Prologue } from '../../../ops/op.js';
 import type { Word } from '../stage.js';
 import { f32, pointer } from '../stage.js';
 

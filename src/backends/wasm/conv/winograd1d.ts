@@ -3,7 +3,8 @@
  * `kernels/conv/winograd1dRows.ts` for 3×3 taps.
  */
 import type { Placed, TensorRef } from '../../../graph/planned.js';
-import type { ConvAttrs, Prologue } from '../../../ops/conv.js';
+import type { ConvAttrs } from '../../../ops/conv.js';
+import type { Prologue } from '../../../ops/op.js';
 import type { Pieces, Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { DirectConv, WeightSteps } from './direct.js';

@@ -1,0 +1,18 @@
+import { opOf } from '../../ops/index.js';
+import type { Rule } from './rewriter.js';
+
+/**
+ * Epilogues: a channel map goes into what makes its input, where that is read nowhere else. Coefficients that change
+ * with every batch stay where they are, so in training only activations move.
+ */
+export const fold: Rule = (node, work) => {
+  const map = opOf(node).map?.(node);
+  if (!map || (map.scale && map.scale.role !== 'constant')) return;
+  const producer = work.producerOf(map.x);
+  const absorb = producer && opOf(producer).absorb;
+  if (!absorb || !work.onlyReader(map.x, node)) return;
+  work.rewrite(node, producer, (context) => {
+    const y = absorb(producer, map, context);
+    return y && { y };
+  });
+};
