@@ -7,13 +7,14 @@ import { UserError } from '../errors.js';
 import { readTraining, runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
+import { type AugmentFlags, augmentOf } from './augment.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { modelFile } from './model.js';
 
 export type Size = NonNullable<TrainConfig['size']>;
 
 /** Flags of `vnet train`; those that were not given are absent. */
-export interface TrainFlags extends DeviceFlags, PrecisionFlags {
+export interface TrainFlags extends DeviceFlags, PrecisionFlags, AugmentFlags {
   readonly config?: string;
   readonly data?: string;
   readonly out?: string;
@@ -21,11 +22,6 @@ export interface TrainFlags extends DeviceFlags, PrecisionFlags {
   readonly batch?: number;
   readonly accumulate?: number;
   readonly size?: Size;
-  readonly flip?: boolean;
-  readonly scale?: [number, number];
-  readonly jitter?: number;
-  readonly gamma?: number;
-  readonly balance?: number;
   readonly lr?: number;
   readonly optimizer?: TrainConfig['optimizer'];
   readonly momentum?: number;
@@ -82,11 +78,7 @@ export async function resolveConfig(
   const augment = {
     ...(before.augment as TrainConfig['augment']),
     ...(fromFile.augment as TrainConfig['augment']),
-    ...(given('flip') ? { flip: flags.flip } : {}),
-    ...(flags.scale ? { scale: flags.scale } : {}),
-    ...(flags.jitter === undefined ? {} : { jitter: flags.jitter }),
-    ...(flags.gamma === undefined ? {} : { gamma: flags.gamma }),
-    ...(flags.balance === undefined ? {} : { balance: flags.balance }),
+    ...augmentOf(flags, given('flip')),
   };
   const direct = {
     data: flags.data,

@@ -8,14 +8,15 @@ import { formatScore } from '../report/format.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
+import { addAugmentOptions } from './augment.js';
 import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
 import { jsonOption, netOption, pixelSize, real, whole } from './options.js';
 import type { Size, TrainFlags } from './train-config.js';
 import { resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
-export const trainCommand = (): Command =>
-  new Command('train')
+export function trainCommand(): Command {
+  const command = new Command('train')
     .summary('train a network on a data set')
     .description(
       'Trains a network into a run folder with checkpoints, metrics, TensorBoard events and report.html. Defaults are ' +
@@ -56,17 +57,9 @@ export const trainCommand = (): Command =>
     )
     .option('--label-smoothing <share>', 'default: 0', real(0, 0.99))
     .option('--ema <decay>', 'validate and ship averaged weights, such as 0.999', real(0, 0.999999))
-    .option('--seed <n>', 'default: 1', whole(0))
-    .optionsGroup('Augmentation:')
-    .option('--no-flip', 'do not mirror half of the images')
-    .option('--scale <low,high>', 'random zoom, such as 0.75,1.75', range)
-    .option('--jitter <amount>', 'random brightness, contrast, saturation, such as 0.4', real(0, 1))
-    .option(
-      '--gamma <amount>',
-      'random exposure: v^γ, γ from 1/(1 + amount) to 1 + amount, such as 0.7',
-      real(0, 4),
-    )
-    .option('--balance <amount>', 'random colour of light: gain of red and blue, such as 0.2', real(0, 1))
+    .option('--seed <n>', 'default: 1', whole(0));
+  addAugmentOptions(command.optionsGroup('Augmentation:'));
+  return command
     .optionsGroup('Network:')
     .addOption(netOption('which network (default: vnet)'))
     .option('--alpha <n>', 'V modules of stage 2 of vnet (default: 1)', whole(0, 64))
@@ -107,6 +100,7 @@ export const trainCommand = (): Command =>
         '  vnet train --out runs/camvid --resume',
     )
     .action(async (flags: TrainFlags, command: Command) => run(flags, command));
+}
 
 function sizePolicy(word: string, before: unknown): Size {
   if (before === undefined) {
@@ -127,14 +121,6 @@ function classWeights(text: string): TrainConfig['classWeights'] {
   const constant = /^enet:([\d.]+)$/.exec(text)?.[1];
   if (constant && Number(constant) > 1) return { enet: Number(constant) };
   throw new InvalidArgumentError('Expected none, enet, median, or enet:C with C above 1, such as enet:1.1.');
-}
-
-function range(text: string): [number, number] {
-  const parts = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (parts.length !== 2 || !(parts[0] > 0 && parts[0] <= parts[1])) {
-    throw new InvalidArgumentError('Expected two numbers with low ≤ high, such as 0.75,1.75.');
-  }
-  return [parts[0], parts[1]];
 }
 
 async function run(flags: TrainFlags, command: Command): Promise<void> {

@@ -176,6 +176,16 @@ export async function encodeJpeg(image: RgbImage, quality: number): Promise<Uint
     .toBuffer();
 }
 
+/** Replaces an image by what a JPEG of this quality keeps of it, in place. */
+export async function throughJpeg(image: RgbImage, quality: number): Promise<void> {
+  const sharp = await loadSharp();
+  image.data.set(
+    await sharp(await encodeJpeg(image, quality))
+      .raw()
+      .toBuffer(),
+  );
+}
+
 /** Paints train ids with their class colours; values without a class (ignore) are black. */
 export function colourise(labels: LabelImage, colours: readonly Rgb[]): RgbImage {
   const lut = new Uint8Array(768);

@@ -1,11 +1,12 @@
 import { UserError } from '../errors.js';
 import { type Augmentation, checkAugmentation, type SizePolicy } from './augment/augmentation.js';
+import { drawMix } from './augment/mix.js';
 import { preparedSize } from './augment/prepare.js';
 import { SampleCache } from './cache.js';
 import type { Dataset, Sample } from './dataset.js';
 import { Pool } from './pool.js';
 import { Rng } from './rng.js';
-import { type Loaded, type Place, placeBytes, viewsOf } from './tasks.js';
+import { type Loaded, type Over, type Place, placeBytes, viewsOf } from './tasks.js';
 
 /** What a {@link Loader} reads and how. */
 export interface LoaderOptions {
@@ -271,9 +272,19 @@ export class Loader {
     const keep = !cached && cache.open;
     const { classes } = this.dataset;
     const task = { kind: 'load', sample, classes, index, seed, epoch, size, augment, cached, keep } as const;
-    const { decoded, ...loaded } = await this.pool.run({ ...task, place });
+    const over = this.overlay(index, epoch);
+    const { decoded, ...loaded } = await this.pool.run({ ...task, over, place });
     if (decoded) cache.add(sample.image, decoded);
     return loaded;
+  }
+
+  /** The sample of which a part is laid over this one in this epoch, if any. */
+  private overlay(index: number, epoch: number): Over | undefined {
+    const { augment, seed, cache } = this.options;
+    const mix = augment && drawMix(augment, { seed, epoch, index }, this.samples.length);
+    if (!mix) return undefined;
+    const sample = this.samples[mix.partner];
+    return { kind: mix.kind, seed: mix.seed, sample, cached: cache.get(sample.image) };
   }
 }
 

@@ -1,11 +1,14 @@
 import type { TransferListItem } from 'node:worker_threads';
 import type { Augmentation, Pair, SizePolicy } from './augment/augmentation.js';
+import { degradeInPlace } from './augment/degrade.js';
+import { type Mix, mixInPlace } from './augment/mix.js';
 import { prepare, preparedSize, sampleRng } from './augment/prepare.js';
 import { type CheckTask, checkSample, type SampleFacts } from './check-sample.js';
 import type { ClassTable } from './classes.js';
 import type { Sample } from './dataset.js';
 import { readSample } from './datasets.js';
 import { readImageSize } from './image.js';
+import { Rng } from './rng.js';
 import { type SceneTask, writeScene } from './scene-files.js';
 
 /** Decoded pixels in shared memory: what the cache holds. */
@@ -38,6 +41,12 @@ export function viewsOf({ buffer, count, height, width }: Omit<Place, 'position'
   };
 }
 
+/** A sample of which a part is laid over another. */
+export interface Over extends Pick<Mix, 'kind' | 'seed'> {
+  sample: Sample;
+  cached?: Decoded;
+}
+
 /** Decode (or take from the cache) and augment one sample. */
 export interface LoadTask {
   kind: 'load';
@@ -49,6 +58,8 @@ export interface LoadTask {
   epoch: number;
   size: SizePolicy;
   augment?: Augmentation;
+  /** Another sample that is laid over this one. */
+  over?: Over;
   cached?: Decoded;
   /** Return the decoded pixels for the cache. */
   keep: boolean;
@@ -104,29 +115,39 @@ export function transferable(result: ResultOf<Task>): TransferListItem[] {
 async function load(task: LoadTask): Promise<Loaded> {
   const { cached, size, augment } = task;
   const place = pairAt(task.place);
-  // Without a zoom a full image is decoded where it goes, and mirrored there.
-  const inPlace = size === 'full' && !augment?.scale;
+  // Where no pixel moves but by mirroring, a full image is decoded where it goes, and mirrored there.
+  const { scale, rotate, perspective } = augment ?? {};
+  const inPlace = size === 'full' && !scale && !rotate && !perspective;
   const pair = cached ? pairOf(cached) : await readSample(task, task.sample, inPlace ? place : undefined);
   const decoded = task.keep && !cached ? share(pair) : undefined;
   const { width, height } = preparedSize(pair.image, size);
   const fits = width === place.image.width && height === place.image.height;
   const rng = sampleRng(task.seed, task.epoch, task.index);
   const ready = prepare(pair, size, augment, rng, fits ? place : undefined);
-  // A sample that nothing changed must not leave by the memory of the cache: the consumer may write to it.
-  const own = (data: Uint8Array, source: Uint8Array) =>
-    cached && data === source ? Uint8Array.from(data) : data;
-  return {
-    width,
-    height,
-    decoded,
-    own: fits
-      ? undefined
-      : {
-          image: own(ready.image.data, pair.image.data),
-          labels: own(ready.labels.data, pair.labels.data),
-        },
-  };
+  if (cached && !fits) {
+    // A sample that nothing changed must not leave by the memory of the cache: the consumer may write to it.
+    if (ready.image.data === pair.image.data) ready.image = copyOf(ready.image);
+    if (ready.labels.data === pair.labels.data) ready.labels = copyOf(ready.labels);
+  }
+  if (task.over) await layOver(ready, task.over, task);
+  if (augment) await degradeInPlace(ready.image, augment, rng);
+  const own = fits ? undefined : { image: ready.image.data, labels: ready.labels.data };
+  return { width, height, decoded, own };
 }
+
+/** Prepares another sample as if it stood alone, and lays a part of it over one that is ready; of another size, nothing. */
+async function layOver(ready: Pair, over: Over, { size, augment, classes }: LoadTask): Promise<void> {
+  const rng = Rng.of(over.seed);
+  const pair = over.cached ? pairOf(over.cached) : await readSample({ classes }, over.sample);
+  const { width, height } = preparedSize(pair.image, size);
+  if (width !== ready.image.width || height !== ready.image.height) return;
+  mixInPlace(ready, prepare(pair, size, augment, rng), over.kind, rng);
+}
+
+const copyOf = <T extends { data: Uint8Array }>(image: T): T => ({
+  ...image,
+  data: Uint8Array.from(image.data),
+});
 
 function pairOf({ width, height, image, labels }: Decoded): Pair {
   return {

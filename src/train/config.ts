@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { trainingPrecisions } from '../compile.js';
+import { augmentationSchema } from '../data/augment/augmentation.js';
 import { UserError } from '../errors.js';
 
 const side = z.int().min(32);
@@ -25,23 +26,8 @@ const recipeShape = {
   size: z
     .union([z.literal('full'), z.strictObject({ crop: sides }), z.strictObject({ resize: sides })])
     .default('full'),
-  /** Random changes of training images. */
-  augment: z
-    .strictObject({
-      /** Mirror half of them. */
-      flip: z.boolean().default(true),
-      /** Range of a random zoom. */
-      scale: z.tuple([z.number().positive(), z.number().positive()]).optional(),
-      /** Strength of the random changes of colour. */
-      jitter: z
-        .union([amount, z.strictObject({ brightness: amount, contrast: amount, saturation: amount })])
-        .optional(),
-      /** Strength of the random changes of exposure. */
-      gamma: z.number().min(0).max(4).optional(),
-      /** Strength of the random changes of the light's colour. */
-      balance: amount.optional(),
-    })
-    .default({ flip: true }),
+  /** Random changes of training images, see `Augmentation`; all of a name at once, with changes of one's own, on the command line. */
+  augment: augmentationSchema.default({}).transform((augment) => ({ flip: true, ...augment })),
   optimizer: z.enum(['adam', 'adamw', 'sgd']).default('adam'),
   /** The highest learning rate of the schedule. */
   learningRate: z.number().positive().default(5e-4),

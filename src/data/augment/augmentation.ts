@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { UserError } from '../../errors.js';
 import type { Rgb } from '../classes.js';
 import type { LabelImage, RgbImage } from '../image.js';
@@ -14,50 +15,98 @@ export type SizePolicy =
   | { crop: readonly [h: number, w: number] }
   | { resize: readonly [h: number, w: number] };
 
-/** Strength of colour jitter: each factor is drawn from [1 − amount, 1 + amount]. */
-export interface Jitter {
-  brightness: number;
-  contrast: number;
-  saturation: number;
-}
+const share = z.number().min(0).max(1);
+const zoom = z.number().gt(0.05).max(20);
 
-/** Random changes of training samples. */
-export interface Augmentation {
-  /** Mirror half of the samples. Default true. */
-  flip?: boolean;
-  /** Range of a random zoom, such as [0.75, 1.75]. Default none. The output keeps its size. */
-  scale?: readonly [low: number, high: number];
-  /** One amount for brightness, contrast and saturation, or one each; 0 to 1. Default none. */
-  jitter?: number | Jitter;
-  /** Other exposure: v → v^γ on [0, 1], log γ uniform in ± log(1 + gamma); 0 to 4. Default none. */
-  gamma?: number;
-  /** Other colour of light: red and blue each times a factor of [1 − balance, 1 + balance]; 0 to 1. Default none. */
-  balance?: number;
-  /** Colour of padding. Default: the ImageNet mean. */
-  mean?: Rgb;
-}
+/** Random changes of training samples; what is absent is not done. Amounts are the largest, probabilities per sample. */
+export const augmentationSchema = z
+  .strictObject({
+    /** Mirror half of the samples. Default true. */
+    flip: z.boolean(),
+    /** Range of a random zoom, such as [0.75, 1.75], uniform in its logarithm. The output keeps its size. */
+    scale: z.tuple([zoom, zoom]).refine(([low, high]) => low <= high, 'expected [low, high] with low ≤ high'),
+    /** Rotation, uniform in ± this many degrees. */
+    rotate: z.number().min(0).max(45),
+    /** Perspective: each corner of the view moves by up to this share of the sides. */
+    perspective: z.number().min(0).max(0.25),
+    /** Probability that the view is placed around a pixel of a class drawn evenly from those in the image. */
+    rareCrops: share,
+    /** Probability that pixels of half of the classes of another sample are laid over this one (ClassMix). */
+    classMix: share,
+    /** Probability that a rectangle of another sample is laid over this one (CutMix). */
+    cutMix: share,
+    /** Probability that what belongs to small classes of another sample is laid over this one. */
+    copyPaste: share,
+    /** One amount for brightness, contrast and saturation, or one each: factors from [1 − amount, 1 + amount]. */
+    jitter: z.union([share, z.strictObject({ brightness: share, contrast: share, saturation: share })]),
+    /** Other exposure: v → v^γ on [0, 1], log γ uniform in ± log(1 + gamma). */
+    gamma: z.number().min(0).max(4),
+    /** Other colour of light: red and blue each times a factor of [1 − balance, 1 + balance]. */
+    balance: share,
+    /** Probability of shadows with soft edges across the picture. */
+    shadow: share,
+    /** Probability of fog, rain or a low sun. */
+    weather: share,
+    /** Gaussian blur of half of the samples, σ uniform up to this many pixels. */
+    blur: z.number().min(0).max(8),
+    /** Noise of half of the samples, σ uniform up to this many grey levels of 255. */
+    noise: z.number().min(0).max(64),
+    /** Probability of JPEG compression, quality uniform in 20 to 90. */
+    jpeg: share,
+    /** Colour of padding. Default: the ImageNet mean. */
+    mean: z.custom<Rgb>(
+      (value) => Array.isArray(value) && value.length === 3 && value.every((v) => v >= 0 && v <= 255),
+      'expected three numbers from 0 to 255',
+    ),
+  })
+  .partial();
+
+/** See {@link augmentationSchema}. */
+export type Augmentation = z.infer<typeof augmentationSchema>;
 
 /**
- * @throws UserError for amounts out of range; `flag` names the setting in the message.
+ * @throws UserError for amounts out of range, or probabilities of mixing that sum to more than 1.
  */
 export function checkAugmentation(augment: Augmentation): void {
-  const { scale } = augment;
-  if (scale && !(scale[0] > 0.05 && scale[0] <= scale[1] && scale[1] <= 20)) {
+  const parsed = augmentationSchema.safeParse(augment);
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], augment);
     throw new UserError(
-      `augment.scale is [${scale.join(', ')}]; expected [low, high] with 0.05 < low ≤ high ≤ 20`,
+      `augment.${path.join('.')} is ${JSON.stringify(value)}: ${message.split('\n')[0]}`,
+      2,
     );
   }
-  for (const [name, value] of Object.entries(jitterOf(augment.jitter))) {
-    if (!(value >= 0 && value <= 1))
-      throw new UserError(`augment.jitter ${name} is ${value}; expected 0 to 1`);
+  const { classMix = 0, cutMix = 0, copyPaste = 0 } = augment;
+  const sum = classMix + cutMix + copyPaste;
+  if (sum > 1 + 1e-9) {
+    throw new UserError(
+      `augment: classMix, cutMix and copyPaste are probabilities of which one happens; they sum to ${sum.toFixed(2)}, expected at most 1`,
+      2,
+    );
   }
-  const { gamma = 0, balance = 0 } = augment;
-  if (!(gamma >= 0 && gamma <= 4)) throw new UserError(`augment.gamma is ${gamma}; expected 0 to 4`);
-  if (!(balance >= 0 && balance <= 1)) throw new UserError(`augment.balance is ${balance}; expected 0 to 1`);
 }
 
-/** One amount for each change of colour. */
-export function jitterOf(jitter: Augmentation['jitter']): Jitter {
-  if (typeof jitter === 'number') return { brightness: jitter, contrast: jitter, saturation: jitter };
-  return jitter ?? { brightness: 0, contrast: 0, saturation: 0 };
-}
+/** Augmentations by one name; `strong` has every change there is. */
+export const augmentationPresets = {
+  light: { flip: true, scale: [0.75, 1.75], jitter: 0.4 },
+  colour: { flip: true, scale: [0.7, 2], jitter: 0.5, gamma: 0.6, balance: 0.15 },
+  strong: {
+    flip: true,
+    scale: [0.7, 2],
+    rotate: 5,
+    perspective: 0.05,
+    rareCrops: 0.5,
+    classMix: 0.2,
+    cutMix: 0.1,
+    copyPaste: 0.3,
+    jitter: 0.5,
+    gamma: 0.6,
+    balance: 0.15,
+    shadow: 0.3,
+    weather: 0.2,
+    blur: 1.2,
+    noise: 10,
+    jpeg: 0.2,
+  },
+} as const satisfies Record<string, Augmentation | Readonly<Augmentation>>;

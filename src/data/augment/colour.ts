@@ -1,5 +1,5 @@
 import type { RgbImage } from '../image.js';
-import { type Augmentation, jitterOf } from './augmentation.js';
+import type { Augmentation } from './augmentation.js';
 
 /** One change of colour; the factors 1 change nothing. */
 export interface Colour {
@@ -64,4 +64,14 @@ export function drawColour(
     gamma: (1 + gamma) ** (2 * light[0] - 1),
     gains: [within(balance, light[1]), 1, within(balance, light[2])],
   };
+}
+
+/** Strength of colour jitter, one amount a change. */
+function jitterOf(jitter: Augmentation['jitter']): {
+  brightness: number;
+  contrast: number;
+  saturation: number;
+} {
+  if (typeof jitter === 'number') return { brightness: jitter, contrast: jitter, saturation: jitter };
+  return jitter ?? { brightness: 0, contrast: 0, saturation: 0 };
 }

@@ -1,7 +1,9 @@
 import { Rng } from '../rng.js';
 import type { Augmentation, Pair, SizePolicy } from './augmentation.js';
 import { drawColour, recolourInPlace } from './colour.js';
+import { offsetAround, rarePixel } from './rareCrop.js';
 import { imagenetMean, resample, type View } from './resample.js';
+import { drawProjection, warp } from './warp.js';
 
 /**
  * The random stream of one sample in one epoch. It depends on nothing else, so neither the order of work nor
@@ -23,7 +25,8 @@ export function preparedSize(
 }
 
 /**
- * Applies the size policy and, with `augment`, random flip, zoom, placement and colour. Without `augment` the
+ * Applies the size policy and, with `augment`, random flip, zoom, placement, rotation, perspective and
+ * colour. Without `augment` the
  * result is fixed: crops are taken from the middle. Does not change its input, but may return it.
  * @param into where to write the result, of the prepared size; default: memory of its own. Without a zoom, and with
  * size `full`, image or labels or both may be the input's.
@@ -43,6 +46,7 @@ export function prepare(
   const [uFlip, uScale, uX, uY] = [rng.next(), rng.next(), rng.next(), rng.next()];
   const factors = [rng.next(), rng.next(), rng.next()];
   const light = [rng.next(), rng.next(), rng.next()];
+  const [turn, aim] = [Rng.of(rng.uint32()), Rng.of(rng.uint32())];
   const flip = augment !== undefined && augment.flip !== false && uFlip < 0.5;
   const [low, high] = augment?.scale ?? [1, 1];
   // Uniform in the logarithm: shrinking by 2 is as likely as enlarging by 2.
@@ -56,7 +60,14 @@ export function prepare(
     offsetX: offset(width * base[1] * zoom, target[1], augment ? uX : 0.5),
     flip,
   };
-  const out = resample(pair, view, augment?.mean ?? imagenetMean, into);
+  const around = aim.chance(augment?.rareCrops ?? 0) ? rarePixel(pair.labels, aim) : undefined;
+  if (around) {
+    view.offsetY = offsetAround(around.y * view.scaleY, height * view.scaleY, target[0], uY);
+    view.offsetX = offsetAround(around.x * view.scaleX, width * view.scaleX, target[1], uX);
+  }
+  const projection = augment && drawProjection(augment, view, turn);
+  const mean = augment?.mean ?? imagenetMean;
+  const out = projection ? warp(pair, view, projection, mean, into) : resample(pair, view, mean, into);
   const colour = drawColour(augment, factors, light);
   if (!colour) return out;
   const image =

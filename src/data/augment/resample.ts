@@ -42,7 +42,8 @@ export function resample(pair: Pair, view: View, mean: Rgb = imagenetMean, into?
   return out;
 }
 
-function blankPair({ width, height }: { width: number; height: number }): Pair {
+/** Memory for a pair of this size. */
+export function blankPair({ width, height }: { width: number; height: number }): Pair {
   return {
     image: { width, height, data: new Uint8Array(height * width * 3) },
     labels: { width, height, data: new Uint8Array(height * width) },
@@ -131,12 +132,13 @@ function sampleImage(image: RgbImage, ys: Axis, xs: Axis, mean: Rgb, out: Uint8A
   }
 }
 
-function boxFactor(scale: number): number {
+/** How many pixels an average takes together where a scale shrinks: bilinear sampling alone would skip some. */
+export function boxFactor(scale: number): number {
   return scale < 0.75 ? Math.max(1, Math.round(1 / scale)) : 1;
 }
 
 /** Averages blocks of by × bx pixels; blocks at the far edges average what there is. */
-function boxShrink(image: RgbImage, by: number, bx: number): RgbImage {
+export function boxShrink(image: RgbImage, by: number, bx: number): RgbImage {
   const [h, w] = [Math.ceil(image.height / by), Math.ceil(image.width / bx)];
   const data = new Uint8Array(h * w * 3);
   const sums = new Uint32Array(w * 3);
