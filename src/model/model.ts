@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { compileInference } from '../compile.js';
 import { UserError } from '../errors.js';
 import type { Plan, Slot } from '../graph/planned.js';
+import type { NetworkKind } from '../nets/define.js';
 import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
 import type { ModelFile, ModelInfo } from './file.js';
@@ -20,17 +21,22 @@ export interface Model {
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
+export interface ModelOptions {
+  /** Kinds of networks of your own, which a model may be of. */
+  readonly networks?: readonly NetworkKind[];
+}
+
 /**
  * Loads a model written by training (`best`, `last`, or an exported one).
  * @throws UserError, one line naming the file: missing, damaged, foreign, or weights that do not fit the network.
  */
-export async function loadModel(file: string): Promise<Model> {
-  return modelOf(await readModel(file), file);
+export async function loadModel(file: string, options: ModelOptions = {}): Promise<Model> {
+  return modelOf(await readModel(file), file, options);
 }
 
 /** Rebuilds the network of a file and checks that every tensor is there in its shape. */
-export function modelOf({ info, weights }: ModelFile, file: string): Model {
-  const network = networkOf(info, file);
+export function modelOf({ info, weights }: ModelFile, file: string, options: ModelOptions = {}): Model {
+  const network = networkOf(info, file, options);
   if (network.classes !== info.classes.names.length) {
     throw new UserError(
       `${file}: its network has ${network.classes} classes but it names ${info.classes.names.length}; use another copy`,
@@ -54,9 +60,9 @@ export function modelOf({ info, weights }: ModelFile, file: string): Model {
   };
 }
 
-function networkOf(info: ModelInfo, file: string): Network {
+function networkOf(info: ModelInfo, file: string, { networks }: ModelOptions): Network {
   try {
-    return networkFromConfig(info.network.name, info.network.config);
+    return networkFromConfig(info.network.name, info.network.config, networks);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`${file}: ${error.message}`);

@@ -1,12 +1,12 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
-import type { Network } from './network.js';
+import { defineNetwork } from './define.js';
 import { commonOptions } from './options.js';
 import { basicStage, convNorm } from './resnet.js';
 
-export const bisenetConfig = z.strictObject(commonOptions);
-export type BiSeNetOptions = z.input<typeof bisenetConfig>;
+export const bisenetConfig = v.strictObject(commonOptions);
+export type BiSeNetOptions = v.InferInput<typeof bisenetConfig>;
 
 /** Feature maps of the context path at 1/8, 1/16 and 1/32. */
 type Features = readonly [Value, Value, Value];
@@ -17,41 +17,36 @@ type Features = readonly [Value, Value, Value];
  * ResNet-18 is 11.2 M (its heads for training are not counted). Differs in `align_corners` (false here). Logits at 1/8;
  * auxiliary losses of weight 1 at 1/16 and 1/8 in training.
  */
-export const bisenetR18 = (options: BiSeNetOptions): Network =>
-  bisenet('bisenet-r18', options, resnet18, 256);
+export const bisenetR18 = defineNetwork('bisenet-r18', bisenetConfig, (b, images, config) =>
+  bisenet(b, images, config, resnet18, 256),
+);
 
 /** The same on Xception-39, a narrow network of separable convolutions. */
-export const bisenetX39 = (options: BiSeNetOptions): Network =>
-  bisenet('bisenet-x39', options, xception39, 128);
+export const bisenetX39 = defineNetwork('bisenet-x39', bisenetConfig, (b, images, config) =>
+  bisenet(b, images, config, xception39, 128),
+);
 
 function bisenet(
-  name: string,
-  options: BiSeNetOptions,
+  b: Builder,
+  images: Value,
+  config: v.InferOutput<typeof bisenetConfig>,
   context: (b: Builder, image: Value) => Features,
   auxiliaryWidth: number,
-): Network {
-  const config = bisenetConfig.parse(options);
+): Value {
   const { classes } = config;
-  return {
-    name,
-    classes,
-    config,
-    build(b, images) {
-      const image = b.normalizeImage(images, config.normalization);
-      const spatial = b.scope('spatial_path', () => spatialPath(b, image));
-      const [at8, at16, at32] = b.scope('context_path', () => context(b, image));
-      const pooled = b.adaptivePool(at32, 1, 1);
-      let x = b.resize(block(b, 'global_context.1', pooled, { out: 128, kernel: 1 }), ...sizeOf(at32));
-      [at32, at16].forEach((features, i) => {
-        const next = [at16, at8][i];
-        const sum = b.add(attentionRefinement(b, `arms.${i}`, features), x);
-        x = block(b, `refines.${i}`, b.resize(sum, ...sizeOf(next)), { out: 128, kernel: 3 });
-        b.auxiliary(`heads.${i}`, 1, () => head(b, x, auxiliaryWidth, classes));
-      });
-      const fused = b.scope('ffm', () => featureFusion(b, spatial, x));
-      return b.scope('heads.2', () => head(b, fused, 64, classes));
-    },
-  };
+  const image = b.normalizeImage(images, config.normalization);
+  const spatial = b.scope('spatial_path', () => spatialPath(b, image));
+  const [at8, at16, at32] = b.scope('context_path', () => context(b, image));
+  const pooled = b.adaptivePool(at32, 1, 1);
+  let x = b.resize(block(b, 'global_context.1', pooled, { out: 128, kernel: 1 }), ...sizeOf(at32));
+  [at32, at16].forEach((features, i) => {
+    const next = [at16, at8][i];
+    const sum = b.add(attentionRefinement(b, `arms.${i}`, features), x);
+    x = block(b, `refines.${i}`, b.resize(sum, ...sizeOf(next)), { out: 128, kernel: 3 });
+    b.auxiliary(`heads.${i}`, 1, () => head(b, x, auxiliaryWidth, classes));
+  });
+  const fused = b.scope('ffm', () => featureFusion(b, spatial, x));
+  return b.scope('heads.2', () => head(b, fused, 64, classes));
 }
 
 const sizeOf = ({ shape: [, height, width] }: Value): [height: number, width: number] => [height, width];

@@ -1,11 +1,11 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Activation, Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
-import type { Network } from './network.js';
+import { defineNetwork } from './define.js';
 import { commonOptions } from './options.js';
 
-export const enetConfig = z.strictObject(commonOptions);
-export type ENetOptions = z.input<typeof enetConfig>;
+export const enetConfig = v.strictObject(commonOptions);
+export type ENetOptions = v.InferInput<typeof enetConfig>;
 
 const eps = 1e-3;
 const pooling = { kernel: 2, stride: 2, padding: 0 };
@@ -15,41 +15,33 @@ const pooling = { kernel: 2, stride: 2, padding: 0 };
  * authors' Torch code has it: where the paper leaves open which convolutions have a bias, this follows the code.
  * Logits at full size.
  */
-export function enet(options: ENetOptions): Network {
-  const config = enetConfig.parse(options);
-  return {
-    name: 'enet',
-    classes: config.classes,
-    config,
-    build(b, images) {
-      const image = b.normalizeImage(images, config.normalization);
-      const initial = b.scope('initial', () => initialBlock(b, image));
-      const down1 = downsample(b, 'bottleneck1.0', initial, 64, 0.01);
-      let x = down1.y;
-      for (let i = 1; i <= 4; i++) x = regular(b, `bottleneck1.${i}`, x, { dropout: 0.01 });
-      const down2 = downsample(b, 'bottleneck2.0', x, 128, 0.1);
-      x = down2.y;
-      for (const stage of [2, 3]) {
-        stages.forEach((middle, i) => {
-          x = regular(b, `bottleneck${stage}.${i + 1}`, x, { ...middle, dropout: 0.1 });
-        });
-      }
-      x = upsample(b, 'bottleneck4.0', x, 64, down2);
-      for (const i of [1, 2]) x = regular(b, `bottleneck4.${i}`, x, { act: 'relu' });
-      x = upsample(b, 'bottleneck5.0', x, 16, down1);
-      x = regular(b, 'bottleneck5.1', x, { act: 'relu' });
-      const [, height, width] = images.shape;
-      return b.convTranspose('fullconv', x, {
-        out: config.classes,
-        kernel: 2,
-        stride: 2,
-        height,
-        width,
-        bias: true,
-      });
-    },
-  };
-}
+export const enet = defineNetwork('enet', enetConfig, (b, images, config) => {
+  const image = b.normalizeImage(images, config.normalization);
+  const initial = b.scope('initial', () => initialBlock(b, image));
+  const down1 = downsample(b, 'bottleneck1.0', initial, 64, 0.01);
+  let x = down1.y;
+  for (let i = 1; i <= 4; i++) x = regular(b, `bottleneck1.${i}`, x, { dropout: 0.01 });
+  const down2 = downsample(b, 'bottleneck2.0', x, 128, 0.1);
+  x = down2.y;
+  for (const stage of [2, 3]) {
+    stages.forEach((middle, i) => {
+      x = regular(b, `bottleneck${stage}.${i + 1}`, x, { ...middle, dropout: 0.1 });
+    });
+  }
+  x = upsample(b, 'bottleneck4.0', x, 64, down2);
+  for (const i of [1, 2]) x = regular(b, `bottleneck4.${i}`, x, { act: 'relu' });
+  x = upsample(b, 'bottleneck5.0', x, 16, down1);
+  x = regular(b, 'bottleneck5.1', x, { act: 'relu' });
+  const [, height, width] = images.shape;
+  return b.convTranspose('fullconv', x, {
+    out: config.classes,
+    kernel: 2,
+    stride: 2,
+    height,
+    width,
+    bias: true,
+  });
+});
 
 interface Middle {
   readonly dilation?: number;

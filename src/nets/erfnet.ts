@@ -1,11 +1,11 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Shape, Value } from '../ir/value.js';
-import type { Network } from './network.js';
+import { defineNetwork } from './define.js';
 import { commonOptions } from './options.js';
 
-export const erfnetConfig = z.strictObject(commonOptions);
-export type ERFNetOptions = z.input<typeof erfnetConfig>;
+export const erfnetConfig = v.strictObject(commonOptions);
+export type ERFNetOptions = v.InferInput<typeof erfnetConfig>;
 
 const eps = 1e-3;
 
@@ -13,19 +13,11 @@ const eps = 1e-3;
  * ERFNet (Romera et al., "ERFNet: Efficient Residual Factorized ConvNet for Real-Time Semantic Segmentation", T-ITS
  * 2018), as its published PyTorch code has it, names of parameters included. Logits at full size.
  */
-export function erfnet(options: ERFNetOptions): Network {
-  const config = erfnetConfig.parse(options);
-  return {
-    name: 'erfnet',
-    classes: config.classes,
-    config,
-    build(b, images) {
-      const image = b.normalizeImage(images, config.normalization);
-      const { x, sizes } = b.scope('encoder', () => encoder(b, image));
-      return b.scope('decoder', () => decoder(b, x, sizes, config.classes));
-    },
-  };
-}
+export const erfnet = defineNetwork('erfnet', erfnetConfig, (b, images, config) => {
+  const image = b.normalizeImage(images, config.normalization);
+  const { x, sizes } = b.scope('encoder', () => encoder(b, image));
+  return b.scope('decoder', () => decoder(b, x, sizes, config.classes));
+});
 
 /** Features at 1/8, and the shapes at full size, 1/2 and 1/4 that the decoder returns to. */
 function encoder(b: Builder, image: Value) {

@@ -1,19 +1,19 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
-import type { Network } from './network.js';
-import { commonOptions } from './options.js';
+import { defineNetwork } from './define.js';
+import { commonOptions, whole } from './options.js';
 
-export const espnetConfig = z.strictObject({
+export const espnetConfig = v.strictObject({
   ...commonOptions,
   /** ESP modules of the second level (α₂). */
-  alpha2: z.int().min(1).max(64).default(2),
+  alpha2: v.optional(whole(1, 64), 2),
   /** ESP modules of the third level (α₃). */
-  alpha3: z.int().min(1).max(64).default(8),
+  alpha3: v.optional(whole(1, 64), 8),
   /** False leaves the decoder away (ESPNet-C): logits at 1/8. */
-  decoder: z.boolean().default(true),
+  decoder: v.optional(v.boolean(), true),
 });
-export type ESPNetOptions = z.input<typeof espnetConfig>;
+export type ESPNetOptions = v.InferInput<typeof espnetConfig>;
 
 const eps = 1e-3;
 
@@ -21,21 +21,13 @@ const eps = 1e-3;
  * ESPNet (Mehta et al., "ESPNet: Efficient Spatial Pyramid of Dilated Convolutions", ECCV 2018), as its published
  * code for testing has it. Names of parameters follow that code, so its weights load by name. Logits at full size.
  */
-export function espnet(options: ESPNetOptions): Network {
-  const config = espnetConfig.parse(options);
-  return {
-    name: 'espnet',
-    classes: config.classes,
-    config,
-    build(b, images) {
-      const { encoded, level1, level2 } = b.scope('encoder', () => encoder(b, images, config));
-      return config.decoder ? decoder(b, images, config.classes, encoded, level1, level2) : encoded;
-    },
-  };
-}
+export const espnet = defineNetwork('espnet', espnetConfig, (b, images, config) => {
+  const { encoded, level1, level2 } = b.scope('encoder', () => encoder(b, images, config));
+  return config.decoder ? decoder(b, images, config.classes, encoded, level1, level2) : encoded;
+});
 
 /** Logits at 1/8, and the features at 1/2 and 1/4 that the decoder joins. */
-function encoder(b: Builder, images: Value, config: z.output<typeof espnetConfig>) {
+function encoder(b: Builder, images: Value, config: v.InferOutput<typeof espnetConfig>) {
   const half = { kernels: [3], stride: 2 };
   const image = b.normalizeImage(images, config.normalization);
   const image2 = b.pyramidPool('sample1', image, half);

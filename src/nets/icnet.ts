@@ -1,16 +1,16 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
-import type { Network } from './network.js';
+import { defineNetwork } from './define.js';
 import { commonOptions } from './options.js';
 import { convNorm, pyramidOfBins } from './resnet.js';
 
-export const icnetConfig = z.strictObject({
+export const icnetConfig = v.strictObject({
   ...commonOptions,
   /** 0.5 (default) is the network after the paper's compression, which halves its kernels; 1 is before. */
-  keep: z.number().gt(0).max(1).default(0.5),
+  keep: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 0.5),
 });
-export type ICNetOptions = z.input<typeof icnetConfig>;
+export type ICNetOptions = v.InferInput<typeof icnetConfig>;
 
 /**
  * ICNet (Zhao et al., "ICNet for Real-Time Semantic Segmentation on High-Resolution Images", ECCV 2018), as the authors'
@@ -18,32 +18,24 @@ export type ICNetOptions = z.input<typeof icnetConfig>;
  * whole, joined by cascade feature fusion. Differs in `align_corners` (false here). Logits at 1/4; auxiliary losses of
  * weight 0.16 and 0.4 on the coarser branches in training.
  */
-export function icnet(options: ICNetOptions): Network {
-  const config = icnetConfig.parse(options);
+export const icnet = defineNetwork('icnet', icnetConfig, (b, images, config) => {
   const wide = (channels: number) => 4 * Math.max(1, Math.round((channels * config.keep) / 4));
-  return {
-    name: 'icnet',
-    classes: config.classes,
-    config,
-    build(b, images) {
-      const { classes } = config;
-      const image = b.normalizeImage(images, config.normalization);
-      const half = b.resize(image, Math.ceil(image.shape[1] / 2), Math.ceil(image.shape[2] / 2));
-      const medium = mediumBranch(b, half, wide);
-      const coarse = coarseBranch(b, medium, wide);
-      const fine = fineBranch(b, image, wide);
-      const classifier = (name: string, x: Value) => b.conv(name, x, { out: classes, kernel: 1, bias: true });
+  const { classes } = config;
+  const image = b.normalizeImage(images, config.normalization);
+  const half = b.resize(image, Math.ceil(image.shape[1] / 2), Math.ceil(image.shape[2] / 2));
+  const medium = mediumBranch(b, half, wide);
+  const coarse = coarseBranch(b, medium, wide);
+  const fine = fineBranch(b, image, wide);
+  const classifier = (name: string, x: Value) => b.conv(name, x, { out: classes, kernel: 1, bias: true });
 
-      const sub4 = like(b, coarse, medium);
-      b.auxiliary('sub4_out', 0.16, () => classifier('conv', sub4));
-      const sub24 = like(b, fuse(b, 'conv_sub4', sub4, 'conv3_1_sub2_proj', medium), fine);
-      b.auxiliary('sub24_out', 0.4, () => classifier('conv', sub24));
-      const sub12 = fuse(b, 'conv_sub2', sub24, 'conv3_sub1_proj', fine);
-      const full = b.resize(sub12, Math.ceil(images.shape[1] / 4), Math.ceil(images.shape[2] / 4));
-      return classifier('conv6_cls', full);
-    },
-  };
-}
+  const sub4 = like(b, coarse, medium);
+  b.auxiliary('sub4_out', 0.16, () => classifier('conv', sub4));
+  const sub24 = like(b, fuse(b, 'conv_sub4', sub4, 'conv3_1_sub2_proj', medium), fine);
+  b.auxiliary('sub24_out', 0.4, () => classifier('conv', sub24));
+  const sub12 = fuse(b, 'conv_sub2', sub24, 'conv3_sub1_proj', fine);
+  const full = b.resize(sub12, Math.ceil(images.shape[1] / 4), Math.ceil(images.shape[2] / 4));
+  return classifier('conv6_cls', full);
+});
 
 type Width = (channels: number) => number;
 

@@ -1,13 +1,18 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { imageNorm } from './normalization.js';
 
-const three = z.tuple([z.number(), z.number(), z.number()]);
+/** A whole number in [`low`, `high`]. */
+export const whole = (low: number, high = Number.MAX_SAFE_INTEGER) =>
+  v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high));
+
+const three = v.strictTuple([v.number(), v.number(), v.number()]);
 
 /** What every network's configuration has: the number of classes, and what the image is normalised with. */
 export const commonOptions = {
-  classes: z.int().min(2).max(255),
+  classes: whole(2, 255),
   /** Of RGB bytes, `(x/255 − mean)/std`. Default: the statistics of ImageNet; imported weights bring their own. */
-  normalization: z
-    .strictObject({ mean: three, std: three })
-    .default({ mean: [...imageNorm.mean], std: [...imageNorm.std] }),
+  normalization: v.optional(v.strictObject({ mean: three, std: three }), {
+    mean: [...imageNorm.mean],
+    std: [...imageNorm.std],
+  }),
 };

@@ -1,18 +1,18 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
-import type { Network } from './network.js';
-import { commonOptions } from './options.js';
+import { defineNetwork } from './define.js';
+import { commonOptions, whole } from './options.js';
 import { bottleneckStage, convNorm, pyramidOfBins } from './resnet.js';
 
-export const pspnetConfig = z.strictObject({
+export const pspnetConfig = v.strictObject({
   ...commonOptions,
   /** Bottlenecks of the four stages; the default is ResNet-101. */
-  blocks: z.tuple([z.int().min(1), z.int().min(1), z.int().min(1), z.int().min(1)]).default([3, 4, 23, 3]),
+  blocks: v.optional(v.strictTuple([whole(1), whole(1), whole(1), whole(1)]), [3, 4, 23, 3]),
   /** Channels of the stem and inside the first stage; everything else follows. Default 64. */
-  width: z.int().min(4).multipleOf(4).default(64),
+  width: v.optional(v.pipe(whole(4), v.multipleOf(4)), 64),
 });
-export type PSPNetOptions = z.input<typeof pspnetConfig>;
+export type PSPNetOptions = v.InferInput<typeof pspnetConfig>;
 
 const bins = [1, 2, 3, 6];
 
@@ -21,37 +21,29 @@ const bins = [1, 2, 3, 6];
  * has it: a stem of three 3×3 convolutions, stages 3 and 4 dilated in place of strided. Differs in `align_corners`
  * (false here). Logits at 1/8; an auxiliary loss of weight 0.4 on stage 3 in training.
  */
-export function pspnet(options: PSPNetOptions): Network {
-  const config = pspnetConfig.parse(options);
-  return {
-    name: 'pspnet',
-    classes: config.classes,
-    config,
-    build(b, images) {
-      const { classes, width, blocks } = config;
-      const x = stem(b, b.normalizeImage(images, config.normalization), width);
-      const stage1 = bottleneckStage(b, 'layer1', x, { blocks: blocks[0], width });
-      const stage2 = bottleneckStage(b, 'layer2', stage1, { blocks: blocks[1], width: 2 * width, stride: 2 });
-      const stage3 = bottleneckStage(b, 'layer3', stage2, {
-        blocks: blocks[2],
-        width: 4 * width,
-        dilation: 2,
-      });
-      b.auxiliary('aux', 0.4, () => head(b, stage3, 4 * width, classes));
-      const stage4 = bottleneckStage(b, 'layer4', stage3, {
-        blocks: blocks[3],
-        width: 8 * width,
-        dilation: 4,
-      });
-      const levels = pyramidOfBins(b, stage4, bins, (pooled, level) => {
-        const names = [`ppm.features.${level}.1`, `ppm.features.${level}.2`] as const;
-        return convNorm(b, names, pooled, { out: stage4.shape[3] / bins.length, kernel: 1 });
-      });
-      const joined = b.concat(stage4, ...levels);
-      return b.scope('cls', () => head(b, joined, 8 * width, classes));
-    },
-  };
-}
+export const pspnet = defineNetwork('pspnet', pspnetConfig, (b, images, config) => {
+  const { classes, width, blocks } = config;
+  const x = stem(b, b.normalizeImage(images, config.normalization), width);
+  const stage1 = bottleneckStage(b, 'layer1', x, { blocks: blocks[0], width });
+  const stage2 = bottleneckStage(b, 'layer2', stage1, { blocks: blocks[1], width: 2 * width, stride: 2 });
+  const stage3 = bottleneckStage(b, 'layer3', stage2, {
+    blocks: blocks[2],
+    width: 4 * width,
+    dilation: 2,
+  });
+  b.auxiliary('aux', 0.4, () => head(b, stage3, 4 * width, classes));
+  const stage4 = bottleneckStage(b, 'layer4', stage3, {
+    blocks: blocks[3],
+    width: 8 * width,
+    dilation: 4,
+  });
+  const levels = pyramidOfBins(b, stage4, bins, (pooled, level) => {
+    const names = [`ppm.features.${level}.1`, `ppm.features.${level}.2`] as const;
+    return convNorm(b, names, pooled, { out: stage4.shape[3] / bins.length, kernel: 1 });
+  });
+  const joined = b.concat(stage4, ...levels);
+  return b.scope('cls', () => head(b, joined, 8 * width, classes));
+});
 
 /** Three 3×3 convolutions, the first strided, and a max pooling: 1/4. */
 function stem(b: Builder, image: Value, width: number): Value {

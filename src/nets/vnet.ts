@@ -1,61 +1,55 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
-import type { Network } from './network.js';
+import { defineNetwork } from './define.js';
 import { imageNorm } from './normalization.js';
+import { commonOptions, whole } from './options.js';
 
-const dilationPairs = z.array(z.tuple([z.int().positive(), z.int().positive()])).min(1);
+const dilationPairs = v.pipe(v.array(v.strictTuple([whole(1), whole(1)])), v.minLength(1));
+const even = v.pipe(whole(2), v.multipleOf(2));
 
 /** Shape of a VNet; defaults are VNet(α = 1, β = 2), 163 K parameters at 19 classes. */
-export const vnetConfig = z.strictObject({
-  classes: z.int().min(2).max(255),
+export const vnetConfig = v.strictObject({
+  classes: commonOptions.classes,
   /** V modules of stage 2. */
-  alpha: z.int().min(0).max(64).default(1),
+  alpha: v.optional(whole(0, 64), 1),
   /** V modules of stage 3. */
-  beta: z.int().min(0).max(64).default(2),
+  beta: v.optional(whole(0, 64), 2),
   /** Channels of the three stem convolutions. */
-  stem: z.int().positive().default(8),
+  stem: v.optional(whole(1), 8),
   /** Channels of stages 2 and 3; even, because V modules work on halves. */
-  widths: z.tuple([z.int().positive().multipleOf(2), z.int().positive().multipleOf(2)]).default([64, 152]),
+  widths: v.optional(v.strictTuple([even, even]), [64, 152]),
   /** Dilations (F, G) of the V modules of stage 2, repeated when there are more modules. */
-  dilations2: dilationPairs.default([[1, 2]]),
-  dilations3: dilationPairs.default([
+  dilations2: v.optional(dilationPairs, [[1, 2]]),
+  dilations3: v.optional(dilationPairs, [
     [2, 4],
     [8, 16],
   ]),
   /** Pairs of 3×1 and 1×3 convolutions in each F and G, all with its dilation. */
-  pairs: z.int().min(1).max(4).default(1),
+  pairs: v.optional(whole(1, 4), 1),
   /** Windows of the average poolings of CPP, odd. */
-  pyramid: z.array(z.int().positive()).min(1).default([3, 5, 7]),
+  pyramid: v.optional(v.pipe(v.array(whole(1)), v.minLength(1)), [3, 5, 7]),
 });
-export type VNetConfig = z.infer<typeof vnetConfig>;
-export type VNetOptions = z.input<typeof vnetConfig>;
+export type VNetConfig = v.InferOutput<typeof vnetConfig>;
+export type VNetOptions = v.InferInput<typeof vnetConfig>;
 
 /**
  * VNet (design section 1; "VNet: A Versatile Network for Efficient Real-Time Semantic Segmentation"). A stem of
  * three 3×3 convolutions, contextual pyramid pooling (CPP) in front of two stages of reversible V modules, logits
  * at 1/8 of the input.
  */
-export function vnet(options: VNetOptions): Network {
-  const config = vnetConfig.parse(options);
-  return {
-    name: 'vnet',
-    classes: config.classes,
-    config,
-    build(b, images) {
-      const { widths, pyramid } = config;
-      const cpp = (name: string, x: Value, width: number) =>
-        b.scope(`${name}.cpp`, () => contextualPyramidPooling(b, x, width, pyramid));
-      // Stem and first CPP are one region: only the u8 image survives the forward pass.
-      let x = b.checkpoint(() => cpp('stage2', stem(b, images, config.stem), widths[0]));
-      x = vModules(b, 'stage2', x, config.alpha, config.dilations2, config.pairs);
-      x = b.checkpoint(() => cpp('stage3', x, widths[1]));
-      x = vModules(b, 'stage3', x, config.beta, config.dilations3, config.pairs);
-      // Small logits at first: the loss starts at ln(classes) instead of twice that.
-      return b.conv('head', x, { out: config.classes, kernel: 1, bias: true, deviation: 0.01 });
-    },
-  };
-}
+export const vnet = defineNetwork('vnet', vnetConfig, (b, images, config) => {
+  const { widths, pyramid } = config;
+  const cpp = (name: string, x: Value, width: number) =>
+    b.scope(`${name}.cpp`, () => contextualPyramidPooling(b, x, width, pyramid));
+  // Stem and first CPP are one region: only the u8 image survives the forward pass.
+  let x = b.checkpoint(() => cpp('stage2', stem(b, images, config.stem), widths[0]));
+  x = vModules(b, 'stage2', x, config.alpha, config.dilations2, config.pairs);
+  x = b.checkpoint(() => cpp('stage3', x, widths[1]));
+  x = vModules(b, 'stage3', x, config.beta, config.dilations3, config.pairs);
+  // Small logits at first: the loss starts at ln(classes) instead of twice that.
+  return b.conv('head', x, { out: config.classes, kernel: 1, bias: true, deviation: 0.01 });
+});
 
 /** 3×3 stride 2, then twice 3×3, each with BN and PReLU: `N×H×W×3` → `N×⌈H/2⌉×⌈W/2⌉×channels`. */
 function stem(b: Builder, images: Value, channels: number): Value {

@@ -12,6 +12,7 @@ import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
 import { removeTemporaries } from '../model/durable.js';
 import { classesOf } from '../model/file.js';
+import type { NetworkKind } from '../nets/define.js';
 import { networkFromConfig } from '../nets/index.js';
 import { initialWeights } from '../nets/initialize.js';
 import { runFiles } from './checkpoint.js';
@@ -31,6 +32,8 @@ export interface TrainOptions extends TrainConfig, Place {
   readonly signal?: AbortSignal;
   /** Told about every step, validation and save. */
   readonly onEvent?: (event: TrainEvent) => void;
+  /** Kinds of networks of your own, which `network.name` may name beside those of this package. */
+  readonly networks?: readonly NetworkKind[];
 }
 
 /**
@@ -41,14 +44,14 @@ export interface TrainOptions extends TrainConfig, Place {
  * is not finite; checkpoints of earlier steps are kept.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { device, gpu, signal, onEvent, ...given } = options;
+  const { device, gpu, signal, onEvent, networks, ...given } = options;
   const config = parseTrainConfig(given);
   const backend = await deviceAt({ device, gpu });
   const lock = new RunLock(config.out);
   try {
     // A new run makes its folder when nothing can be wrong any more.
     if (isFolder(config.out)) await takeLock(lock, config.out, onEvent);
-    return await trainLocked(config, lock, { backend, signal, onEvent });
+    return await trainLocked(config, lock, { backend, signal, onEvent, networks });
   } finally {
     await lock.release();
   }
@@ -57,14 +60,19 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 async function trainLocked(
   config: ResolvedTrainConfig,
   lock: RunLock,
-  { backend, signal, onEvent }: Pick<TrainOptions, 'signal' | 'onEvent'> & { backend: Backend },
+  {
+    backend,
+    signal,
+    onEvent,
+    networks,
+  }: Pick<TrainOptions, 'signal' | 'onEvent' | 'networks'> & {
+    backend: Backend;
+  },
 ): Promise<TrainResult> {
   const resumed = await findStart(config, onEvent);
   const dataset = await openDataset(config.data, { split: config.trainSplit, extra: config.extra });
-  const network = networkFromConfig(config.network.name, {
-    ...config.network.config,
-    classes: dataset.classes.names.length,
-  });
+  const { name, config: shape } = config.network;
+  const network = networkFromConfig(name, { ...shape, classes: dataset.classes.names.length }, networks);
   const cache = new SampleCache();
   const loader = trainingLoader(dataset, config, cache);
   let engine: TrainingEngine | undefined;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 /** Packages that a browser can load as they are. */
-const allowed = new Set(['zod']);
+const allowed = new Set(['valibot']);
 
 /** `import … from 'x'`, `export … from 'x'`, `import('x')`. */
 const importing = /(?:^(?:import|export)\s[\w\s{},*$]*from\s*|^import\s*|\bimport\()['"]([^'"]+)['"]/gm;

@@ -9,12 +9,12 @@ import type { Browser, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
 const built = fileURLToPath(new URL('../..', import.meta.url));
-const packages = path.dirname(fileURLToPath(import.meta.resolve('zod/package.json')));
+const valibot = fileURLToPath(import.meta.resolve('valibot'));
 export const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(executablePath);
 
 const page = `<!doctype html><title>vnet</title>
-<script type="importmap">{"imports": {"zod": "/zod/index.js", "#devices": "/src/devices/browser.js", "node:assert/strict": "/assert.js"}}</script>`;
+<script type="importmap">{"imports": {"valibot": "/valibot.js", "#devices": "/src/devices/browser.js", "node:assert/strict": "/assert.js"}}</script>`;
 
 /** What the parity harness needs of Node, so that the very cases of the other backends run in the page. */
 const assertModule = `
@@ -38,9 +38,7 @@ export async function openPage(): Promise<{ page: Page; close(): Promise<void> }
       response.setHeader('Content-Type', 'text/javascript').end(assertModule);
       return;
     }
-    const file = url.startsWith('/zod/')
-      ? path.join(packages, path.normalize(url.slice(4)))
-      : path.join(built, path.normalize(url));
+    const file = url === '/valibot.js' ? valibot : path.join(built, path.normalize(url));
     try {
       response.setHeader('Content-Type', 'text/javascript').end(await readFile(file));
     } catch {
