@@ -1,6 +1,8 @@
 import type { Call, Plan } from '../../graph/planned.js';
 import type { Phase } from '../../ir/graph.js';
+import { layouts } from './abi.js';
 import { pairStages } from './conv/pair.js';
+import { encode } from './encode.js';
 import type { Stage } from './stage.js';
 import { arenaBase } from './stage.js';
 import { lower } from './table.js';
@@ -37,7 +39,7 @@ export function compile(plan: Plan): Program {
     for (const stage of stages) {
       const { kernel, chunks } = stage;
       steps.push({ kernel, args: argsBase + 4 * words, chunks, phase, calls });
-      const block = encode(stage);
+      const block = encode(layouts[kernel], stage.args, argsBase + 4 * words);
       blocks.push(block);
       words += block.length;
       localBytes = Math.max(localBytes, align(stage.localBytes ?? 0));
@@ -78,14 +80,4 @@ function lowered(calls: readonly Call[]): Lowered[] {
     }
   }
   return result;
-}
-
-function encode({ args }: Stage): Int32Array {
-  const block = new Int32Array(args.length);
-  const floats = new Float32Array(block.buffer);
-  for (const [i, word] of args.entries()) {
-    if (typeof word === 'number') block[i] = word;
-    else floats[i] = word.f32;
-  }
-  return block;
 }

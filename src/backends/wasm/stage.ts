@@ -1,17 +1,10 @@
 import type { CallFor, TensorRef } from '../../graph/planned.js';
 import { elementBytes } from '../../ir/value.js';
 import type { KernelName } from '../../ops/index.js';
+import type { KernelArgs } from './abi.js';
 
 /** Address of the arena in the module's memory; below it lies what the threads synchronise with. */
 export const arenaBase = 65536;
-
-/** A float32 argument; plain numbers are 32-bit integers and addresses. */
-export interface Float {
-  readonly f32: number;
-}
-export type Word = number | Float;
-
-export const f32 = (value: number): Float => ({ f32: value });
 
 /**
  * One parallel loop: `kernel(args, chunk, local)` for every chunk in `[0, chunks)`, in any order and on any thread.
@@ -20,12 +13,12 @@ export const f32 = (value: number): Float => ({ f32: value });
  * `chunks` must follow from shapes alone, and a chunk must write what no other chunk of the stage touches: sums go
  * to one place per chunk and a later stage adds them in chunk order. Then results do not depend on the threads.
  */
-export interface Stage {
-  /** Name of the function that `kernels/index.ts` exports. */
-  readonly kernel: string;
+export type Stage = { [K in keyof KernelArgs]: StageOf<K> }[keyof KernelArgs];
+
+interface StageOf<K extends keyof KernelArgs> {
+  readonly kernel: K;
   readonly chunks: number;
-  /** What `args` points to, in the order of the kernel's `@unmanaged` argument class. */
-  readonly args: readonly Word[];
+  readonly args: KernelArgs[K];
   /** Bytes behind `local`, private to the thread, undefined at the start of a chunk. Default 0. */
   readonly localBytes?: number;
 }
@@ -44,9 +37,24 @@ export const pointer = (ref: TensorRef | undefined): number => (ref ? arenaBase 
 export const scratchPointer = (call: { readonly scratch: { readonly offset: number } }): number =>
   arenaBase + call.scratch.offset;
 
-/** Address and pixel stride in bytes, the pair most kernels take; zeros where an optional tensor is absent. */
-export const strided = (ref: TensorRef | undefined): [address: number, strideBytes: number] =>
-  ref ? [pointer(ref), ref.pixelStride * elementBytes[ref.dtype]] : [0, 0];
+type Refs = Readonly<Record<string, TensorRef | undefined>>;
+
+/** Addresses by the names of the tensors. */
+export const pointers = <R extends Refs>(refs: R): { readonly [K in keyof R]-?: number } =>
+  Object.fromEntries(Object.entries(refs).map(([name, ref]) => [name, pointer(ref)])) as {
+    [K in keyof R]-?: number;
+  };
+
+type Strided<R> = { readonly [K in keyof R & string as K | `${K}Stride`]-?: number };
+
+/** For a tensor `x` its address `x` and pixel stride in bytes `xStride`; zeros where an optional one is absent. */
+export const strided = <R extends Refs>(refs: R): Strided<R> =>
+  Object.fromEntries(
+    Object.entries(refs).flatMap(([name, ref]) => [
+      [name, pointer(ref)],
+      [`${name}Stride`, ref ? ref.pixelStride * elementBytes[ref.dtype] : 0],
+    ]),
+  ) as Strided<R>;
 
 /** Pixels of a tensor: `N·H·W`. */
 export const pixelsOf = (ref: TensorRef): number => ref.shape[0] * ref.shape[1] * ref.shape[2];
@@ -69,3 +77,9 @@ export const cut = (count: number, least: number, most = 64): Pieces => {
 /** `cut` for pixels of `channels` float32 each, by the bytes of one tensor: at least 64 KiB a chunk. */
 export const cutPixels = (ref: TensorRef, most = 64): Pieces =>
   cut(pixelsOf(ref), 16384 / ref.shape[3], most);
+
+/** What kernels take that work pixel by pixel, and the chunks of such a stage. */
+export function overPixels(ref: TensorRef) {
+  const { per, chunks } = cutPixels(ref);
+  return { chunks, range: { channels: ref.shape[3], pixels: pixelsOf(ref), perChunk: per } };
+}

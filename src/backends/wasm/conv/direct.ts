@@ -2,19 +2,11 @@
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
 import type { Prologue } from '../../../ops/op.js';
+import { planeBytes, sizes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
-import type { Tap } from './geometry.js';
-import {
-  inputArgs,
-  inputWords,
-  normalizeTable,
-  outputWords,
-  planeBytes,
-  planWindow,
-  quadsOf,
-  windowWords,
-} from './geometry.js';
+import type { Epilogue, Tap } from './geometry.js';
+import { inputArgs, outputArgs, planWindow, quadsOf } from './geometry.js';
 
 /** How the kernels find the weight from one input to one output of a group: steps in elements. */
 export interface WeightSteps {
@@ -27,7 +19,7 @@ export interface WeightSteps {
 }
 
 /** Cross-correlation of `x`: output `[i, j]` of the grid goes to pixel `origin + [i, j]·step` of `y`. */
-export interface DirectConv {
+export interface DirectConv extends Epilogue {
   readonly x: TensorRef;
   readonly prologue?: Placed<Prologue>;
   readonly normalize?: ConvAttrs['normalize'];
@@ -36,14 +28,10 @@ export interface DirectConv {
   readonly taps: readonly (Tap & { readonly source: number })[];
   readonly steps: WeightSteps;
   readonly groups: number;
-  readonly y: TensorRef;
   readonly origin: readonly [number, number];
   readonly step: readonly [number, number];
   /** Rows and columns of the grid; default: to the end of `y`. */
   readonly extent?: readonly [number, number];
-  readonly bias?: TensorRef;
-  readonly slope?: TensorRef;
-  readonly residual?: TensorRef;
 }
 
 /** Bytes of packed weights. */
@@ -137,25 +125,18 @@ function partStages(conv: DirectConv, packed: number): Stage[] {
     mostChunks,
   );
 
-  const gridAt = inputWords + windowWords + outputWords;
-  const slotsAt = gridAt + 11;
-  const planesAt = slotsAt + window.slotTable.length;
-  const normalizeAt = planesAt + window.planeTable.length;
-  const table = normalizeTable(conv.normalize);
   const main: Stage = {
     kernel: 'convDirect',
     chunks: chunks * groups,
     localBytes: window.bytes + quadsOf(steps.outputs) * planeBytes + planeBytes,
-    args: [
-      ...inputArgs(x, groups, conv.prologue, conv.normalize ? normalizeAt : 0),
-      ...window.words(slotsAt),
-      ...outputArgs(conv),
-      ...[rows, columns, window.block, totalRows, per, chunks, packed, groupBytes],
-      ...[window.planeTable.length, 4 * planesAt, window.bytes],
-      ...window.slotTable,
-      ...window.planeTable,
-      ...table,
-    ],
+    args: {
+      input: inputArgs(x, groups, conv.prologue, conv.normalize),
+      window: window.args,
+      output: outputArgs(conv, groups, conv.origin, conv.step),
+      ...{ rows, columns, block: window.block, totalRows, rowsPerChunk: per, chunksPerGroup: chunks },
+      ...{ weights: packed, groupBytes, planes: window.table.length, table: window.table },
+      inputBytes: window.bytes,
+    },
   };
   if (taps.length === 0) return [main];
   return [packStage(conv, packed), main];
@@ -168,12 +149,14 @@ function packStage({ groups, taps, steps }: DirectConv, packed: number): Stage {
   return {
     kernel: 'convPackWeights',
     chunks: groups * blocks,
-    args: [
-      ...[pointer(steps.weight), packed, steps.inputs, steps.outputs],
-      ...[4 * steps.inputStep, 4 * steps.outputStep, 4 * steps.groupStep],
-      ...[blocks, packedWeightBytes(steps, 1, taps.length), taps.length],
-      ...taps.map(({ source }) => pointer(steps.weight) + 4 * source * tapElements),
-    ],
+    args: {
+      ...{ packed, inputs: steps.inputs, outputs: steps.outputs },
+      inputStep: 4 * steps.inputStep,
+      outputStep: 4 * steps.outputStep,
+      groupStep: 4 * steps.groupStep,
+      ...{ blocks, groupBytes: packedWeightBytes(steps, 1, taps.length), taps: taps.length },
+      sources: taps.map(({ source }) => pointer(steps.weight) + 4 * source * tapElements),
+    },
   };
 }
 
@@ -202,26 +185,12 @@ function pointStage(conv: DirectConv, rows: number, columns: number, packed: num
   return {
     kernel: 'convPointwise',
     chunks,
-    localBytes: 2 * ones + 32,
-    args: [
-      ...inputArgs(x, 1),
-      ...outputArgs(conv),
-      ...[rows, columns, totalRows, per, ...stride, packed, ones],
-    ],
+    localBytes: 2 * ones + sizes.PointBlock,
+    args: {
+      input: inputArgs(x, 1),
+      output: outputArgs(conv, 1, conv.origin, conv.step),
+      ...{ rows, columns, totalRows, rowsPerChunk: per, strideY: stride[0], strideX: stride[1] },
+      ...{ weights: packed, ones },
+    },
   };
-}
-
-/** `Output` of the kernels. */
-export function outputArgs(
-  conv: Pick<DirectConv, 'y' | 'bias' | 'slope' | 'residual' | 'origin' | 'step' | 'groups'>,
-): number[] {
-  const { y, bias, slope, residual, origin, step, groups } = conv;
-  const [, height, width, channels] = y.shape;
-  const place = (ref: TensorRef | undefined): number[] => {
-    if (!ref) return [0, 0, 0, 0];
-    const pixel = 4 * ref.pixelStride;
-    const first = pointer(ref) + (origin[0] * width + origin[1]) * pixel;
-    return [first, height * width * pixel, step[0] * width * pixel, step[1] * pixel];
-  };
-  return [...place(y), channels / groups, pointer(bias), pointer(slope), ...place(residual)];
 }

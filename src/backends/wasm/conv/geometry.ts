@@ -4,8 +4,9 @@ import type { Placed, TensorRef } from '../../../graph/planned.js';
 import { elementBytes } from '../../../ir/value.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
 import type { Prologue } from '../../../ops/op.js';
-import type { Word } from '../stage.js';
-import { f32, pointer } from '../stage.js';
+import type { Input, Output, Window } from '../abi.js';
+import { planeBytes } from '../abi.js';
+import { pointer, pointers } from '../stage.js';
 
 /** An output at `o` reads the input at `o·stride + [y, x]`. */
 export interface Tap {
@@ -15,9 +16,8 @@ export interface Tap {
 
 export const quadsOf = (channels: number): number => Math.ceil(channels / 4);
 
-/** Pixels of one plane of products: `planeBytes / 16` in `kernels/conv/gemm.ts`. */
-const mostPixels = 312;
-export const planeBytes = 16 * mostPixels;
+/** Pixels of one plane of products. */
+const mostPixels = planeBytes / 16;
 /** Packed input that stays in a first-level cache beside the products. */
 const packedBytes = 32768;
 /** Pixels that a register tile may read past the end. */
@@ -35,12 +35,9 @@ export interface WindowPlan {
   readonly block: number;
   /** Bytes of packed input. */
   readonly bytes: number;
-  /** `Window` of the kernels, its table at `tableAt` words from the start of the arguments. */
-  words(tableAt: number): number[];
-  /** `[y, x, extra]` per slot. */
-  readonly slotTable: readonly number[];
-  /** Address of each tap's each input quad, relative to the packed input. */
-  readonly planeTable: readonly number[];
+  readonly args: Window;
+  /** Where each tap's each input quad lies in the packed input. */
+  readonly table: readonly number[];
 }
 
 export function planWindow(
@@ -71,7 +68,7 @@ export function planWindow(
     slotOfTap.set(tap, slot);
   }
   const plane = 16 * (block + overread + slots.reduce((most, { extra }) => Math.max(most, extra), 0));
-  const planeTable = taps.flatMap((tap) => {
+  const table = taps.flatMap((tap) => {
     const slot = slotOfTap.get(tap)!;
     const at = slots.indexOf(slot) * quads * plane + (16 * (tap.x - slot.x)) / stride[1];
     return Array.from({ length: quads }, (_, quad) => at + quad * plane);
@@ -79,40 +76,70 @@ export function planWindow(
   return {
     block,
     bytes: slots.length * quads * plane,
-    words: (tableAt) => [...stride, slots.length, 4 * tableAt, plane],
-    slotTable: slots.flatMap(({ y, x, extra }) => [y, x, extra]),
-    planeTable,
+    args: {
+      strideY: stride[0],
+      strideX: stride[1],
+      slots: slots.length,
+      slotTable: slots.flatMap(({ y, x, extra }) => [y, x, extra]),
+      plane,
+    },
+    table,
   };
 }
 
-/** Words of `Input`. */
-export const inputWords = 12;
-export const windowWords = 5;
-export const outputWords = 11;
-
-/** `Input` of the kernels; `normalizeAt`: where in the arguments the table of a u8 image begins, in words. */
+/** A tensor as a convolution reads it. */
 export function inputArgs(
   ref: TensorRef,
   groups: number,
   prologue: Placed<Prologue> = {},
-  normalizeAt = 0,
-): number[] {
+  normalize?: ConvAttrs['normalize'],
+): Input {
   const [, height, width, channels] = ref.shape;
   const pixel = ref.pixelStride * elementBytes[ref.dtype];
-  return [
-    pointer(ref),
-    ...[height * width * pixel, width * pixel, pixel],
-    ...[height, width, channels / groups],
-    ...[4 * normalizeAt, normalizeAt ? channels : 0],
-    ...[pointer(prologue.preScale), pointer(prologue.preShift), pointer(prologue.preSlope)],
-  ];
+  return {
+    ...{ x: pointer(ref), image: height * width * pixel, row: width * pixel, pixel },
+    ...{ height, width, channels: channels / groups },
+    ...{ normalize: normalizeTable(normalize), normalized: normalize ? channels : 0 },
+    ...pointers({ scale: prologue.preScale, shift: prologue.preShift, slope: prologue.preSlope }),
+  };
 }
 
 /** `[scale…, shift…]` that turn a u8 into what the convolution sees. */
-export const normalizeTable = (normalize: ConvAttrs['normalize']): Word[] =>
+const normalizeTable = (normalize: ConvAttrs['normalize']): number[] =>
   normalize
     ? [
-        ...normalize.std.map((std) => f32(1 / (255 * std))),
-        ...normalize.mean.map((mean, c) => f32(-mean / normalize.std[c])),
+        ...normalize.std.map((std) => 1 / (255 * std)),
+        ...normalize.mean.map((mean, c) => -mean / normalize.std[c]),
       ]
     : [];
+
+/** What a convolution writes, and what it adds to it. */
+export interface Epilogue {
+  readonly y: TensorRef;
+  readonly bias?: TensorRef;
+  readonly slope?: TensorRef;
+  readonly residual?: TensorRef;
+}
+
+/** Output `[i, j]` of a grid goes to pixel `origin + [i, j]·step` of `y`. */
+export function outputArgs(
+  { y, bias, slope, residual }: Epilogue,
+  groups = 1,
+  origin: readonly [number, number] = [0, 0],
+  step: readonly [number, number] = [1, 1],
+): Output {
+  const [, height, width, channels] = y.shape;
+  const place = (ref: TensorRef | undefined) => {
+    if (!ref) return { first: 0, image: 0, row: 0, pixel: 0 };
+    const pixel = 4 * ref.pixelStride;
+    const first = pointer(ref) + (origin[0] * width + origin[1]) * pixel;
+    return { first, image: height * width * pixel, row: step[0] * width * pixel, pixel: step[1] * pixel };
+  };
+  const { first, ...steps } = place(y);
+  const added = place(residual);
+  return {
+    ...{ y: first, ...steps, channels: channels / groups, ...pointers({ bias, slope }) },
+    ...{ residual: added.first, residualImage: added.image },
+    ...{ residualRow: added.row, residualPixel: added.pixel },
+  };
+}

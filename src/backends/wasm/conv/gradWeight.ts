@@ -1,16 +1,9 @@
 import type { CallFor } from '../../../graph/planned.js';
+import { planeBytes } from '../abi.js';
 import type { Pieces, Stage, WasmKernel } from '../stage.js';
 import { cut, pointer, scratchPointer } from '../stage.js';
 import { tapsOf } from './forward.js';
-import {
-  inputArgs,
-  inputWords,
-  normalizeTable,
-  planeBytes,
-  planWindow,
-  quadsOf,
-  windowWords,
-} from './geometry.js';
+import { inputArgs, planWindow, quadsOf } from './geometry.js';
 import type { WinogradForm } from './winograd1d.js';
 import { winogradBytes, winogradForm, winogradGradPieces, winogradGradStages } from './winograd1d.js';
 
@@ -84,29 +77,27 @@ function directStages(call: GradWeight): Stage[] {
   const partials = scratchPointer(call);
   const bytes = partialBytes(call);
 
-  const slotsAt = 2 * inputWords + windowWords + 9;
-  const planesAt = slotsAt + window.slotTable.length;
-  const normalizeAt = planesAt + window.planeTable.length;
   return [
     {
       kernel: 'convGradWeight',
       chunks: groups * chunks,
       localBytes: window.bytes + quadsOf(outputs) * planeBytes,
-      args: [
-        ...inputArgs(x, groups, prologue, normalize ? normalizeAt : 0),
-        ...window.words(slotsAt),
-        ...inputArgs(gy, groups),
-        ...[window.block, gy.shape[0] * gy.shape[1], per, chunks, partials, bytes],
-        ...[window.planeTable.length, 4 * planesAt, window.bytes],
-        ...window.slotTable,
-        ...window.planeTable,
-        ...normalizeTable(normalize),
-      ],
+      args: {
+        input: inputArgs(x, groups, prologue, normalize),
+        window: window.args,
+        gradient: inputArgs(gy, groups),
+        ...{ block: window.block, totalRows: gy.shape[0] * gy.shape[1], rowsPerChunk: per },
+        ...{ chunksPerGroup: chunks, partials, partialBytes: bytes },
+        ...{ planes: window.table.length, table: window.table, inputBytes: window.bytes },
+      },
     },
     {
       kernel: 'convReduceWeights',
       chunks: groups * kh * kw,
-      args: [partials, bytes, chunks, kh * kw, inputs, outputs, pointer(gweight), 4 * allOutputs],
+      args: {
+        ...{ partials, partialBytes: bytes, chunksPerGroup: chunks, taps: kh * kw, inputs, outputs },
+        ...{ gw: pointer(gweight), rowBytes: 4 * allOutputs },
+      },
     },
   ];
 }

@@ -1,14 +1,11 @@
 /** Convolutions of RGB images in bytes: `kernels/conv/image.ts`. */
 
+import { mostLines } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
-import { outputArgs } from './direct.js';
 import type { Conv2d } from './forward.js';
-import { inputArgs, inputWords, normalizeTable, outputWords } from './geometry.js';
+import { inputArgs, outputArgs } from './geometry.js';
 
-const gridWords = 12;
-/** Addresses of the ring's rows. */
-const mostLines = 16;
 const leastFlops = 2e6;
 
 export function isOfImage({ inputs: { x, weight, residual }, attrs }: Conv2d): boolean {
@@ -37,19 +34,18 @@ export function imageStages({ inputs, outputs: { y }, attrs }: Conv2d): Stage[] 
   const rowBytes = 16 * Math.ceil((12 * pixels) / 16);
   const flopsPerRow = 2 * columns * height * width * channels * outputs;
   const { per, chunks } = cut(images * rows, leastFlops / flopsPerRow, 128);
-  const tableAt = inputWords + outputWords + gridWords;
   return [
     {
       kernel: 'convImage',
       chunks,
       localBytes: 4 * mostLines + height * rowBytes,
-      args: [
-        ...inputArgs(x, 1, {}, tableAt),
-        ...outputArgs({ y, bias, slope, origin: [0, 0], step: [1, 1], groups: 1 }),
-        ...[rows, columns, images * rows, per, ...stride, ...padding, height, width],
-        ...[pointer(weight), rowBytes],
-        ...normalizeTable(normalize),
-      ],
+      args: {
+        input: inputArgs(x, 1, {}, normalize),
+        output: outputArgs({ y, bias, slope }),
+        ...{ rows, columns, totalRows: images * rows, rowsPerChunk: per },
+        ...{ strideY: stride[0], strideX: stride[1], paddingY: padding[0], paddingX: padding[1] },
+        ...{ height, width, weights: pointer(weight), rowBytes },
+      },
     },
   ];
 }

@@ -2,9 +2,8 @@
 import type { Call, TensorRef } from '../../../graph/planned.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer, scratchPointer } from '../stage.js';
-import { outputArgs } from './direct.js';
 import { directOf, formOf } from './forward.js';
-import { inputArgs, inputWords, outputWords, quadsOf } from './geometry.js';
+import { inputArgs, outputArgs, quadsOf } from './geometry.js';
 import {
   coefficients,
   leastFlops,
@@ -15,12 +14,8 @@ import {
   tileArgs,
   tileLocals,
   tilesAlong,
-  tileWords,
   winogradBytes,
 } from './winograd1d.js';
-
-const pairWords = 4;
-const convWords = inputWords + outputWords + tileWords;
 
 /** Stages of both calls, if `second` directly follows `first` and they can run as one; the tensor between is not written. */
 export function pairStages(first: Call, second: Call): Stage[] | undefined {
@@ -61,13 +56,9 @@ export function pairStages(first: Call, second: Call): Stage[] | undefined {
   const flops = (first.flops + second.flops) / (images * tilesAlong(height, d));
   const { per, chunks } = cut(images * tilesAlong(height, d), leastFlops / flops, mostChunks);
 
-  const inner = { ...directOf(first), origin: [0, 0], step: [1, 1] } as const;
-  const outer = { ...directOf(second), origin: [0, 0], step: [d, 1] } as const;
-  const tablesAt = 2 * convWords + pairWords;
   const between = inputArgs(middle, 1, directOf(second).prologue);
-  between.splice(1, 5, 4 * row, row, pixel, 4, width);
-  const innerArgs = outputArgs(inner);
-  innerArgs.splice(0, 4, 0, 0, row / d, pixel);
+  const inner = outputArgs(directOf(first));
+  const table = planeTable(0, 1, Math.max(x.shape[3], middle.shape[3]));
   const fourRows: TensorRef = { ...middle, shape: [1, 4, width, middle.shape[3]] };
   return [
     packStage(down, firstSteps, false, packed[0]),
@@ -76,16 +67,16 @@ export function pairStages(first: Call, second: Call): Stage[] | undefined {
       kernel: down.i16 ? 'convWinograd1dPairI16' : 'convWinograd1dPair',
       chunks,
       localBytes: locals.bytes + 4 * row + 16,
-      args: [
-        ...inputArgs(x, 1, directOf(first).prologue),
-        ...innerArgs,
-        ...tileArgs(down, middle, 0, [packed[0], bytes[0] / coefficients], locals, 4 * tablesAt),
-        ...between,
-        ...outputArgs(outer),
-        ...tileArgs(along, fourRows, 0, [packed[1], bytes[1] / coefficients], locals, 4 * tablesAt),
-        ...[images * tilesAlong(height, d), per, stripOf(width), locals.bytes],
-        ...planeTable(0, 1, Math.max(x.shape[3], middle.shape[3])),
-      ],
+      args: {
+        input: inputArgs(x, 1, directOf(first).prologue),
+        inner: { ...inner, y: 0, image: 0, row: row / d, pixel },
+        down: tileArgs(down, middle, 0, [packed[0], bytes[0] / coefficients], locals, table),
+        between: { ...between, image: 4 * row, row, pixel, height: 4, width },
+        output: outputArgs(directOf(second), 1, [0, 0], [d, 1]),
+        along: tileArgs(along, fourRows, 0, [packed[1], bytes[1] / coefficients], locals, table),
+        ...{ total: images * tilesAlong(height, d), perChunk: per, strip: stripOf(width) },
+        middle: locals.bytes,
+      },
     },
   ];
 }

@@ -5,19 +5,16 @@
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
 import type { Prologue } from '../../../ops/op.js';
+import type { Rows, Tiles } from '../abi.js';
+import { planeBytes, sizes, tilesPerBlock } from '../abi.js';
 import type { Pieces, Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { DirectConv, WeightSteps } from './direct.js';
-import { outputArgs } from './direct.js';
-import { inputArgs, planeBytes, quadsOf } from './geometry.js';
+import { inputArgs, outputArgs, quadsOf } from './geometry.js';
 
 /** Outputs of a tile, and multiplications per pair of channels. */
 const tileOutputs = 4;
 export const coefficients = 6;
-/** As in `kernels/conv/gemm.ts`. */
-const tilesPerBlock = 48;
-export const tileWords = 16;
-const rowWords = 4;
 /** Below these channels the transforms cost more than the multiplications they save. */
 const leastChannels = 16;
 const leastChannelsOfRows = 8;
@@ -96,13 +93,9 @@ export interface Channels {
   readonly outputs: number;
 }
 
-/** Parts of the private memory of the kernels that work on tiles. */
+/** Parts of the private memory of the kernels that work on tiles, and how much it is. */
 interface TileLocals {
-  readonly ones: number;
-  readonly pixels: number;
-  readonly places: number;
-  readonly inputs: number;
-  readonly products: number;
+  readonly parts: Pick<Tiles, 'ones' | 'pixels' | 'places' | 'inputs' | 'products'>;
   readonly bytes: number;
 }
 
@@ -111,58 +104,47 @@ export function tileLocals(inQuads: number, outQuads: number, lines: number): Ti
   const ones = 16 * Math.max(inQuads, outQuads);
   const pixels = 2 * ones;
   const places = pixels + 6 * 16 * inQuads;
-  const inputs = places + 16 * tilesPerBlock;
+  const inputs = places + sizes.Place * tilesPerBlock;
   const products = inputs + lines * inQuads * planeBytes;
-  return { ones, pixels, places, inputs, products, bytes: products + outQuads * planeBytes };
+  return { parts: { ones, pixels, places, inputs, products }, bytes: products + outQuads * planeBytes };
 }
 
-/** `Tiles` of the kernels; `weights`: address and bytes of a coefficient; `tableAt`: bytes from the arguments' start. */
+/** `weights`: address, and bytes of a coefficient; `table`: where the input planes lie. */
 export function tileArgs(
   { axis, dilation, padding, rows }: WinogradForm,
   y: TensorRef,
   per: number,
   weights: readonly [address: number, bytes: number],
   locals: TileLocals,
-  tableAt: number,
-): number[] {
+  table: readonly number[],
+): Tiles {
   const length = y.shape[1 + axis];
   const total = rows ? y.shape[0] * y.shape[1] : totalTiles({ axis, dilation, padding }, y);
-  return [
-    ...[1 - axis, dilation, padding, length, tilesAlong(length, dilation), y.shape[2 - axis]],
-    ...[total, per, ...weights],
-    ...[locals.ones, locals.pixels, locals.places, locals.inputs, locals.products, tableAt],
-  ];
+  return {
+    ...{ vertical: 1 - axis, dilation, padding, length, along: tilesAlong(length, dilation) },
+    ...{ across: y.shape[2 - axis], total, perChunk: per },
+    ...{ weights: weights[0], weightBytes: weights[1], ...locals.parts, table },
+  };
 }
 
 /** Tiles or columns in a strip, where `count` of them are cut into equal ones that fit the kernels' blocks. */
 export const stripOf = (count: number): number => Math.ceil(count / Math.ceil(count / tilesPerBlock));
 
-/** Stages that share the words of `Tiles`: `head` comes before them; `weights`, `weightBytes` as the kernel says. */
+/** What the kernels of one form share; `weights`: address, and bytes as the kernel says. */
 function tileStage(
-  kernel: string,
-  head: readonly number[],
   form: WinogradForm,
   y: TensorRef,
-  { per, chunks }: Pieces,
+  per: number,
   { inputs, outputs }: Channels,
   weights: readonly [address: number, bytes: number],
-): Stage {
-  const { rows, axis, dilation } = form;
+): { readonly localBytes: number; readonly tiles: Tiles; readonly rows?: Rows } {
   const lines = linesOf(form);
   const locals = tileLocals(quadsOf(inputs), quadsOf(outputs), lines);
-  const words = head.length + tileWords + (rows ? rowWords : 0);
-  const strip = stripOf(tilesAlong(y.shape[1 + axis], dilation));
-  return {
-    kernel,
-    chunks,
-    localBytes: locals.bytes,
-    args: [
-      ...head,
-      ...tileArgs(form, y, per, weights, locals, 4 * words),
-      ...(rows ? [y.shape[1], rows.dilation, rows.padding, strip] : []),
-      ...Array.from({ length: lines }, (_, turn) => planeTable(turn, lines, inputs)).flat(),
-    ],
-  };
+  const table = Array.from({ length: lines }, (_, turn) => planeTable(turn, lines, inputs)).flat();
+  const tiles = tileArgs(form, y, per, weights, locals, table);
+  if (!form.rows) return { localBytes: locals.bytes, tiles };
+  const strip = stripOf(tilesAlong(y.shape[1 + form.axis], form.dilation));
+  return { localBytes: locals.bytes, tiles, rows: { perImage: y.shape[1], ...form.rows, strip } };
 }
 
 /** Where each line's each quad of inputs is, when the first line is the ring's `turn`-th. */
@@ -184,16 +166,13 @@ export function winogradStages(
 ): Stage[] {
   const { x, prologue, y, steps } = conv;
   const bytes = winogradBytes(form, steps);
-  const head = [
-    ...inputArgs(x, 1, prologue),
-    ...outputArgs({ ...conv, origin: [0, 0], step: [1, 1], groups: 1 }),
-  ];
-  const kernel = form.rows ? 'convWinograd1dRows' : form.i16 ? 'convWinograd1dI16' : 'convWinograd1d';
-  const pieces = winogradPieces(form, y, steps, mostChunks);
-  return [
-    packStage(form, steps, flipped, packed),
-    tileStage(kernel, head, form, y, pieces, steps, [packed, bytes / coefficients]),
-  ];
+  const { per, chunks } = winogradPieces(form, y, steps, mostChunks);
+  const { localBytes, tiles, rows } = tileStage(form, y, per, steps, [packed, bytes / coefficients]);
+  const args = { input: inputArgs(x, 1, prologue), output: outputArgs(conv), tiles };
+  const main: Stage = rows
+    ? { kernel: 'convWinograd1dRows', chunks, localBytes, args: { ...args, rows } }
+    : { kernel: form.i16 ? 'convWinograd1dI16' : 'convWinograd1d', chunks, localBytes, args };
+  return [packStage(form, steps, flipped, packed), main];
 }
 
 /** Transforms the weights to `packed`. */
@@ -202,7 +181,8 @@ export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boole
   const tapBytes = 4 * inputs * outputs;
   const coefficientBytes = winogradBytes(form, steps) / coefficients;
   if (form.i16) {
-    const args = [pointer(weight), tapBytes, 4 * inputStep, inputs, outputs, packed, coefficientBytes];
+    const w = { w: pointer(weight), tapStep: tapBytes, inputStep: 4 * inputStep };
+    const args = { ...w, inputs, outputs, packed, coefficientBytes };
     return { kernel: 'convPackWinograd1dI16', chunks: Math.ceil(outputs / 8), args };
   }
   const lines = linesOf(form);
@@ -211,10 +191,11 @@ export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boole
   return {
     kernel: 'convPackWinograd1d',
     chunks: Math.ceil(outputs / 12),
-    args: [
-      ...[pointer(weight) + first * tapBytes, way * tapBytes, 4 * inputStep, 4 * outputStep],
-      ...[inputs, outputs, packed, coefficientBytes, lines, way * 3 * tapBytes],
-    ],
+    args: {
+      ...{ w: pointer(weight) + first * tapBytes, tapStep: way * tapBytes },
+      ...{ inputStep: 4 * inputStep, outputStep: 4 * outputStep, inputs, outputs },
+      ...{ packed, coefficientBytes, lines, lineStep: way * 3 * tapBytes },
+    },
   };
 }
 
@@ -240,14 +221,18 @@ export function winogradGradStages(
   const [, , inputs, outputs] = gweight.shape;
   const channels = { inputs, outputs };
   const bytes = winogradBytes(form, channels);
-  const kernel = form.rows ? 'convGradWeightWinograd1dRows' : 'convGradWeightWinograd1d';
-  const head = [...inputArgs(x, 1, prologue), ...inputArgs(gy, 1)];
+  const { per, chunks } = pieces;
+  const { localBytes, tiles, rows } = tileStage(form, gy, per, channels, [partials, bytes]);
+  const args = { input: inputArgs(x, 1, prologue), gradient: inputArgs(gy, 1), tiles };
+  const lines = linesOf(form);
   return [
-    tileStage(kernel, head, form, gy, pieces, channels, [partials, bytes]),
+    rows
+      ? { kernel: 'convGradWeightWinograd1dRows', chunks, localBytes, args: { ...args, rows } }
+      : { kernel: 'convGradWeightWinograd1d', chunks, localBytes, args },
     {
       kernel: 'convReduceWinograd1d',
-      chunks: linesOf(form) * inputs,
-      args: [partials, bytes, pieces.chunks, inputs, outputs, pointer(gweight), linesOf(form)],
+      chunks: lines * inputs,
+      args: { partials, partialBytes: bytes, chunks, inputs, outputs, gw: pointer(gweight), lines },
     },
   ];
 }

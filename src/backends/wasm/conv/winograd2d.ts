@@ -1,16 +1,13 @@
 /** Two-dimensional Winograd F(4×4, 3×3): `kernels/conv/winograd2d.ts`. */
 import type { ConvAttrs } from '../../../ops/conv.js';
+import { lineBytes, planeBytes, tileBytes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { DirectConv, WeightSteps } from './direct.js';
-import { outputArgs } from './direct.js';
-import { inputArgs, inputWords, outputWords, planeBytes, quadsOf } from './geometry.js';
+import { inputArgs, outputArgs, quadsOf } from './geometry.js';
 
-/** As in the kernels. */
-const lineBytes = 2112;
-const tileBytes = 576;
+/** Of a strip: its columns fit in a line. */
 const mostTiles = 32;
-const winograd2dWords = 18;
 const coefficients = 36;
 
 const leastChannels = 8;
@@ -73,10 +70,11 @@ export function winograd2dStages(
     kernel: 'convPackWinograd2d',
     chunks: Math.ceil(outputs / 12),
     localBytes: 96,
-    args: [
-      ...[first, way * tapBytes, way * 3 * tapBytes, 4 * inputStep, 4 * outputStep],
-      ...[inputs, outputs, packed, weightBytes],
-    ],
+    args: {
+      ...{ w: first, tapStep: way * tapBytes, rowStep: way * 3 * tapBytes },
+      ...{ inputStep: 4 * inputStep, outputStep: 4 * outputStep },
+      ...{ inputs, outputs, packed, coefficientBytes: weightBytes },
+    },
   };
 
   const ones = 16 * Math.max(inQuads, outQuads);
@@ -93,15 +91,15 @@ export function winograd2dStages(
     kernel: 'convWinograd2d',
     chunks,
     localBytes: spare + 4 * mostTiles * 4 * y.pixelStride,
-    args: [
-      ...inputArgs(x, 1, prologue),
-      ...outputArgs({ ...conv, origin: [0, 0], step: [1, 1], groups: 1 }),
-      ...[height, width, ...padding, tilesAlong(height), total, per],
-      ...[Math.ceil(across / Math.ceil(across / mostTiles)), packed, weightBytes],
-      ...[rows, columns, tiles, products, results, ones, spare],
-      4 * (inputWords + outputWords + winograd2dWords),
-      ...Array.from({ length: inQuads }, (_, quad) => 6 * quad * tileBytes),
-    ],
+    args: {
+      input: inputArgs(x, 1, prologue),
+      output: outputArgs(conv),
+      ...{ height, width, paddingY: padding[0], paddingX: padding[1] },
+      ...{ perImage: tilesAlong(height), total, perChunk: per },
+      strip: Math.ceil(across / Math.ceil(across / mostTiles)),
+      ...{ weights: packed, weightBytes, rows, columns, tiles, products, results, ones, spare },
+      table: Array.from({ length: inQuads }, (_, quad) => 6 * quad * tileBytes),
+    },
   };
   return [pack, main];
 }

@@ -1,5 +1,5 @@
 @unmanaged
-class Args {
+class AdamArgs {
   param: usize;
   grad: usize;
   m: usize;
@@ -14,7 +14,7 @@ class Args {
 
 /** Members in the order of `adamHyper`. */
 @unmanaged
-class Hyper {
+class AdamHyper {
   learningRate: f32;
   beta1: f32;
   beta2: f32;
@@ -25,9 +25,8 @@ class Hyper {
   correction2: f32;
 }
 
-export function adam(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
-  const h = changetype<Hyper>(a.hyper);
+export function adam(a: AdamArgs, chunk: i32, local: usize): void {
+  const h = changetype<AdamHyper>(a.hyper);
   const beta1 = h.beta1;
   const beta2 = h.beta2;
   const keep: f32 = (1 as f32) - h.learningRate * h.decoupledDecay;

@@ -1,5 +1,5 @@
 @unmanaged
-class Args {
+class AdaptiveArgs {
   /** One pixel per bin. */
   bins: usize;
   binsStride: usize;
@@ -27,8 +27,7 @@ function end(i: i32, n: i32, m: i32): i32 {
 }
 
 /** One chunk: 16 channels of one bin. Rows are summed first, which keeps the rounding small. */
-export function adaptivePool(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function adaptivePool(a: AdaptiveArgs, chunk: i32, local: usize): void {
   const bin = chunk / a.blocks;
   const image = bin / (a.rows * a.columns);
   const row = (bin / a.columns) % a.rows;
@@ -74,8 +73,7 @@ export function adaptivePool(args: usize, chunk: i32, local: usize): void {
 }
 
 /** One chunk: one row of the image; every pixel takes from the bins over it. */
-export function adaptivePoolGrad(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function adaptivePoolGrad(a: AdaptiveArgs, chunk: i32, local: usize): void {
   const image = chunk / a.height;
   const y = chunk % a.height;
   const bytes = (a.channels as usize) << 2;

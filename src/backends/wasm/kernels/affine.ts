@@ -1,7 +1,7 @@
 import { madd, prelu1, prelu4 } from './lanes';
 
 @unmanaged
-class Args {
+class AffineArgs {
   x: usize;
   xStride: usize;
   scale: usize;
@@ -19,7 +19,7 @@ class Args {
 
 // @ts-ignore: decorator
 @inline
-function rows(a: Args, first: i32, last: i32, hasSlope: bool, hasResidual: bool): void {
+function rows(a: AffineArgs, first: i32, last: i32, hasSlope: bool, hasResidual: bool): void {
   const channels = a.channels as usize;
   const body = (channels & ~3) << 2;
   const end = channels << 2;
@@ -53,8 +53,7 @@ function rows(a: Args, first: i32, last: i32, hasSlope: bool, hasResidual: bool)
   }
 }
 
-export function affine(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function affine(a: AffineArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   if (a.slope) {

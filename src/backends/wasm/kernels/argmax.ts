@@ -26,8 +26,7 @@ function channelsEqual(x: usize, body: usize, end: usize, best: v128): u64 {
 }
 
 /** The largest channel of every pixel, the first on ties, as u8. */
-export function argmax(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<ArgmaxArgs>(args);
+export function argmax(a: ArgmaxArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;
@@ -54,7 +53,7 @@ export function argmax(args: usize, chunk: i32, local: usize): void {
 }
 
 @unmanaged
-class Args {
+class ResizeArgmaxArgs {
   x: usize;
   xStride: usize;
   y: usize;
@@ -64,6 +63,7 @@ class Args {
   coarseLabels: usize;
   bandRows: i32;
   bands: i32;
+  axes: Axes;
 }
 
 /**
@@ -71,9 +71,8 @@ class Args {
  * wins everywhere, and a class can only win somewhere if its largest corner reaches `max over classes of the
  * smallest corner`: most cells are filled without looking at a pixel, and the others compare two or three classes.
  */
-export function resizeArgmax(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
-  const t = changetype<Axes>(args + offsetof<Args>());
+export function resizeArgmax(a: ResizeArgmaxArgs, chunk: i32, local: usize): void {
+  const t = a.axes;
   const width = t.coarseWidth;
   const image = chunk / a.bands;
   const first = (chunk % a.bands) * a.bandRows;
@@ -111,7 +110,7 @@ export function resizeArgmax(args: usize, chunk: i32, local: usize): void {
 
 /** The pixels of a cell whose corners disagree: top corners at `x0`, bottom ones at `x1`, right ones `next` further. */
 function borderCell(
-  a: Args,
+  a: ResizeArgmaxArgs,
   t: Axes,
   x0: usize,
   x1: usize,

@@ -1,34 +1,19 @@
-/** Tables of a bilinear resize behind the arguments of a kernel (`axes` of the backend's `lower/resize.ts` makes them). */
+import { Floats, Ints } from './tables';
+
+/** Tables of a bilinear resize (`axes` of the backend's `lower/resize.ts` makes them). */
 @unmanaged
 export class Axes {
   coarseHeight: i32;
   coarseWidth: i32;
   fineHeight: i32;
   fineWidth: i32;
-
-  // @ts-ignore: decorator
-  @inline
-  get rowStarts(): usize {
-    return changetype<usize>(this) + 16;
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  get rowFractions(): usize {
-    return this.rowStarts + (((this.coarseHeight + 1) as usize) << 2);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  get columnStarts(): usize {
-    return this.rowFractions + ((this.fineHeight as usize) << 2);
-  }
-
-  // @ts-ignore: decorator
-  @inline
-  get columnFractions(): usize {
-    return this.columnStarts + (((this.coarseWidth + 1) as usize) << 2);
-  }
+  /** `starts[q] … starts[q + 1] − 1`: fine rows between coarse rows q and q + 1; one entry more than coarse rows. */
+  rowStarts: Ints;
+  /** Weight of coarse row q + 1 at each fine row. */
+  rowFractions: Floats;
+  columnStarts: Ints;
+  /** Read eight at a time, past the last too. */
+  columnFractions: Floats;
 }
 
 /** Entry `i` of a table of starts. */

@@ -2,7 +2,7 @@ import { madd } from './lanes';
 import { addTo64, addTo64Scalar, runPixels } from './partials';
 
 @unmanaged
-class Args {
+class BatchNormGradArgs {
   x: usize;
   xStride: usize;
   gy: usize;
@@ -32,7 +32,7 @@ class Args {
 
 // @ts-ignore: decorator
 @inline
-function reduceRun(a: Args, from: i32, count: i32, out: usize, hasSlope: bool): void {
+function reduceRun(a: BatchNormGradArgs, from: i32, count: i32, out: usize, hasSlope: bool): void {
   const channels = a.channels as usize;
   const row = channels << 3;
   const xStride = a.xStride;
@@ -128,8 +128,7 @@ function reduceRun(a: Args, from: i32, count: i32, out: usize, hasSlope: bool): 
   }
 }
 
-export function batchNormGradReduce(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function batchNormGradReduce(a: BatchNormGradArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const out = a.partials + (chunk as usize) * a.blockBytes;
@@ -142,8 +141,7 @@ export function batchNormGradReduce(args: usize, chunk: i32, local: usize): void
 }
 
 /** Adds the chunks in order; parameter gradients and the coefficients of `gx`. */
-export function batchNormGradJoin(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function batchNormGradJoin(a: BatchNormGradArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const row = channels << 3;
   const count = a.pixels as f64;
@@ -173,7 +171,7 @@ export function batchNormGradJoin(args: usize, chunk: i32, local: usize): void {
 
 // @ts-ignore: decorator
 @inline
-function applyRows(a: Args, first: i32, last: i32, hasSlope: bool): void {
+function applyRows(a: BatchNormGradArgs, first: i32, last: i32, hasSlope: bool): void {
   const end = (a.channels as usize) << 2;
   const body = end & ~15;
   const zero = f32x4.splat(0);
@@ -214,8 +212,7 @@ function applyRows(a: Args, first: i32, last: i32, hasSlope: bool): void {
 }
 
 /** Chunks from last to first: what the sums have just read may still be in cache. */
-export function batchNormGradApply(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function batchNormGradApply(a: BatchNormGradArgs, chunk: i32, local: usize): void {
   const first = (a.chunks - 1 - chunk) * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   if (a.slope) applyRows(a, first, last, true);

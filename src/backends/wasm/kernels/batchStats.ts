@@ -5,7 +5,7 @@ import { addTo64, addTo64Scalar, runPixels } from './partials';
 const pivotPixels: i32 = 16;
 
 @unmanaged
-class Args {
+class BatchStatsArgs {
   x: usize;
   xStride: usize;
   channels: i32;
@@ -24,8 +24,7 @@ class Args {
  * Mean and squared distances of one chunk of pixels in one reading. Sums are taken of `x − pivot`, the pivot a
  * quick estimate of the mean, so that nothing cancels: `Σ(x − mean)² = Σd² − (Σd)²/n`, `d = x − pivot`.
  */
-export function batchStats(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function batchStats(a: BatchStatsArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const stride = a.xStride;
   const first = chunk * a.perChunk;
@@ -127,8 +126,7 @@ export function batchStats(args: usize, chunk: i32, local: usize): void {
 }
 
 /** Joins the chunks (Chan, Golub & LeVeque 1979): `M₂ = Σ M₂ᵢ + Σ nᵢ·(meanᵢ − mean)²`. */
-export function batchStatsJoin(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function batchStatsJoin(a: BatchStatsArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const total = a.pixels as f64;
   const full = a.perChunk as f64;

@@ -1,7 +1,7 @@
 // Vectors of one number per channel, and weights: too little work for SIMD to matter.
 
 @unmanaged
-class RunningArgs {
+class RunningStatsArgs {
   mean: usize;
   variance: usize;
   runningMean: usize;
@@ -14,8 +14,7 @@ class RunningArgs {
   unbias: f32;
 }
 
-export function runningStats(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<RunningArgs>(args);
+export function runningStats(a: RunningStatsArgs, chunk: i32, local: usize): void {
   const momentum = a.momentum;
   for (let c: usize = 0, end = (a.channels as usize) << 2; c < end; c += 4) {
     const mean = load<f32>(a.runningMean + c);
@@ -29,7 +28,7 @@ export function runningStats(args: usize, chunk: i32, local: usize): void {
 }
 
 @unmanaged
-class CoefficientArgs {
+class CoefficientsArgs {
   mean: usize;
   /** 0: `variance` is given. */
   rstd: usize;
@@ -43,8 +42,7 @@ class CoefficientArgs {
 }
 
 /** `normCoefficients` and `foldCoefficients`. */
-export function coefficients(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<CoefficientArgs>(args);
+export function coefficients(a: CoefficientsArgs, chunk: i32, local: usize): void {
   for (let c: usize = 0, end = (a.channels as usize) << 2; c < end; c += 4) {
     const gamma = load<f32>(a.gamma + c) as f64;
     const scale = (
@@ -60,7 +58,7 @@ export function coefficients(args: usize, chunk: i32, local: usize): void {
 }
 
 @unmanaged
-class WeightArgs {
+class ScaleWeightArgs {
   weight: usize;
   weightStride: usize;
   scale: usize;
@@ -71,8 +69,7 @@ class WeightArgs {
   perChunk: i32;
 }
 
-export function scaleWeight(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<WeightArgs>(args);
+export function scaleWeight(a: ScaleWeightArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;

@@ -8,8 +8,7 @@ class FillArgs {
   value: f32;
 }
 
-export function fill(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<FillArgs>(args);
+export function fill(a: FillArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const bytes = (a.channels as usize) << 2;

@@ -6,7 +6,7 @@ import { addTo64 } from './partials';
 import { addRow, lerpRow } from './rows';
 
 @unmanaged
-class Args {
+class CrossEntropyArgs {
   logits: usize;
   logitsStride: usize;
   labels: usize;
@@ -33,6 +33,7 @@ class Args {
   scaleRows: i32;
   /** Coarse pixels from one fine column to the next. */
   step: f32;
+  axes: Axes;
 }
 
 // @ts-ignore: decorator
@@ -48,7 +49,7 @@ function addAt(at: usize, v: f32): void {
 // @ts-ignore: decorator
 @inline
 function hitLabels(
-  a: Args,
+  a: CrossEntropyArgs,
   count: i32,
   labels: usize,
   fractions: usize,
@@ -110,7 +111,7 @@ function hitLabels(
 // @ts-ignore: decorator
 @inline
 function pixels(
-  a: Args,
+  a: CrossEntropyArgs,
   count: i32,
   even: bool,
   labels: usize,
@@ -217,9 +218,8 @@ function copyRow(from: usize, fromStride: usize, to: usize, toStride: usize, wid
 }
 
 /** A band of coarse rows with the fine rows of its cells; gradients are not yet divided by `Σ w`. */
-export function crossEntropy(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
-  const t = changetype<Axes>(args + offsetof<Args>());
+export function crossEntropy(a: CrossEntropyArgs, chunk: i32, local: usize): void {
+  const t = a.axes;
   const classes = a.classes as usize;
   const width = t.coarseWidth;
   const padded = (classes + 3) & ~3;
@@ -285,8 +285,7 @@ export function crossEntropy(args: usize, chunk: i32, local: usize): void {
 }
 
 /** The mean loss, `Σ w` and its inverse. */
-export function crossEntropyJoin(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function crossEntropyJoin(a: CrossEntropyArgs, chunk: i32, local: usize): void {
   let loss: f64 = 0;
   let weight: f64 = 0;
   let at = a.partials;
@@ -302,9 +301,8 @@ export function crossEntropyJoin(args: usize, chunk: i32, local: usize): void {
 }
 
 /** Adds what the band above left for its first row below, and divides by `Σ w`. */
-export function crossEntropyScale(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
-  const t = changetype<Axes>(args + offsetof<Args>());
+export function crossEntropyScale(a: CrossEntropyArgs, chunk: i32, local: usize): void {
+  const t = a.axes;
   const width = t.coarseWidth;
   const end = (a.classes as usize) << 2;
   const pixel = (end + 15) & ~15;

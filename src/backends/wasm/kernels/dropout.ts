@@ -1,16 +1,15 @@
 @unmanaged
-class CountArgs {
+class CountStepArgs {
   counter: usize;
   next: usize;
 }
 
-export function countStep(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<CountArgs>(args);
+export function countStep(a: CountStepArgs, chunk: i32, local: usize): void {
   store<f32>(a.next, load<f32>(a.counter) + 1);
 }
 
 @unmanaged
-class MaskArgs {
+class DropoutMaskArgs {
   step: usize;
   mask: usize;
   maskStride: usize;
@@ -30,8 +29,7 @@ function permute(value: u32): u32 {
   return (word >> 22) ^ word;
 }
 
-export function dropoutMask(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<MaskArgs>(args);
+export function dropoutMask(a: DropoutMaskArgs, chunk: i32, local: usize): void {
   let element = permute(permute(a.seed) + (load<f32>(a.step) as u32));
   for (let pixel = 0; pixel < a.pixels; pixel++) {
     const to = a.mask + (pixel as usize) * a.maskStride;

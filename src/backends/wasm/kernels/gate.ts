@@ -19,7 +19,7 @@ function exponential(x: f32): f32 {
 }
 
 @unmanaged
-class PointArgs {
+class SigmoidArgs {
   x: usize;
   xStride: usize;
   /** Of the second operand; of no use to `sigmoid`. */
@@ -32,8 +32,7 @@ class PointArgs {
   perChunk: i32;
 }
 
-export function sigmoid(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<PointArgs>(args);
+export function sigmoid(a: SigmoidArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;
@@ -46,8 +45,7 @@ export function sigmoid(args: usize, chunk: i32, local: usize): void {
   }
 }
 
-export function sigmoidGrad(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<PointArgs>(args);
+export function sigmoidGrad(a: SigmoidArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;
@@ -80,8 +78,7 @@ class MultiplyArgs {
   shared: i32;
 }
 
-export function multiply(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<MultiplyArgs>(args);
+export function multiply(a: MultiplyArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;
@@ -100,7 +97,7 @@ export function multiply(args: usize, chunk: i32, local: usize): void {
 }
 
 @unmanaged
-class SumArgs {
+class MultiplySumArgs {
   a: usize;
   aStride: usize;
   b: usize;
@@ -116,8 +113,7 @@ class SumArgs {
 }
 
 /** One chunk: 16 channels of one image. Rows are summed first, which keeps the rounding small. */
-export function multiplySum(args: usize, chunk: i32, local: usize): void {
-  const s = changetype<SumArgs>(args);
+export function multiplySum(s: MultiplySumArgs, chunk: i32, local: usize): void {
   const image = chunk / s.blocks;
   const from = (chunk % s.blocks) * 16;
   const to = min(from + 16, s.channels);

@@ -1,5 +1,7 @@
+import { Floats } from './tables';
+
 @unmanaged
-class ImageArgs {
+class NormalizeImageArgs {
   x: usize;
   xStride: usize;
   y: usize;
@@ -7,12 +9,12 @@ class ImageArgs {
   channels: i32;
   pixels: i32;
   perChunk: i32;
+  /** For each channel `1/(255·std)` and `−mean/std`. */
+  coefficients: Floats;
 }
 
-/** Behind the arguments: for each channel `1/(255·std)` and `−mean/std`. */
-export function normalizeImage(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<ImageArgs>(args);
-  const coefficients = args + offsetof<ImageArgs>();
+export function normalizeImage(a: NormalizeImageArgs, chunk: i32, local: usize): void {
+  const coefficients = a.coefficients;
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   let x = a.x + (first as usize) * a.xStride;

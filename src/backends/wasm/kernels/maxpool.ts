@@ -1,5 +1,5 @@
 @unmanaged
-class Args {
+class MaxPoolArgs {
   /** The pooled tensor (`y` of `maxPool`, `x` of `maxUnpool`, `gx` of `maxGather`). */
   pooled: usize;
   pooledStride: usize;
@@ -27,8 +27,7 @@ function bytes4(at: usize): v128 {
 }
 
 /** One chunk: one row of the pooled tensor. */
-export function maxPool(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
   const kernel = a.kernel;
   const step = a.imageStride;
   const top = (chunk % a.pooledHeight) * a.stride - a.padding;
@@ -85,8 +84,7 @@ export function maxPool(args: usize, chunk: i32, local: usize): void {
 }
 
 /** One chunk: one row of the image; every pixel asks the windows over it whether they chose it. */
-export function maxUnpool(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function maxUnpool(a: MaxPoolArgs, chunk: i32, local: usize): void {
   const kernel = a.kernel;
   const stride = a.stride;
   const row = (chunk % a.height) + a.padding;
@@ -130,8 +128,7 @@ export function maxUnpool(args: usize, chunk: i32, local: usize): void {
 }
 
 /** One chunk: one row of the pooled tensor. */
-export function maxGather(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function maxGather(a: MaxPoolArgs, chunk: i32, local: usize): void {
   const kernel = a.kernel;
   const top = (chunk % a.pooledHeight) * a.stride - a.padding;
   const image = (chunk / a.pooledHeight) * a.height;

@@ -4,7 +4,7 @@ import { madd } from './lanes';
 import { lerpRow } from './rows';
 
 @unmanaged
-class Args {
+class OhemArgs {
   logits: usize;
   logitsStride: usize;
   labels: usize;
@@ -26,12 +26,12 @@ class Args {
   least: f32;
   pixels: i32;
   perChunk: i32;
+  axes: Axes;
 }
 
 /** Hardness `⌊255·(1 − p)^¼⌋` of the pixels of a band of rows, 255 where there is no label, and how often each occurs. */
-export function hardness(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
-  const t = changetype<Axes>(args + offsetof<Args>());
+export function hardness(a: OhemArgs, chunk: i32, local: usize): void {
+  const t = a.axes;
   const width = t.coarseWidth;
   const pixel = (((a.classes + 3) & ~3) as usize) << 2;
   const coarseRow = (width as usize) * a.logitsStride;
@@ -60,7 +60,7 @@ export function hardness(args: usize, chunk: i32, local: usize): void {
 }
 
 /** Up to four neighbouring pixels between two coarse columns; lanes are pixels. */
-function fourPixels(a: Args, count: i32, at: usize, fractions: usize, left: usize, right: usize, counts: usize): void {
+function fourPixels(a: OhemArgs, count: i32, at: usize, fractions: usize, left: usize, right: usize, counts: usize): void {
   const end = (a.classes as usize) << 2;
   const t = v128.load(fractions);
   let labels = i32x4.splat(-1);
@@ -112,8 +112,7 @@ function put(counts: usize, to: usize, byte: i32): void {
 }
 
 /** The hardness from which pixels stay: that of the threshold, or a lower one that keeps enough. */
-export function hardnessCut(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function hardnessCut(a: OhemArgs, chunk: i32, local: usize): void {
   const chunks = a.images * a.bands;
   const unlabelled = total(a.counts, chunks, 255);
   const wanted = ceil<f32>(a.least * ((a.pixels - (unlabelled as i32)) as f32)) as i32;
@@ -133,8 +132,7 @@ function total(counts: usize, chunks: i32, byte: usize): u32 {
 }
 
 /** Labels of the hard pixels; the others become `ignore`. */
-export function keepHard(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function keepHard(a: OhemArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const cut = load<i32>(a.cut) as u32;

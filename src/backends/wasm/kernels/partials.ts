@@ -20,7 +20,7 @@ export function addTo64Scalar(to: usize, v: f32): void {
 }
 
 @unmanaged
-class Args {
+class SumPartialsArgs {
   partials: usize;
   /** Bytes from one chunk's block to the next. */
   blockBytes: usize;
@@ -31,8 +31,7 @@ class Args {
 }
 
 /** `sum[i] = Σ partials[block][i]` in the order of the blocks. */
-export function sumPartials(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function sumPartials(a: SumPartialsArgs, chunk: i32, local: usize): void {
   for (let i = 0; i < a.count; i++) {
     let sum: f64 = 0;
     let at = a.partials + ((i as usize) << 3);

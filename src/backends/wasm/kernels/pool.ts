@@ -10,7 +10,7 @@ import { madd, prelu1, prelu4 } from './lanes';
  * whole vectors, so that no loop asks where the border is.
  */
 @unmanaged
-export class Args {
+export class PyramidPoolArgs {
   x: usize;
   xStride: usize;
   y: usize;
@@ -49,7 +49,7 @@ export class Args {
 // @ts-ignore: decorator
 @inline
 function fillTile(
-  a: Args,
+  a: PyramidPoolArgs,
   image: i32,
   top: i32,
   rows: i32,
@@ -112,7 +112,7 @@ function fillTile(
 // @ts-ignore: decorator
 @inline
 function columns(
-  a: Args,
+  a: PyramidPoolArgs,
   radius: i32,
   end: usize,
   bytes: usize,
@@ -157,7 +157,7 @@ function columns(
 // @ts-ignore: decorator
 @inline
 export function columnsOf(
-  a: Args,
+  a: PyramidPoolArgs,
   end: usize,
   bytes: usize,
   to: usize,
@@ -198,7 +198,7 @@ export function along(radius: i32, at: usize, bytes: usize, pixel: usize): v128 
 /** Stores `v` to channels `c …` of a pixel of `y`, after the epilogue; `left` channels remain. */
 // @ts-ignore: decorator
 @inline
-function finish(a: Args, v: v128, c: usize, left: usize, y: usize, acc: usize): void {
+function finish(a: PyramidPoolArgs, v: v128, c: usize, left: usize, y: usize, acc: usize): void {
   if (left >= 4) {
     if (a.scale) v = madd(v, v128.load(a.scale + c), v128.load(a.shift + c));
     if (a.slope) v = prelu4(v, v128.load(a.slope + c));
@@ -220,7 +220,7 @@ function finish(a: Args, v: v128, c: usize, left: usize, y: usize, acc: usize): 
 // @ts-ignore: decorator
 @inline
 function poolRow(
-  a: Args,
+  a: PyramidPoolArgs,
   radius: i32,
   sums: usize,
   bytes: usize,
@@ -241,8 +241,7 @@ function poolRow(
   }
 }
 
-export function pyramidPool(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function pyramidPool(a: PyramidPoolArgs, chunk: i32, local: usize): void {
   const radius = a.radius;
   const stride = a.stride;
   const image = chunk / a.bands;
@@ -302,7 +301,7 @@ function stridedRow(row: i32, stride: i32, top: i32, tile: usize, bytes: usize, 
 }
 
 /** Words of one residue in the table of `listTerms`: how many, then at most seven offsets. */
-const termWords: usize = 8;
+export const termWords: usize = 8;
 
 /**
  * Where the terms of a pixel lie in the sums, by its column modulo the stride: byte offsets from the pooled column
@@ -326,8 +325,7 @@ function listTerms(to: usize, radius: i32, stride: i32, bytes: usize, pixel: usi
  * `x` is the gradient of the pooled image, `y` that of the image before. The same two steps, over the pooled image
  * with `stride − 1` zeros between its pixels; along the rows the zeros are left out.
  */
-export function pyramidPoolGrad(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function pyramidPoolGrad(a: PyramidPoolArgs, chunk: i32, local: usize): void {
   const radius = a.radius;
   const stride = a.stride;
   const image = chunk / a.bands;

@@ -1,5 +1,5 @@
 import { madd, prelu4 } from './lanes';
-import { along, Args, columnsOf } from './pool';
+import { along, PyramidPoolArgs, columnsOf } from './pool';
 
 /** A row of the image, or zeros beyond its border. */
 // @ts-ignore: decorator
@@ -20,7 +20,7 @@ function fetch(x: usize, end: usize, to: usize): void {
  * `T_2` alone and the others `T_1` and `T_3`. `odd`: the first column is one of the others.
  */
 function alternate(
-  a: Args, odd: bool, end: usize, pixel: usize, bytes: usize, to: usize, center: usize,
+  a: PyramidPoolArgs, odd: bool, end: usize, pixel: usize, bytes: usize, to: usize, center: usize,
   up1: usize, down1: usize, up2: usize, down2: usize, up3: usize, down3: usize,
 ): void {
   const ring0 = f32x4.splat(a.ring0);
@@ -54,7 +54,7 @@ function alternate(
 
 // @ts-ignore: decorator
 @inline
-function poolRow(a: Args, radius: i32, sums: usize, bytes: usize, pixel: usize, count: i32, y: usize): void {
+function poolRow(a: PyramidPoolArgs, radius: i32, sums: usize, bytes: usize, pixel: usize, count: i32, y: usize): void {
   const scale = a.scale;
   const shift = a.shift;
   const slope = a.slope;
@@ -77,8 +77,7 @@ function poolRow(a: Args, radius: i32, sums: usize, bytes: usize, pixel: usize, 
  * `pyramidPool` of whole vectors of channels that follow each other without gaps and without a prologue: no copy of the
  * input. One chunk: a tile of columns, all channels, walked downwards.
  */
-export function pyramidPoolDense(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function pyramidPoolDense(a: PyramidPoolArgs, chunk: i32, local: usize): void {
   const radius = a.radius;
   const stride = a.stride;
   const tiles = (a.yWidth + a.tileColumns - 1) / a.tileColumns;

@@ -1,7 +1,7 @@
 import { prelu1, prelu4 } from './lanes';
 
 @unmanaged
-class Args {
+class PreluArgs {
   x: usize;
   xStride: usize;
   slope: usize;
@@ -12,8 +12,7 @@ class Args {
   perChunk: i32;
 }
 
-export function prelu(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function prelu(a: PreluArgs, chunk: i32, local: usize): void {
   const end = (a.channels as usize) << 2;
   const body = end & ~15;
   const slope = a.slope;

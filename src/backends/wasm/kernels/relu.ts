@@ -1,5 +1,5 @@
 @unmanaged
-class Args {
+class ReluGradArgs {
   /** The result of the ReLU. */
   result: usize;
   resultStride: usize;
@@ -12,8 +12,7 @@ class Args {
   perChunk: i32;
 }
 
-export function reluGrad(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
+export function reluGrad(a: ReluGradArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;

@@ -11,8 +11,7 @@ class RescaleArgs {
   invert: i32;
 }
 
-export function rescale(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<RescaleArgs>(args);
+export function rescale(a: RescaleArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;

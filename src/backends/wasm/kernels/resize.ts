@@ -3,7 +3,7 @@ import { madd } from './lanes';
 import { addRow, lerpRow } from './rows';
 
 @unmanaged
-class Args {
+class ResizeArgs {
   coarse: usize;
   coarseStride: usize;
   fine: usize;
@@ -12,11 +12,11 @@ class Args {
   /** Rows per chunk and chunks per image: of the fine image forwards, of the coarse one backwards. */
   bandRows: i32;
   bands: i32;
+  axes: Axes;
 }
 
-export function resizeBilinear(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
-  const t = changetype<Axes>(args + offsetof<Args>());
+export function resizeBilinear(a: ResizeArgs, chunk: i32, local: usize): void {
+  const t = a.axes;
   const channels = a.channels as usize;
   const end = channels << 2;
   const body = end & ~15;
@@ -54,9 +54,8 @@ export function resizeBilinear(args: usize, chunk: i32, local: usize): void {
 }
 
 /** Every band sums all fine rows that reach it, so no two chunks write the same row. */
-export function resizeBilinearGrad(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<Args>(args);
-  const t = changetype<Axes>(args + offsetof<Args>());
+export function resizeBilinearGrad(a: ResizeArgs, chunk: i32, local: usize): void {
+  const t = a.axes;
   const channels = a.channels as usize;
   const end = channels << 2;
   const body = end & ~15;

@@ -2,7 +2,7 @@ import { madd } from './lanes';
 import { addTo64, addTo64Scalar, runPixels } from './partials';
 
 @unmanaged
-class SumArgs {
+class SumPixelsArgs {
   x: usize;
   xStride: usize;
   channels: i32;
@@ -13,8 +13,7 @@ class SumArgs {
 }
 
 /** Partial sums of `sumPixels`. */
-export function sumPixels(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<SumArgs>(args);
+export function sumPixels(a: SumPixelsArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const stride = a.xStride;
   const first = chunk * a.perChunk;
@@ -66,7 +65,7 @@ export function sumPixels(args: usize, chunk: i32, local: usize): void {
 }
 
 @unmanaged
-class PreluArgs {
+class PreluGradArgs {
   x: usize;
   xStride: usize;
   gy: usize;
@@ -82,8 +81,7 @@ class PreluArgs {
 }
 
 /** `gx` of `preluGrad`, and partial sums of `gslope`. */
-export function preluGrad(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<PreluArgs>(args);
+export function preluGrad(a: PreluGradArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const xStride = a.xStride;
   const gyStride = a.gyStride;

@@ -13,8 +13,7 @@ class CopyArgs {
 }
 
 /** Between pixel strides; `copyDense` where there are none. */
-export function copy(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<CopyArgs>(args);
+export function copy(a: CopyArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const bytes = a.bytes;
@@ -30,8 +29,7 @@ export function copy(args: usize, chunk: i32, local: usize): void {
   }
 }
 
-export function copyDense(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<CopyArgs>(args);
+export function copyDense(a: CopyArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const from = (first as usize) * a.bytes;
@@ -52,8 +50,7 @@ class AddArgs {
   sign: f32;
 }
 
-export function add(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<AddArgs>(args);
+export function add(a: AddArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;
@@ -88,8 +85,7 @@ class ScaleArgs {
   factor: f32;
 }
 
-export function scale(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<ScaleArgs>(args);
+export function scale(a: ScaleArgs, chunk: i32, local: usize): void {
   const first = chunk * a.perChunk;
   const last = min(first + a.perChunk, a.pixels);
   const end = (a.channels as usize) << 2;

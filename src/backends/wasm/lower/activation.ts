@@ -1,17 +1,11 @@
 import type { WasmKernel } from '../stage.js';
-import { cutPixels, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
+import { overPixels, pixelsOf, pointers, scratchPointer, strided } from '../stage.js';
 import { joinPartials, partialsOver } from './sums.js';
 
 export const prelu: WasmKernel<'prelu'> = {
   lower({ inputs: { x, slope }, outputs: { y } }) {
-    const { per, chunks } = cutPixels(y);
-    return [
-      {
-        kernel: 'prelu',
-        chunks,
-        args: [...strided(x), pointer(slope), ...strided(y), y.shape[3], pixelsOf(y), per],
-      },
-    ];
+    const { chunks, range } = overPixels(y);
+    return [{ kernel: 'prelu', chunks, args: { ...strided({ x, y }), ...pointers({ slope }), ...range } }];
   },
 };
 
@@ -20,20 +14,21 @@ export const preluGrad: WasmKernel<'preluGrad'> = {
   lower(call) {
     const { x, slope, gy } = call.inputs;
     const { gx, gslope } = call.outputs;
-    const partials = partialsOver(x, 1);
-    const { per, chunks, blockBytes } = partials;
-    const at = scratchPointer(call);
+    const sums = partialsOver(x, 1);
+    const { per, chunks, blockBytes } = sums;
+    const partials = scratchPointer(call);
     const channels = x.shape[3];
     return [
       {
         kernel: 'preluGrad',
         chunks,
-        args: [
-          ...[...strided(x), ...strided(gy), ...strided(gx), pointer(slope)],
-          ...[channels, pixelsOf(x), per, at, blockBytes],
-        ],
+        args: {
+          ...strided({ x, gy, gx }),
+          ...pointers({ slope }),
+          ...{ channels, pixels: pixelsOf(x), perChunk: per, partials, blockBytes },
+        },
       },
-      joinPartials(partials, at, channels, gslope),
+      joinPartials(sums, partials, channels, gslope),
     ];
   },
 };

@@ -1,19 +1,19 @@
 import type { TensorRef } from '../../../graph/planned.js';
-import type { WasmKernel, Word } from '../stage.js';
+import type { AdaptiveArgs } from '../abi.js';
+import type { WasmKernel } from '../stage.js';
 import { strided } from '../stage.js';
 
 const blocksOf = (ref: TensorRef): number => Math.ceil(ref.shape[3] / 16);
 
-const argsOf = (bins: TensorRef, image: TensorRef): Word[] => [
-  ...strided(bins),
-  ...strided(image),
-  bins.shape[3],
-  bins.shape[1],
-  bins.shape[2],
-  image.shape[1],
-  image.shape[2],
-  blocksOf(bins),
-];
+const argsOf = (bins: TensorRef, image: TensorRef): AdaptiveArgs => ({
+  ...strided({ bins, image }),
+  channels: bins.shape[3],
+  rows: bins.shape[1],
+  columns: bins.shape[2],
+  height: image.shape[1],
+  width: image.shape[2],
+  blocks: blocksOf(bins),
+});
 
 export const adaptivePool: WasmKernel<'adaptivePool'> = {
   lower({ inputs: { x }, outputs: { y } }) {

@@ -1,12 +1,16 @@
 import type { TensorRef } from '../../../graph/planned.js';
-import type { Stage, WasmKernel, Word } from '../stage.js';
-import { cutPixels, pixelsOf, pointer, strided } from '../stage.js';
+import type { Stage, WasmKernel } from '../stage.js';
+import { overPixels, pixelsOf, pointers, strided } from '../stage.js';
 
 /** A kernel on every element of `x` and perhaps of `g`. */
-function onePoint(kernel: string, x: TensorRef, g: TensorRef | undefined, y: TensorRef): Stage[] {
-  const { per, chunks } = cutPixels(y);
-  const args: Word[] = [...strided(x), ...strided(g), ...strided(y), y.shape[3], pixelsOf(y), per];
-  return [{ kernel, chunks, args }];
+function onePoint(
+  kernel: 'sigmoid' | 'sigmoidGrad',
+  x: TensorRef,
+  g: TensorRef | undefined,
+  y: TensorRef,
+): Stage[] {
+  const { chunks, range } = overPixels(y);
+  return [{ kernel, chunks, args: { ...strided({ x, g, y }), ...range } }];
 }
 
 export const sigmoid: WasmKernel<'sigmoid'> = {
@@ -19,18 +23,25 @@ export const sigmoidGrad: WasmKernel<'sigmoidGrad'> = {
 
 export const multiply: WasmKernel<'multiply'> = {
   lower({ inputs: { a, b }, outputs: { y } }) {
-    const { per, chunks } = cutPixels(y);
+    const { chunks, range } = overPixels(y);
     const shared = pixelsOf(a) / pixelsOf(b);
-    const args = [...strided(a), ...strided(b), ...strided(y), y.shape[3], pixelsOf(y), per, shared];
-    return [{ kernel: 'multiply', chunks, args }];
+    return [{ kernel: 'multiply', chunks, args: { ...strided({ a, b, y }), ...range, shared } }];
   },
 };
 
 export const multiplySum: WasmKernel<'multiplySum'> = {
   lower({ inputs: { a, b }, outputs: { sum } }) {
-    const [n, h, w, c] = a.shape;
-    const blocks = Math.ceil(c / 16);
-    const args = [...strided(a), ...strided(b), pointer(sum), 4 * sum.pixelStride, c, h, w, blocks];
-    return [{ kernel: 'multiplySum', chunks: n * blocks, args }];
+    const [images, height, width, channels] = a.shape;
+    const blocks = Math.ceil(channels / 16);
+    return [
+      {
+        kernel: 'multiplySum',
+        chunks: images * blocks,
+        args: {
+          ...{ ...strided({ a, b }), ...pointers({ sum }), sumStride: 4 * sum.pixelStride },
+          ...{ channels, height, width, blocks },
+        },
+      },
+    ];
   },
 };

@@ -1,6 +1,7 @@
 import type { CallFor } from '../../../graph/planned.js';
+import { sizes } from '../abi.js';
 import type { WasmKernel } from '../stage.js';
-import { cut, f32, pointer, scratchPointer, strided } from '../stage.js';
+import { cut, pointers, scratchPointer, strided } from '../stage.js';
 import { axes, rowBytes } from './resize.js';
 
 /** Coarse rows per chunk. */
@@ -21,21 +22,22 @@ export const crossEntropy: WasmKernel<'crossEntropy'> = {
   lower(call) {
     const { logits, labels, classWeights } = call.inputs;
     const { loss, glogits } = call.outputs;
-    const { ignore, labelSmoothing } = call.attrs;
+    const { ignore, labelSmoothing: smoothing } = call.attrs;
     const [images, height, width, classes] = logits.shape;
     const { bands, chunks, belowBytes, partials, inverse } = layout(call);
-    const at = scratchPointer(call);
+    const below = scratchPointer(call);
     const scaling = cut(images * height, 16384 / (width * classes));
     const padded = Math.ceil(classes / 4) * 4;
-    const args = [
-      ...[...strided(logits), ...strided(labels), pointer(classWeights), ...strided(glogits), pointer(loss)],
-      ...[classes, images, ignore, f32(labelSmoothing), bandRows, bands],
-      ...[at, belowBytes, at + partials, at + inverse, scaling.per, f32(width / labels.shape[2])],
-      ...axes(logits, labels),
-    ];
+    const args = {
+      ...{ ...strided({ logits, labels, glogits }), ...pointers({ classWeights, loss }) },
+      ...{ classes, images, ignore, smoothing, bandRows, bands },
+      ...{ below, belowBytes, partials: below + partials, inverse: below + inverse },
+      ...{ scaleRows: scaling.per, step: width / labels.shape[2], axes: axes(logits, labels) },
+    };
+    // Exponentials of eight pixels per class; four rows of coarse pixels.
+    const localBytes = sizes.EightPixels + 32 * padded + 4 * rowBytes(logits);
     return [
-      // Eight pixels' weights, logits and sums; their exponentials per class; four rows of coarse pixels.
-      { kernel: 'crossEntropy', chunks, args, localBytes: 192 + 32 * padded + 4 * rowBytes(logits) },
+      { kernel: 'crossEntropy', chunks, args, localBytes },
       { kernel: 'crossEntropyJoin', chunks: 1, args },
       { kernel: 'crossEntropyScale', chunks: scaling.chunks, args },
     ];

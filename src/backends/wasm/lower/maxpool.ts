@@ -1,6 +1,7 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { WindowAttrs } from '../../../ops/maxpool.js';
-import type { WasmKernel, Word } from '../stage.js';
+import type { MaxPoolArgs } from '../abi.js';
+import type { WasmKernel } from '../stage.js';
 import { strided } from '../stage.js';
 
 const argsOf = (
@@ -8,19 +9,15 @@ const argsOf = (
   index: TensorRef,
   image: TensorRef,
   { kernel, stride, padding }: WindowAttrs,
-): Word[] => [
-  ...strided(pooled),
-  ...strided(index),
-  ...strided(image),
-  pooled.shape[3],
-  pooled.shape[1],
-  pooled.shape[2],
-  image.shape[1],
-  image.shape[2],
-  kernel,
-  stride,
-  padding,
-];
+): MaxPoolArgs => ({
+  ...strided({ pooled, index, image }),
+  channels: pooled.shape[3],
+  pooledHeight: pooled.shape[1],
+  pooledWidth: pooled.shape[2],
+  height: image.shape[1],
+  width: image.shape[2],
+  ...{ kernel, stride, padding },
+});
 
 const rowsOf = (ref: TensorRef): number => ref.shape[0] * ref.shape[1];
 

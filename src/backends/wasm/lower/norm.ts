@@ -1,6 +1,6 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { Stage, WasmKernel } from '../stage.js';
-import { cutPixels, f32, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
+import { overPixels, pixelsOf, pointer, pointers, scratchPointer, strided } from '../stage.js';
 import { partialsOver } from './sums.js';
 
 /** Address of one row of `stats`: 0 mean, 1 variance, 2 `1/√(variance + eps)`. */
@@ -12,10 +12,10 @@ export const batchStats: WasmKernel<'batchStats'> = {
     const { x } = call.inputs;
     const { per, chunks, blockBytes } = partialsOver(x, 2);
     const channels = x.shape[3];
-    const args = [
-      ...[...strided(x), channels, pixelsOf(x), per],
-      ...[scratchPointer(call), blockBytes, chunks, ...strided(call.outputs.stats), f32(call.attrs.eps)],
-    ];
+    const args = {
+      ...{ ...strided({ x, ...call.outputs }), channels, pixels: pixelsOf(x), perChunk: per },
+      ...{ partials: scratchPointer(call), blockBytes, chunks, eps: call.attrs.eps },
+    };
     return [
       { kernel: 'batchStats', chunks, args, localBytes: 4 * channels },
       { kernel: 'batchStatsJoin', chunks: 1, args },
@@ -33,10 +33,11 @@ export const runningStats: WasmKernel<'runningStats'> = {
       {
         kernel: 'runningStats',
         chunks: 1,
-        args: [
-          ...[statsRow(stats, 0), statsRow(stats, 1), pointer(mean), pointer(variance)],
-          ...[pointer(newMean), pointer(newVariance), mean.shape[3], f32(momentum), f32(count / (count - 1))],
-        ],
+        args: {
+          ...{ mean: statsRow(stats, 0), variance: statsRow(stats, 1) },
+          ...pointers({ runningMean: mean, runningVariance: variance, newMean, newVariance }),
+          ...{ channels: mean.shape[3], momentum, unbias: count / (count - 1) },
+        },
       },
     ];
   },
@@ -53,12 +54,12 @@ export const batchNormGrad: WasmKernel<'batchNormGrad'> = {
     const { per, chunks, blockBytes, bytes } = partialsOver(x, 3);
     const at = scratchPointer(call);
     const channels = x.shape[3];
-    const args = [
-      ...[...strided(x), ...strided(gy), ...strided(gx)],
-      ...[statsRow(stats, 0), statsRow(stats, 2), pointer(gamma), pointer(beta), pointer(slope)],
-      ...[pointer(ggamma), pointer(gbeta), pointer(gslope)],
-      ...[channels, pixelsOf(x), per, chunks, at, blockBytes, at + bytes, coefficientBytes(channels)],
-    ];
+    const args = {
+      ...{ ...strided({ x, gy, gx }), mean: statsRow(stats, 0), rstd: statsRow(stats, 2) },
+      ...pointers({ gamma, beta, slope, ggamma, gbeta, gslope }),
+      ...{ channels, pixels: pixelsOf(x), perChunk: per, chunks, partials: at, blockBytes },
+      ...{ coefficients: at + bytes, coefficientBytes: coefficientBytes(channels) },
+    };
     return [
       { kernel: 'batchNormGradReduce', chunks, args },
       { kernel: 'batchNormGradJoin', chunks: 1, args },
@@ -91,40 +92,24 @@ function coefficients(from: {
   readonly shift: TensorRef;
 }): Stage {
   const { mean, rstd = 0, variance = 0, eps = 0, gamma, beta, scale, shift } = from;
-  const vectors = [pointer(gamma), pointer(beta), pointer(scale), pointer(shift)];
-  return {
-    kernel: 'coefficients',
-    chunks: 1,
-    args: [mean, rstd, variance, ...vectors, gamma.shape[3], f32(eps)],
-  };
+  const vectors = pointers({ gamma, beta, scale, shift });
+  const args = { mean, rstd, variance, ...vectors, channels: gamma.shape[3], eps };
+  return { kernel: 'coefficients', chunks: 1, args };
 }
 
 export const affine: WasmKernel<'affine'> = {
   lower({ inputs: { x, scale, shift, slope, residual }, outputs: { y }, attrs: { sign } }) {
-    const { per, chunks } = cutPixels(y);
-    return [
-      {
-        kernel: 'affine',
-        chunks,
-        args: [
-          ...[...strided(x), pointer(scale), pointer(shift), pointer(slope)],
-          ...[...strided(residual), ...strided(y), y.shape[3], pixelsOf(y), per, f32(sign)],
-        ],
-      },
-    ];
+    const { chunks, range } = overPixels(y);
+    const args = { ...strided({ x, residual, y }), ...pointers({ scale, shift, slope }), ...range, sign };
+    return [{ kernel: 'affine', chunks, args }];
   },
 };
 
 /** Belongs to `ops/conv.ts`, but is a batch norm's fold. */
 export const scaleWeight: WasmKernel<'scaleWeight'> = {
   lower({ inputs: { weight, scale }, outputs: { y } }) {
-    const { per, chunks } = cutPixels(y);
-    return [
-      {
-        kernel: 'scaleWeight',
-        chunks,
-        args: [...strided(weight), pointer(scale), ...strided(y), y.shape[3], pixelsOf(y), per],
-      },
-    ];
+    const { chunks, range } = overPixels(y);
+    const args = { ...strided({ weight, y }), ...pointers({ scale }), ...range };
+    return [{ kernel: 'scaleWeight', chunks, args }];
   },
 };

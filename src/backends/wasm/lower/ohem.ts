@@ -1,7 +1,7 @@
 import type { CallFor } from '../../../graph/planned.js';
 import { hardnessOf } from '../../../ops/ohem.js';
 import type { WasmKernel } from '../stage.js';
-import { cut, f32, pixelsOf, scratchPointer, strided } from '../stage.js';
+import { cut, pixelsOf, scratchPointer, strided } from '../stage.js';
 import { axes, rowBytes } from './resize.js';
 
 /** Fine rows per chunk, at most 64 chunks an image. */
@@ -22,14 +22,14 @@ export const hardLabels: WasmKernel<'hardLabels'> = {
     const { hard } = call.outputs;
     const { ignore, threshold, least } = call.attrs;
     const { bandRows, bands, chunks, cutAt } = layout(call);
-    const at = scratchPointer(call);
+    const counts = scratchPointer(call);
     const keeping = cut(pixelsOf(labels), 65536);
-    const args = [
-      ...[...strided(logits), ...strided(labels), ...strided(hard)],
-      ...[logits.shape[3], labels.shape[0], ignore, bandRows, bands, at, at + cutAt],
-      ...[hardnessOf(1 - threshold), f32(least), pixelsOf(labels), keeping.per],
-      ...axes(logits, labels),
-    ];
+    const args = {
+      ...strided({ logits, labels, hard }),
+      ...{ classes: logits.shape[3], images: labels.shape[0], ignore, bandRows, bands },
+      ...{ counts, cut: counts + cutAt, threshold: hardnessOf(1 - threshold), least },
+      ...{ pixels: pixelsOf(labels), perChunk: keeping.per, axes: axes(logits, labels) },
+    };
     return [
       { kernel: 'hardness', chunks, args, localBytes: rowBytes(logits) },
       { kernel: 'hardnessCut', chunks: 1, args },

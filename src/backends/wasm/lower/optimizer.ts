@@ -1,12 +1,12 @@
 import { sizeOf } from '../../../ir/value.js';
 import type { WasmKernel } from '../stage.js';
-import { cut, pointer } from '../stage.js';
+import { cut, pointers } from '../stage.js';
 
 export const adam: WasmKernel<'adam'> = {
   lower({ inputs: { param, grad, m, v, hyper }, outputs: { newParam, newM, newV } }) {
     const count = sizeOf(param.shape);
     const { per, chunks } = cut(count, 8192);
-    const tensors = [param, grad, m, v, newParam, newM, newV, hyper];
-    return [{ kernel: 'adam', chunks, args: [...tensors.map(pointer), count, per] }];
+    const addresses = pointers({ param, grad, m, v, newParam, newM, newV, hyper });
+    return [{ kernel: 'adam', chunks, args: { ...addresses, count, perChunk: per } }];
   },
 };

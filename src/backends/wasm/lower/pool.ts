@@ -1,8 +1,10 @@
 import { UserError } from '../../../errors.js';
 import type { TensorRef } from '../../../graph/planned.js';
 import type { PyramidAttrs } from '../../../ops/pool.js';
-import type { WasmKernel, Word } from '../stage.js';
-import { f32, pointer, strided } from '../stage.js';
+import type { PyramidPoolArgs } from '../abi.js';
+import { termWords } from '../abi.js';
+import type { WasmKernel } from '../stage.js';
+import { pointers, strided } from '../stage.js';
 
 const largestWindow = 7;
 
@@ -12,7 +14,7 @@ const tileChannels = 16;
 
 /** How the result is cut up, and the private memory a tile needs. */
 interface Tiling {
-  readonly words: readonly Word[];
+  readonly args: Pick<PyramidPoolArgs, 'bandRows' | 'bands' | 'tileColumns' | 'tileChannels'>;
   readonly chunks: number;
   readonly localBytes: number;
 }
@@ -27,7 +29,7 @@ function tiling(
   const tileColumns = (32 * tileChannels) / padded;
   const bands = Math.ceil(height / bandRows);
   return {
-    words: [bandRows, bands, tileColumns, tileChannels],
+    args: { bandRows, bands, tileColumns, tileChannels },
     chunks: n * bands,
     localBytes: (across(bandRows) + extraRows) * across(tileColumns) * padded * 4,
   };
@@ -52,14 +54,14 @@ function denseTiling(
   const most = Math.max(leastColumns, fitting);
   const tileColumns = Math.ceil(width / Math.ceil(width / most));
   return {
-    words: [bandRows, bands, tileColumns, channels],
+    args: { bandRows, bands, tileColumns, tileChannels: channels },
     chunks: n * bands * Math.ceil(width / tileColumns),
     localBytes: rows * across(tileColumns) * channels * 4,
   };
 }
 
 /** Radius, and four ring weights: `ring[r] = Σ 1/k²` over the windows k that reach r pixels from the centre. */
-function rings({ kernels }: PyramidAttrs): { radius: number; words: Word[] } {
+function rings({ kernels }: PyramidAttrs) {
   const largest = Math.max(...kernels);
   if (largest > largestWindow) {
     throw new UserError(
@@ -67,29 +69,34 @@ function rings({ kernels }: PyramidAttrs): { radius: number; words: Word[] } {
     );
   }
   const radius = (largest - 1) / 2;
-  const ring = [0, 1, 2, 3].map((r) =>
+  const [ring0, ring1, ring2, ring3] = [0, 1, 2, 3].map((r) =>
     kernels.filter((k) => k >= 2 * r + 1).reduce((sum, k) => sum + 1 / (k * k), 0),
   );
-  return { radius, words: [radius, ...ring.map(f32)] };
+  return { radius, ring0, ring1, ring2, ring3 };
 }
+
+const sizesOf = ({ shape: x }: TensorRef, { shape: y }: TensorRef) => ({
+  ...{ xHeight: x[1], xWidth: x[2], yHeight: y[1], yWidth: y[2], channels: y[3] },
+});
 
 export const pyramidPool: WasmKernel<'pyramidPool'> = {
   lower({ inputs, outputs: { y }, attrs }) {
     const { x, preScale, preShift, preSlope, scale, shift, slope } = inputs;
-    const { radius, words } = rings(attrs);
+    const ring = rings(attrs);
+    const { radius } = ring;
     const { stride } = attrs;
     const across = (pixels: number) => (pixels - 1) * stride + 1 + 2 * radius;
     const dense = x.shape[3] % 4 === 0 && x.pixelStride === x.shape[3] && !preScale && !preSlope;
     const tiles = dense ? denseTiling(y.shape, across, radius + 2) : tiling(y.shape, across, radius + 1);
-    const vectors = [preScale, preShift, preSlope, scale, shift, slope];
     return [
       {
         kernel: dense ? 'pyramidPoolDense' : 'pyramidPool',
         chunks: tiles.chunks,
-        args: [
-          ...[...strided(x), ...strided(y), 0, 0, ...vectors.map(pointer)],
-          ...[x.shape[1], x.shape[2], y.shape[1], y.shape[2], y.shape[3], stride, ...words, ...tiles.words],
-        ],
+        args: {
+          ...strided({ x, y, acc: undefined }),
+          ...pointers({ preScale, preShift, preSlope, scale, shift, slope }),
+          ...{ ...sizesOf(x, y), stride, ...ring, ...tiles.args },
+        },
         localBytes: tiles.localBytes,
       },
     ];
@@ -98,22 +105,20 @@ export const pyramidPool: WasmKernel<'pyramidPool'> = {
 
 export const pyramidPoolGrad: WasmKernel<'pyramidPoolGrad'> = {
   lower({ inputs: { gy, acc }, outputs: { gx }, attrs }) {
-    const { radius, words } = rings(attrs);
+    const ring = rings(attrs);
+    const { radius } = ring;
     const { stride } = attrs;
     const margin = Math.ceil(radius / stride);
     const tiles = tiling(gx.shape, (pixels) => Math.ceil(pixels / stride) + 1 + 2 * margin, radius + 2);
-    const noVectors = [0, 0, 0, 0, 0, 0];
-    const sizes = [gy.shape[1], gy.shape[2], gx.shape[1], gx.shape[2], gx.shape[3]];
     return [
       {
         kernel: 'pyramidPoolGrad',
         chunks: tiles.chunks,
-        args: [
-          ...[...strided(gy), ...strided(gx), ...strided(acc), ...noVectors],
-          ...[...sizes, stride, ...words, ...tiles.words],
-        ],
-        // With the table of terms: eight words for each column modulo the stride.
-        localBytes: tiles.localBytes + Math.ceil(stride / 2) * 64,
+        args: {
+          ...{ ...strided({ x: gy, y: gx, acc }), preScale: 0, preShift: 0, preSlope: 0 },
+          ...{ scale: 0, shift: 0, slope: 0, ...sizesOf(gy, gx), stride, ...ring, ...tiles.args },
+        },
+        localBytes: tiles.localBytes + 4 * termWords * stride,
       },
     ];
   },

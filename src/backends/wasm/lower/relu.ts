@@ -1,10 +1,9 @@
 import type { WasmKernel } from '../stage.js';
-import { cutPixels, pixelsOf, strided } from '../stage.js';
+import { overPixels, strided } from '../stage.js';
 
 export const reluGrad: WasmKernel<'reluGrad'> = {
-  lower({ inputs: { y, gy }, outputs: { gx } }) {
-    const { per, chunks } = cutPixels(gx);
-    const args = [...strided(y), ...strided(gy), ...strided(gx), gx.shape[3], pixelsOf(gx), per];
-    return [{ kernel: 'reluGrad', chunks, args }];
+  lower({ inputs: { y: result, gy: g }, outputs: { gx } }) {
+    const { chunks, range } = overPixels(gx);
+    return [{ kernel: 'reluGrad', chunks, args: { ...strided({ result, g, y: gx }), ...range } }];
   },
 };

@@ -1,15 +1,11 @@
 import type { WasmKernel } from '../stage.js';
-import { cutPixels, pixelsOf, pointer, strided } from '../stage.js';
+import { overPixels, pointers, strided } from '../stage.js';
 
 export const rescale: WasmKernel<'rescale'> = {
-  lower({ inputs: { x, factor }, outputs: { y }, attrs: { invert } }) {
-    const { per, chunks } = cutPixels(y);
-    return [
-      {
-        kernel: 'rescale',
-        chunks,
-        args: [...strided(x), ...strided(y), y.shape[3], pixelsOf(y), per, pointer(factor), invert ? 1 : 0],
-      },
-    ];
+  lower({ inputs: { x, factor }, outputs: { y }, attrs }) {
+    const { chunks, range } = overPixels(y);
+    const invert = attrs.invert ? 1 : 0;
+    const args = { ...strided({ x, y }), ...range, ...pointers({ factor }), invert };
+    return [{ kernel: 'rescale', chunks, args }];
   },
 };

@@ -1,44 +1,47 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
-import type { WasmKernel, Word } from '../stage.js';
-import { cut, f32, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
+import type { Axes } from '../abi.js';
+import type { Stage, WasmKernel } from '../stage.js';
+import { cut, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
 
 /** One direction of a bilinear resize from `coarse` to `fine` pixels. */
 export interface Axis {
   /** `starts[q] … starts[q + 1] − 1`: fine pixels that sample between coarse pixels q and q + 1. */
   readonly starts: readonly number[];
   /** Weight of coarse pixel q + 1 at each fine pixel. */
-  readonly fractions: readonly Word[];
+  readonly fractions: readonly number[];
 }
 
 /** Source coordinates of `ops/resize.ts`: `s = max(0, (i + ½)·coarse/fine − ½)`. */
 export function axis(coarse: number, fine: number): Axis {
   const starts = new Array<number>(coarse + 1).fill(fine);
-  const fractions: Word[] = [];
+  const fractions: number[] = [];
   let next = 0;
   for (let i = 0; i < fine; i++) {
     const s = Math.max(0, ((i + 0.5) * coarse) / fine - 0.5);
     const q = Math.min(Math.floor(s), coarse - 1);
     while (next <= q) starts[next++] = i;
-    fractions.push(f32(s - q));
+    fractions.push(s - q);
   }
   return { starts, fractions };
 }
 
 /** Kernels read fractions eight at a time, past the last too. */
-const vectorTail: readonly Word[] = [0, 0, 0, 0, 0, 0, 0];
+const vectorTail: readonly number[] = [0, 0, 0, 0, 0, 0, 0];
 
-/** What kernels take as `Axes`, behind their own arguments: sizes, then the tables of rows and of columns. */
-export function axes(coarse: TensorRef, fine: TensorRef): Word[] {
+/** Sizes and the tables of rows and of columns. */
+export function axes(coarse: TensorRef, fine: TensorRef): Axes {
   const rows = axis(coarse.shape[1], fine.shape[1]);
   const columns = axis(coarse.shape[2], fine.shape[2]);
-  return [
-    ...[coarse.shape[1], coarse.shape[2], fine.shape[1], fine.shape[2]],
-    ...rows.starts,
-    ...rows.fractions,
-    ...columns.starts,
-    ...columns.fractions,
-    ...vectorTail,
-  ];
+  return {
+    coarseHeight: coarse.shape[1],
+    coarseWidth: coarse.shape[2],
+    fineHeight: fine.shape[1],
+    fineWidth: fine.shape[2],
+    rowStarts: rows.starts,
+    rowFractions: rows.fractions,
+    columnStarts: columns.starts,
+    columnFractions: [...columns.fractions, ...vectorTail],
+  };
 }
 
 /** Coarse rows per chunk. */
@@ -51,7 +54,10 @@ export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
       {
         kernel: 'resizeBilinear',
         chunks: chunks * y.shape[0],
-        args: [...strided(x), ...strided(y), y.shape[3], per, chunks, ...axes(x, y)],
+        args: {
+          ...strided({ coarse: x, fine: y }),
+          ...{ channels: y.shape[3], bandRows: per, bands: chunks, axes: axes(x, y) },
+        },
         localBytes: rowBytes(x),
       },
     ];
@@ -69,7 +75,10 @@ export const resizeBilinearGrad: WasmKernel<'resizeBilinearGrad'> = {
       {
         kernel: 'resizeBilinearGrad',
         chunks: bands * gx.shape[0],
-        args: [...strided(gx), ...strided(gy), gx.shape[3], bandRows, bands, ...axes(gx, gy)],
+        args: {
+          ...strided({ coarse: gx, fine: gy }),
+          ...{ channels: gx.shape[3], bandRows, bands, axes: axes(gx, gy) },
+        },
         localBytes: rowBytes(gx),
       },
     ];
@@ -89,7 +98,11 @@ export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
     const channels = x.shape[3];
     const at = resizes(call) ? scratchPointer(call) : pointer(labels);
     const { per, chunks } = cut(pixelsOf(x), 16384 / channels);
-    const classes = { kernel: 'argmax', chunks, args: [...strided(x), channels, pixelsOf(x), per, at] };
+    const classes: Stage = {
+      kernel: 'argmax',
+      chunks,
+      args: { ...strided({ x }), channels, pixels: pixelsOf(x), perChunk: per, labels: at },
+    };
     if (!resizes(call)) return [classes];
     const bands = Math.ceil(x.shape[1] / bandRows);
     const padded = Math.ceil(channels / 4) * 4;
@@ -98,7 +111,10 @@ export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
       {
         kernel: 'resizeArgmax',
         chunks: bands * x.shape[0],
-        args: [...strided(x), ...strided(labels), channels, at, bandRows, bands, ...axes(x, labels)],
+        args: {
+          ...strided({ x, y: labels }),
+          ...{ channels, coarseLabels: at, bandRows, bands, axes: axes(x, labels) },
+        },
         // Largest corner of every class, the classes that can win, and their values left and right of a row.
         localBytes: 16 * padded,
       },

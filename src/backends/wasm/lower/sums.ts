@@ -1,6 +1,6 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { Pieces, Stage, WasmKernel } from '../stage.js';
-import { cutPixels, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
+import { cutPixels, pixelsOf, pointers, scratchPointer, strided } from '../stage.js';
 
 /** Partial sums: `values` float64 per chunk, blocks starting on cache lines of their own. */
 export interface Partials extends Pieces {
@@ -15,32 +15,33 @@ export function partialsOver(ref: TensorRef, perChannel: number): Partials {
   return { ...pieces, blockBytes, bytes: blockBytes * pieces.chunks };
 }
 
-/** Adds the first `count` numbers of all blocks at `address` into `sum`. */
+/** Adds the first `count` numbers of all blocks at `partials` into `sum`. */
 export const joinPartials = (
   { blockBytes, chunks }: Partials,
-  address: number,
+  partials: number,
   count: number,
   sum: TensorRef,
 ): Stage => ({
   kernel: 'sumPartials',
   chunks: 1,
-  args: [address, blockBytes, chunks, count, pointer(sum)],
+  args: { partials, blockBytes, blocks: chunks, count, ...pointers({ sum }) },
 });
 
 export const sumPixels: WasmKernel<'sumPixels'> = {
   scratchBytes: ({ inputs: { x } }) => partialsOver(x, 1).bytes,
   lower(call) {
     const { x } = call.inputs;
-    const partials = partialsOver(x, 1);
-    const at = scratchPointer(call);
+    const sums = partialsOver(x, 1);
+    const { per, chunks, blockBytes } = sums;
+    const partials = scratchPointer(call);
     const channels = x.shape[3];
     return [
       {
         kernel: 'sumPixels',
-        chunks: partials.chunks,
-        args: [...strided(x), channels, pixelsOf(x), partials.per, at, partials.blockBytes],
+        chunks,
+        args: { ...strided({ x }), channels, pixels: pixelsOf(x), perChunk: per, partials, blockBytes },
       },
-      joinPartials(partials, at, channels, call.outputs.sum),
+      joinPartials(sums, partials, channels, call.outputs.sum),
     ];
   },
 };

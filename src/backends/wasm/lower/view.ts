@@ -1,7 +1,7 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import { elementBytes } from '../../../ir/value.js';
 import type { WasmKernel } from '../stage.js';
-import { cut, cutPixels, f32, pixelsOf, strided } from '../stage.js';
+import { cut, overPixels, pixelsOf, strided } from '../stage.js';
 
 const isDense = (ref: TensorRef): boolean => ref.pixelStride === ref.shape[3];
 
@@ -13,7 +13,7 @@ export const copy: WasmKernel<'copy'> = {
       {
         kernel: isDense(x) && isDense(y) ? 'copyDense' : 'copy',
         chunks,
-        args: [...strided(x), ...strided(y), bytes, pixelsOf(x), per],
+        args: { ...strided({ x, y }), bytes, pixels: pixelsOf(x), perChunk: per },
       },
     ];
   },
@@ -21,26 +21,14 @@ export const copy: WasmKernel<'copy'> = {
 
 export const add: WasmKernel<'add'> = {
   lower({ inputs: { a, b }, outputs: { y }, attrs: { sign } }) {
-    const { per, chunks } = cutPixels(y);
-    return [
-      {
-        kernel: 'add',
-        chunks,
-        args: [...strided(a), ...strided(b), ...strided(y), y.shape[3], pixelsOf(y), per, f32(sign)],
-      },
-    ];
+    const { chunks, range } = overPixels(y);
+    return [{ kernel: 'add', chunks, args: { ...strided({ a, b, y }), ...range, sign } }];
   },
 };
 
 export const scale: WasmKernel<'scale'> = {
   lower({ inputs: { x }, outputs: { y }, attrs: { factor } }) {
-    const { per, chunks } = cutPixels(y);
-    return [
-      {
-        kernel: 'scale',
-        chunks,
-        args: [...strided(x), ...strided(y), y.shape[3], pixelsOf(y), per, f32(factor)],
-      },
-    ];
+    const { chunks, range } = overPixels(y);
+    return [{ kernel: 'scale', chunks, args: { ...strided({ x, y }), ...range, factor } }];
   },
 };

@@ -1,10 +1,10 @@
+import { Ints } from '../tables';
 import { Input, packWindow, Window } from './input';
 import { Output, writePixels } from './output';
 import { multiplyPlanes } from './gemm';
 
 @unmanaged
-class PackArgs {
-  w: usize;
+class PackWeightsArgs {
   packed: usize;
   /** Channels of one group. */
   inputs: i32;
@@ -16,15 +16,15 @@ class PackArgs {
   blocks: i32;
   groupBytes: usize;
   taps: i32;
+  /** Address of each tap's first weight. */
+  sources: Ints;
 }
 
 /**
  * Weights as `multiplyPlanes` walks them: `[group][block of 12 outputs][tap][input][12]`, both channel counts filled up
- * with zeros to multiples of 4; the last block may have 4 or 8 outputs instead. One chunk: one block. The
- * arguments end in one address of `w` per tap.
+ * with zeros to multiples of 4; the last block may have 4 or 8 outputs instead. One chunk: one block.
  */
-export function convPackWeights(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<PackArgs>(args);
+export function convPackWeights(a: PackWeightsArgs, chunk: i32, local: usize): void {
   const group = chunk / a.blocks;
   const first = (chunk % a.blocks) * 12;
   const outputs = min(12, a.outputs - first);
@@ -33,7 +33,7 @@ export function convPackWeights(args: usize, chunk: i32, local: usize): void {
   let dst = a.packed + (group as usize) * a.groupBytes + ((first * a.taps * inputs) << 2);
   const offset = (group as usize) * a.groupStep + (first as usize) * a.outputStep;
   for (let t = 0; t < a.taps; t++) {
-    const w = load<usize>(args + offsetof<PackArgs>() + ((t as usize) << 2)) + offset;
+    const w = load<usize>(a.sources + ((t as usize) << 2)) + offset;
     for (let i = 0; i < inputs; i++) {
       for (let o = 0; o < lanes; o++) {
         const real = i < a.inputs && o < outputs;
@@ -44,9 +44,11 @@ export function convPackWeights(args: usize, chunk: i32, local: usize): void {
   }
 }
 
-/** Follows `Input`, `Window` and `Output` in the arguments. */
 @unmanaged
-class Grid {
+class DirectArgs {
+  input: Input;
+  window: Window;
+  output: Output;
   rows: i32;
   columns: i32;
   /** Output pixels packed at a time. */
@@ -57,19 +59,18 @@ class Grid {
   chunksPerGroup: i32;
   weights: usize;
   groupBytes: usize;
-  /** Entries of the table, and its address relative to the arguments: planes by tap and input quad. */
+  /** Where each tap's each quad of inputs lies in the packed input, and their number. */
   planes: i32;
-  table: usize;
+  table: Ints;
   /** Bytes of packed input in `local`; the products follow. */
   inputBytes: usize;
 }
 
 /** Direct convolution, also of the gradient of the input: rows of output pixels, any window. */
-export function convDirect(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const window = changetype<Window>(args + offsetof<Input>());
-  const output = changetype<Output>(args + offsetof<Input>() + offsetof<Window>());
-  const grid = changetype<Grid>(args + offsetof<Input>() + offsetof<Window>() + offsetof<Output>());
+export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
+  const input = grid.input;
+  const window = grid.window;
+  const output = grid.output;
   const group = chunk / grid.chunksPerGroup;
   const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
   const to = min(from + grid.rowsPerChunk, grid.totalRows);
@@ -82,8 +83,8 @@ export function convDirect(args: usize, chunk: i32, local: usize): void {
     const oy = row - n * grid.rows;
     for (let ox = 0; ox < grid.columns; ox += grid.block) {
       const count = min(grid.block, grid.columns - ox);
-      packWindow(args, input, window, group, n, oy, ox, count, local);
-      multiplyPlanes(args + grid.table, grid.planes, local, weights, quads, count, products);
+      packWindow(input, window, group, n, oy, ox, count, local);
+      multiplyPlanes(grid.table, grid.planes, local, weights, quads, count, products);
       const y = output.y + (n as usize) * output.image + (oy as usize) * output.row +
         (ox as usize) * output.pixel + ((first as usize) << 2);
       const r = output.residual ? output.residual + (n as usize) * output.residualImage +

@@ -57,12 +57,12 @@ function multiply3x12(table: usize, count: i32, a: usize, w: usize, out: usize):
   v128.store(out, a0, 0);
   v128.store(out, a1, 16);
   v128.store(out, a2, 32);
-  v128.store(out, b0, 4992);
-  v128.store(out, b1, 5008);
-  v128.store(out, b2, 5024);
-  v128.store(out, c0, 9984);
-  v128.store(out, c1, 10000);
-  v128.store(out, c2, 10016);
+  v128.store(out, b0, planeBytes);
+  v128.store(out, b1, planeBytes + 16);
+  v128.store(out, b2, planeBytes + 32);
+  v128.store(out, c0, 2 * planeBytes);
+  v128.store(out, c1, 2 * planeBytes + 16);
+  v128.store(out, c2, 2 * planeBytes + 32);
 }
 
 /** One step of a sum; `integers`: of products of 16-bit integers, two to a lane (`i16.ts`). */
@@ -112,10 +112,10 @@ export function product4x8(table: usize, count: i32, a: usize, w: usize, out: us
   v128.store(out, a1, 16);
   v128.store(out, a2, 32);
   v128.store(out, a3, 48);
-  v128.store(out, b0, 4992);
-  v128.store(out, b1, 5008);
-  v128.store(out, b2, 5024);
-  v128.store(out, b3, 5040);
+  v128.store(out, b0, planeBytes);
+  v128.store(out, b1, planeBytes + 16);
+  v128.store(out, b2, planeBytes + 32);
+  v128.store(out, b3, planeBytes + 48);
 }
 
 /** The same for 6 pixels and 4 outputs. */
@@ -203,7 +203,7 @@ function outer4x8(x: usize, g: usize, count: i32, out: usize, row: usize): void 
   const end = x + ((count as usize) << 4);
   while (x < end) {
     const g0 = v128.load(g, 0);
-    const g1 = v128.load(g, 4992);
+    const g1 = v128.load(g, planeBytes);
     let s = v128.load32_splat(x, 0);
     a0 = madd(s, g0, a0);
     b0 = madd(s, g1, b0);

@@ -1,26 +1,29 @@
+import { Ints } from '../tables';
 import { Input, packPixels, packWindow, Window } from './input';
 import { outerPlanes, planeBytes } from './gemm';
 
-/** Follows `Input` (x), `Window` and `Input` (gy) in the arguments. */
 @unmanaged
-class Grid {
+class GradWeightArgs {
+  input: Input;
+  window: Window;
+  gradient: Input;
   block: i32;
   totalRows: i32;
   rowsPerChunk: i32;
   chunksPerGroup: i32;
   partials: usize;
   partialBytes: usize;
+  /** As in `direct.ts`. */
   planes: i32;
-  table: usize;
+  table: Ints;
   inputBytes: usize;
 }
 
 /** One partial weight gradient per chunk of rows: `[tap][input][output]`, channel counts filled up to multiples of 4. */
-export function convGradWeight(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const window = changetype<Window>(args + offsetof<Input>());
-  const gradient = changetype<Input>(args + offsetof<Input>() + offsetof<Window>());
-  const grid = changetype<Grid>(args + 2 * offsetof<Input>() + offsetof<Window>());
+export function convGradWeight(grid: GradWeightArgs, chunk: i32, local: usize): void {
+  const input = grid.input;
+  const window = grid.window;
+  const gradient = grid.gradient;
   const group = chunk / grid.chunksPerGroup;
   const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
   const to = min(from + grid.rowsPerChunk, grid.totalRows);
@@ -28,7 +31,7 @@ export function convGradWeight(args: usize, chunk: i32, local: usize): void {
   const first = group * gradient.channels;
   const outBytes = (quads as usize) << 6;
   const partial = grid.partials + (chunk as usize) * grid.partialBytes;
-  const table = args + grid.table;
+  const table = grid.table;
   const g = local + grid.inputBytes;
   memory.fill(partial, 0, grid.partialBytes);
   for (let row = from; row < to; row++) {
@@ -38,9 +41,9 @@ export function convGradWeight(args: usize, chunk: i32, local: usize): void {
       ((first as usize) << 2);
     for (let ox = 0; ox < gradient.width; ox += grid.block) {
       const count = min(grid.block, gradient.width - ox);
-      packWindow(args, input, window, group, n, oy, ox, count, local);
+      packWindow(input, window, group, n, oy, ox, count, local);
       const src = line + (ox as usize) * gradient.pixel;
-      packPixels(args, gradient, first, src, gradient.pixel, count, g, planeBytes);
+      packPixels(gradient, first, src, gradient.pixel, count, g, planeBytes);
       let out = partial;
       for (let i = 0; i < grid.planes; i++) {
         outerPlanes(local + load<usize>(table + ((i as usize) << 2)), g, quads, count, out);
@@ -51,7 +54,7 @@ export function convGradWeight(args: usize, chunk: i32, local: usize): void {
 }
 
 @unmanaged
-class ReduceArgs {
+class ReduceWeightsArgs {
   partials: usize;
   partialBytes: usize;
   chunksPerGroup: i32;
@@ -64,8 +67,7 @@ class ReduceArgs {
 }
 
 /** Adds the partials in chunk order. One chunk: one tap of one group. */
-export function convReduceWeights(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<ReduceArgs>(args);
+export function convReduceWeights(a: ReduceWeightsArgs, chunk: i32, local: usize): void {
   const group = chunk / a.taps;
   const tap = chunk - group * a.taps;
   const inputs = (a.inputs + 3) & ~3;

@@ -6,9 +6,13 @@ import { Input } from './input';
 import { Output } from './output';
 import { madd, prelu4 } from '../lanes';
 
-/** Follows `Input` and `Output` in the arguments. */
+/** Rows of taps, at most: their addresses lie before the ring. */
+export const mostLines: i32 = 16;
+
 @unmanaged
-class Grid {
+class ImageArgs {
+  input: Input;
+  output: Output;
   /** Of the output. */
   rows: i32;
   columns: i32;
@@ -27,13 +31,13 @@ class Grid {
 }
 
 /** Floats of a row: zeros for the padding, pixels, zeros. `y`: the row in the image. */
-function fillRow(args: usize, input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, dst: usize): void {
+function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, dst: usize): void {
   if (<u32>y >= <u32>input.height) {
     memory.fill(dst, 0, rowBytes);
     return;
   }
   memory.fill(dst, 0, padding);
-  const table = args + input.normalize;
+  const table = input.normalize;
   const r = load<f32>(table);
   const g = load<f32>(table, 4);
   const b = load<f32>(table, 8);
@@ -132,14 +136,13 @@ function multiply4x8(
   v128.store(y, finish(b3, bias1, slope1, activate), 16);
 }
 
-export function convImage(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const output = changetype<Output>(args + offsetof<Input>());
-  const grid = changetype<Grid>(args + offsetof<Input>() + offsetof<Output>());
+export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
+  const input = grid.input;
+  const output = grid.output;
   const lines = grid.height;
   const rowBytes = grid.rowBytes;
   const rowsAt = local;
-  const ring = local + 64;
+  const ring = local + ((mostLines << 2) as usize);
   const padding = (grid.paddingX * 12) as usize;
   const step = (grid.strideX * 12) as usize;
   const lineBytes = (grid.width * 12) as usize;
@@ -162,7 +165,7 @@ export function convImage(args: usize, chunk: i32, local: usize): void {
       const iy = top + line;
       const at = ring + (((iy + lines) % lines) as usize) * rowBytes;
       if (iy > filled) {
-        fillRow(args, input, iy, n, padding, rowBytes, at);
+        fillRow(input, iy, n, padding, rowBytes, at);
         filled = iy;
       }
       store<usize>(rowsAt + ((line as usize) << 2), at);

@@ -1,5 +1,6 @@
 /** Reading a convolution's input: prologue, normalisation and zero padding, packed into planes. */
 import { madd, prelu4 } from '../lanes';
+import { Floats, Ints } from '../tables';
 
 /** A tensor as a convolution reads it; steps in bytes, `channels` of one group. */
 @unmanaged
@@ -11,8 +12,8 @@ export class Input {
   height: i32;
   width: i32;
   channels: i32;
-  /** For u8: address relative to the arguments of `[scale…, shift…]` of all `2·normalized` channels; else 0. */
-  normalize: usize;
+  /** For u8: `[scale…, shift…]` of all `2·normalized` channels; else empty. */
+  normalize: Floats;
   normalized: i32;
   scale: usize;
   shift: usize;
@@ -55,7 +56,7 @@ function pack(
  * with zeros. `src`: the first pixel's first channel, which is channel `first` of the tensor.
  */
 export function packPixels(
-  args: usize, input: Input, first: i32, src: usize, step: usize, count: i32, dst: usize, plane: usize,
+  input: Input, first: i32, src: usize, step: usize, count: i32, dst: usize, plane: usize,
 ): void {
   const bytes = input.normalize != 0;
   const prologue = input.scale != 0 || input.slope != 0;
@@ -87,7 +88,7 @@ export function packPixels(
     const shift = input.scale ? v128.load(input.shift + at) : zero;
     const slope = input.slope ? v128.load(input.slope + at) : one;
     if (bytes) {
-      const table = args + input.normalize + at;
+      const table = input.normalize + at;
       const nScale = v128.load(table);
       const nShift = v128.load(table + ((input.normalized as usize) << 2));
       if (prologue) pack(src, step, dst, end, true, nScale, nShift, true, scale, shift, slope, mask);
@@ -116,15 +117,15 @@ export class Window {
   strideY: i32;
   strideX: i32;
   slots: i32;
-  /** Address relative to the arguments of `[dy, dx, extra]` per slot. */
-  slotTable: usize;
+  /** `[dy, dx, extra]` per slot. */
+  slotTable: Ints;
   /** Bytes from plane to plane in a slot. */
   plane: usize;
 }
 
 /** Packs what `count` outputs from `(oy, ox)` of image `n` read: for each slot, `count + extra` pixels. */
 export function packWindow(
-  args: usize, input: Input, window: Window, group: i32, n: i32, oy: i32, ox: i32, count: i32, dst: usize,
+  input: Input, window: Window, group: i32, n: i32, oy: i32, ox: i32, count: i32, dst: usize,
 ): void {
   const quads = ((input.channels + 3) >> 2) as usize;
   const plane = window.plane;
@@ -132,7 +133,7 @@ export function packWindow(
   const step = input.pixel * (stride as usize);
   const first = group * input.channels;
   const image = input.x + (n as usize) * input.image + ((first as usize) << (input.normalize ? 0 : 2));
-  let slot = args + window.slotTable;
+  let slot = window.slotTable;
   for (let s = 0; s < window.slots; s++) {
     const iy = oy * window.strideY + load<i32>(slot);
     const ix = ox * stride + load<i32>(slot, 4);
@@ -144,7 +145,7 @@ export function packWindow(
       const to = max(from, min(total, (input.width - ix + stride - 1) / stride));
       packZeros(input, from, dst, plane);
       const src = image + (iy as usize) * input.row + ((ix + from * stride) as usize) * input.pixel;
-      packPixels(args, input, first, src, step, to - from, dst + ((from as usize) << 4), plane);
+      packPixels(input, first, src, step, to - from, dst + ((from as usize) << 4), plane);
       packZeros(input, total - to, dst + ((to as usize) << 4), plane);
     }
     slot += 12;

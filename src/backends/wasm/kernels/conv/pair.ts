@@ -9,9 +9,16 @@ import { tilesPerBlock } from './gemm';
 import { convolveTiles } from './winograd1d';
 import { fillConstants, Place, placeTiles, Tiles } from './tiles';
 
-/** Follows the two convolutions in the arguments. */
 @unmanaged
-class Pair {
+class Winograd1dPairArgs {
+  /** The first convolution. */
+  input: Input;
+  inner: Output;
+  down: Tiles;
+  /** The second. */
+  between: Input;
+  output: Output;
+  along: Tiles;
   /** Rows of tiles of all images. */
   total: i32;
   perChunk: i32;
@@ -23,15 +30,13 @@ class Pair {
 
 // @ts-ignore: decorator
 @inline
-function convolvePair(args: usize, chunk: i32, local: usize, integers: bool): void {
-  const size = offsetof<Input>() + offsetof<Output>() + offsetof<Tiles>();
-  const input = changetype<Input>(args);
-  const inner = changetype<Output>(args + offsetof<Input>());
-  const down = changetype<Tiles>(args + offsetof<Input>() + offsetof<Output>());
-  const between = changetype<Input>(args + size);
-  const output = changetype<Output>(args + size + offsetof<Input>());
-  const along = changetype<Tiles>(args + size + offsetof<Input>() + offsetof<Output>());
-  const pair = changetype<Pair>(args + 2 * size);
+function convolvePair(pair: Winograd1dPairArgs, chunk: i32, local: usize, integers: bool): void {
+  const input = pair.input;
+  const inner = pair.inner;
+  const down = pair.down;
+  const between = pair.between;
+  const output = pair.output;
+  const along = pair.along;
   const places = local + down.places;
   const v = local + down.inputs;
   const m = local + down.products;
@@ -55,7 +60,7 @@ function convolvePair(args: usize, chunk: i32, local: usize, integers: bool): vo
         place.position = position;
       }
       convolveTiles(
-        args, input, inner, down, places, count, input.x + image * input.image, top, 0, local, v, m, integers,
+        input, inner, down, places, count, input.x + image * input.image, top, 0, local, v, m, integers,
       );
     }
     // `output.row` spans d rows: the second convolution writes every d-th.
@@ -67,19 +72,18 @@ function convolvePair(args: usize, chunk: i32, local: usize, integers: bool): vo
       const count = min(tilesPerBlock, total - first);
       placeTiles(along, first, count, places);
       convolveTiles(
-        args, between, output, along, places, count, middle, output.y + offset, output.residual + residual, local,
+        between, output, along, places, count, middle, output.y + offset, output.residual + residual, local,
         v, m, integers,
       );
     }
   }
 }
 
-/** Arguments: `Input`, `Output`, `Tiles` of the first convolution, the same of the second, `Pair`. */
-export function convWinograd1dPair(args: usize, chunk: i32, local: usize): void {
-  convolvePair(args, chunk, local, false);
+export function convWinograd1dPair(a: Winograd1dPairArgs, chunk: i32, local: usize): void {
+  convolvePair(a, chunk, local, false);
 }
 
 /** The same with products of 16-bit integers; no prologues. */
-export function convWinograd1dPairI16(args: usize, chunk: i32, local: usize): void {
-  convolvePair(args, chunk, local, true);
+export function convWinograd1dPairI16(a: Winograd1dPairArgs, chunk: i32, local: usize): void {
+  convolvePair(a, chunk, local, true);
 }

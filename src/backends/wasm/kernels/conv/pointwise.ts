@@ -9,9 +9,10 @@ import { madd, prelu4 } from '../lanes';
 /** A multiple of the pixels that each product takes. */
 const blockPixels: i32 = 24;
 
-/** Follows `Input` and `Output` in the arguments. */
 @unmanaged
-class Point {
+class PointwiseArgs {
+  input: Input;
+  output: Output;
   rows: i32;
   columns: i32;
   totalRows: i32;
@@ -26,7 +27,7 @@ class Point {
 
 /** What pixels and their outputs share. */
 @unmanaged
-class Block {
+class PointBlock {
   xStep: usize;
   inputBytes: usize;
   yStep: usize;
@@ -46,7 +47,7 @@ function write(y: usize, v: v128, bias: usize, slope: usize, r: usize, add: bool
 // @ts-ignore: decorator
 @inline
 function point3x12(
-  k: Block, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+  k: PointBlock, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -103,7 +104,7 @@ function point3x12(
 // @ts-ignore: decorator
 @inline
 function point4x8(
-  k: Block, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+  k: PointBlock, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -162,7 +163,7 @@ function point4x8(
 // @ts-ignore: decorator
 @inline
 function point4x4(
-  k: Block, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+  k: PointBlock, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -195,7 +196,7 @@ function point4x4(
 // @ts-ignore: decorator
 @inline
 function pointBlock(
-  k: Block, x: usize, w: usize, wRow: usize, y: usize, r: usize, bias: usize, slope: usize,
+  k: PointBlock, x: usize, w: usize, wRow: usize, y: usize, r: usize, bias: usize, slope: usize,
   count: i32, channels: i32, add: bool,
 ): void {
   for (; channels > 8; channels -= 12) {
@@ -223,17 +224,16 @@ function pointBlock(
   }
 }
 
-export function convPointwise(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const output = changetype<Output>(args + offsetof<Input>());
-  const a = changetype<Point>(args + offsetof<Input>() + offsetof<Output>());
+export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void {
+  const input = a.input;
+  const output = a.output;
   const from = chunk * a.rowsPerChunk;
   const to = min(from + a.rowsPerChunk, a.totalRows);
   memory.fill(local, 0, a.ones);
   for (let at: usize = 0; at < a.ones; at += 4) store<f32>(local + a.ones + at, 1);
   const bias = output.bias ? output.bias : local;
   const slope = output.slope ? output.slope : local + a.ones;
-  const k = changetype<Block>(local + 2 * a.ones);
+  const k = changetype<PointBlock>(local + 2 * a.ones);
   k.xStep = (a.strideX as usize) * input.pixel;
   k.inputBytes = (input.channels as usize) << 2;
   k.yStep = output.pixel;

@@ -1,7 +1,7 @@
 /** Tiles of one-dimensional Winograd convolutions, and where they lie. */
+import { Ints } from '../tables';
 import { tilesPerBlock } from './gemm';
 
-/** Follows the two tensors in the arguments. */
 @unmanaged
 export class Tiles {
   /** 1: the taps lie below each other. */
@@ -24,8 +24,8 @@ export class Tiles {
   places: usize;
   inputs: usize;
   products: usize;
-  /** Address of the input planes' offsets relative to the arguments. */
-  table: usize;
+  /** Where the input planes lie. */
+  table: Ints;
 }
 
 /** Where a tile is: its image, line, and first output along the taps. */

@@ -15,12 +15,19 @@ import { fillConstants, placeTiles, Tiles } from './tiles';
 import { transformI16Inputs, transformI16Outputs } from './winograd1dI16';
 import { transformGradients, transformInputs, transformOutputs } from './winograd1dTransforms';
 
+@unmanaged
+class Winograd1dArgs {
+  input: Input;
+  output: Output;
+  tiles: Tiles;
+}
+
 // @ts-ignore: decorator
 @inline
-function convolve(args: usize, chunk: i32, local: usize, integers: bool): void {
-  const input = changetype<Input>(args);
-  const output = changetype<Output>(args + offsetof<Input>());
-  const tiles = changetype<Tiles>(args + offsetof<Input>() + offsetof<Output>());
+function convolve(a: Winograd1dArgs, chunk: i32, local: usize, integers: bool): void {
+  const input = a.input;
+  const output = a.output;
+  const tiles = a.tiles;
   const to = min((chunk + 1) * tiles.perChunk, tiles.total);
   const places = local + tiles.places;
   const v = local + tiles.inputs;
@@ -30,7 +37,7 @@ function convolve(args: usize, chunk: i32, local: usize, integers: bool): void {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
     convolveTiles(
-      args, input, output, tiles, places, count, input.x, output.y, output.residual, local, v, m, integers,
+      input, output, tiles, places, count, input.x, output.y, output.residual, local, v, m, integers,
     );
   }
 }
@@ -39,11 +46,11 @@ function convolve(args: usize, chunk: i32, local: usize, integers: bool): void {
 // @ts-ignore: decorator
 @inline
 export function convolveTiles(
-  args: usize, input: Input, output: Output, tiles: Tiles, places: usize, count: i32, x: usize, y: usize,
+  input: Input, output: Output, tiles: Tiles, places: usize, count: i32, x: usize, y: usize,
   residual: usize, local: usize, v: usize, m: usize, integers: bool,
 ): void {
   const outQuads = (output.channels + 3) >> 2;
-  const table = args + tiles.table;
+  const table = tiles.table;
   if (integers) {
     const unit = transformI16Inputs(input, tiles, places, count, x, local, v);
     const octs = (input.channels + 7) >> 3;
@@ -53,7 +60,7 @@ export function convolveTiles(
     }
     transformI16Outputs(output, tiles, input.channels, unit, places, count, y, residual, local, m);
   } else {
-    transformInputs(args, input, tiles, places, count, x, local, v);
+    transformInputs(input, tiles, places, count, x, local, v);
     const inQuads = (input.channels + 3) >> 2;
     for (let k: usize = 0; k < 6; k++) {
       const at = k * coefficientBytes;
@@ -64,20 +71,27 @@ export function convolveTiles(
 }
 
 /** Forward, or with respect to the input: `y = conv(x̂)`, then the epilogue. */
-export function convWinograd1d(args: usize, chunk: i32, local: usize): void {
-  convolve(args, chunk, local, false);
+export function convWinograd1d(a: Winograd1dArgs, chunk: i32, local: usize): void {
+  convolve(a, chunk, local, false);
 }
 
 /** The same with products of 16-bit integers; no prologue. */
-export function convWinograd1dI16(args: usize, chunk: i32, local: usize): void {
-  convolve(args, chunk, local, true);
+export function convWinograd1dI16(a: Winograd1dArgs, chunk: i32, local: usize): void {
+  convolve(a, chunk, local, true);
+}
+
+@unmanaged
+class GradWeightWinograd1dArgs {
+  input: Input;
+  gradient: Input;
+  tiles: Tiles;
 }
 
 /** One partial weight gradient per chunk, in the transformed domain: `[coefficient][input][output]`. */
-export function convGradWeightWinograd1d(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const gradient = changetype<Input>(args + offsetof<Input>());
-  const tiles = changetype<Tiles>(args + 2 * offsetof<Input>());
+export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32, local: usize): void {
+  const input = a.input;
+  const gradient = a.gradient;
+  const tiles = a.tiles;
   const to = min((chunk + 1) * tiles.perChunk, tiles.total);
   const places = local + tiles.places;
   const v = local + tiles.inputs;
@@ -90,7 +104,7 @@ export function convGradWeightWinograd1d(args: usize, chunk: i32, local: usize):
   for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
-    transformInputs(args, input, tiles, places, count, input.x, local, v);
+    transformInputs(input, tiles, places, count, input.x, local, v);
     transformGradients(gradient, tiles, places, count, gradient.x, local, g);
     let out = partial;
     for (let k: usize = 0; k < 6; k++) {

@@ -213,7 +213,7 @@ export function transformI16Outputs(
 }
 
 @unmanaged
-class PackArgs {
+class PackWinograd1dI16Args {
   /** The weight of the convolution's first tap; outputs lie side by side. */
   w: usize;
   tapStep: usize;
@@ -246,7 +246,7 @@ function transformed(k: i32, w: usize, tap: usize): v128 {
 
 // @ts-ignore: decorator
 @inline
-function packCoefficient(a: PackArgs, k: i32, first: i32, quads: i32): void {
+function packCoefficient(a: PackWinograd1dI16Args, k: i32, first: i32, quads: i32): void {
   const range = weightRange(a.inputs);
   const octs = (a.inputs + 7) >> 3;
   const coefficient = a.packed + (k as usize) * a.coefficientBytes;
@@ -283,8 +283,7 @@ function packCoefficient(a: PackArgs, k: i32, first: i32, quads: i32): void {
 }
 
 /** Integers of `G·w`, each coefficient's each output with a step of its own. One chunk: one block of 8 outputs. */
-export function convPackWinograd1dI16(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<PackArgs>(args);
+export function convPackWinograd1dI16(a: PackWinograd1dI16Args, chunk: i32, local: usize): void {
   const first = chunk * 8;
   const quads = min(2, (a.outputs - first + 3) >> 2);
   packCoefficient(a, 0, first, quads);

@@ -11,7 +11,7 @@ import { transformGradients, transformInputs, transformOutputs } from './winogra
 
 const lines: i32 = 3;
 
-/** Follows the two tensors and `Tiles` in the arguments; there, `total` and `perChunk` count output rows. */
+/** The walk over rows. */
 @unmanaged
 class Rows {
   perImage: i32;
@@ -19,6 +19,23 @@ class Rows {
   padding: i32;
   /** Tiles of a strip. */
   strip: i32;
+}
+
+/** `total` and `perChunk` of `tiles` count output rows. */
+@unmanaged
+class Winograd1dRowsArgs {
+  input: Input;
+  output: Output;
+  tiles: Tiles;
+  rows: Rows;
+}
+
+@unmanaged
+class GradWeightWinograd1dRowsArgs {
+  input: Input;
+  gradient: Input;
+  tiles: Tiles;
+  rows: Rows;
 }
 
 /** The `i`-th of an image's rows in the order of the walk: rows that are `dilation` apart follow each other. */
@@ -37,7 +54,7 @@ function rowAt(rows: Rows, i: i32): i32 {
 
 /** Brings the ring to output row `y`; `rolled`: it holds the rows of the one before. */
 function rollRing(
-  args: usize, input: Input, tiles: Tiles, rows: Rows, places: usize, count: i32, local: usize,
+  input: Input, tiles: Tiles, rows: Rows, places: usize, count: i32, local: usize,
   n: i32, y: i32, turn: i32, rolled: bool,
 ): void {
   const quads = ((input.channels + 3) >> 2) as usize;
@@ -48,17 +65,17 @@ function rollRing(
     if (<u32>iy >= <u32>input.height) memory.fill(dst, 0, bytes);
     else {
       const base = input.x + (n as usize) * input.image + (iy as usize) * input.row;
-      transformInputs(args, input, tiles, places, count, base, local, dst);
+      transformInputs(input, tiles, places, count, base, local, dst);
     }
   }
 }
 
 /** Forward, or with respect to the input. */
-export function convWinograd1dRows(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const output = changetype<Output>(args + offsetof<Input>());
-  const tiles = changetype<Tiles>(args + offsetof<Input>() + offsetof<Output>());
-  const rows = changetype<Rows>(args + offsetof<Input>() + offsetof<Output>() + offsetof<Tiles>());
+export function convWinograd1dRows(a: Winograd1dRowsArgs, chunk: i32, local: usize): void {
+  const input = a.input;
+  const output = a.output;
+  const tiles = a.tiles;
+  const rows = a.rows;
   const from = chunk * tiles.perChunk;
   const to = min(from + tiles.perChunk, tiles.total);
   const places = local + tiles.places;
@@ -76,8 +93,8 @@ export function convWinograd1dRows(args: usize, chunk: i32, local: usize): void 
       const n = i / rows.perImage;
       const y = rowAt(rows, i - n * rows.perImage);
       const rolled = i > from && y > 0 && y == last + rows.dilation;
-      rollRing(args, input, tiles, rows, places, count, local, n, y, turn, rolled);
-      const table = args + tiles.table + ((turn * entries) << 2);
+      rollRing(input, tiles, rows, places, count, local, n, y, turn, rolled);
+      const table = tiles.table + ((turn * entries) << 2);
       for (let k: usize = 0; k < 6; k++) {
         const at = k * coefficientBytes;
         multiplyPlanes(table, entries, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
@@ -92,11 +109,11 @@ export function convWinograd1dRows(args: usize, chunk: i32, local: usize): void 
 }
 
 /** One partial weight gradient per chunk, in the transformed domain: `[coefficient][row][input][output]`. */
-export function convGradWeightWinograd1dRows(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const gradient = changetype<Input>(args + offsetof<Input>());
-  const tiles = changetype<Tiles>(args + 2 * offsetof<Input>());
-  const rows = changetype<Rows>(args + 2 * offsetof<Input>() + offsetof<Tiles>());
+export function convGradWeightWinograd1dRows(a: GradWeightWinograd1dRowsArgs, chunk: i32, local: usize): void {
+  const input = a.input;
+  const gradient = a.gradient;
+  const tiles = a.tiles;
+  const rows = a.rows;
   const from = chunk * tiles.perChunk;
   const to = min(from + tiles.perChunk, tiles.total);
   const places = local + tiles.places;
@@ -116,10 +133,10 @@ export function convGradWeightWinograd1dRows(args: usize, chunk: i32, local: usi
       const n = i / rows.perImage;
       const y = rowAt(rows, i - n * rows.perImage);
       const rolled = i > from && y > 0 && y == last + rows.dilation;
-      rollRing(args, input, tiles, rows, places, count, local, n, y, turn, rolled);
+      rollRing(input, tiles, rows, places, count, local, n, y, turn, rolled);
       const base = gradient.x + (n as usize) * gradient.image + (y as usize) * gradient.row;
       transformGradients(gradient, tiles, places, count, base, local, g);
-      const table = args + tiles.table + ((turn * entries) << 2);
+      const table = tiles.table + ((turn * entries) << 2);
       let out = partial;
       for (let k: usize = 0; k < 6; k++) {
         const at = k * coefficientBytes;

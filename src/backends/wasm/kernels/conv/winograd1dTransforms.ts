@@ -65,10 +65,10 @@ export function clamped(at: i32, length: i32, address: usize, zeros: usize): usi
 }
 
 /** The six pixels of a tile of which some lie outside, after the prologue. */
-function packTile(args: usize, input: Input, at: i32, length: i32, x: usize, step: usize, d: i32, dst: usize): void {
+function packTile(input: Input, at: i32, length: i32, x: usize, step: usize, d: i32, dst: usize): void {
   const bytes = (((input.channels + 3) & ~3) << 2) as usize;
   for (let k = 0; k < 6; k++) {
-    if (<u32>at < <u32>length) packPixels(args, input, 0, x, 0, 1, dst, 16);
+    if (<u32>at < <u32>length) packPixels(input, 0, x, 0, 1, dst, 16);
     else memory.fill(dst, 0, bytes);
     at += d;
     x += step;
@@ -96,7 +96,7 @@ export function fetchRest(x0: usize, x1: usize, x2: usize, x3: usize, from: usiz
 // @ts-ignore: decorator
 @inline
 function transformTiles(
-  args: usize, input: Input, tiles: Tiles, places: usize, count: i32, base: usize, local: usize, dst: usize,
+  input: Input, tiles: Tiles, places: usize, count: i32, base: usize, local: usize, dst: usize,
   affine: bool, activate: bool,
 ): void {
   const length = tiles.vertical ? input.height : input.width;
@@ -121,7 +121,7 @@ function transformTiles(
     places += offsetof<Place>();
     if (affine && (at < 0 || at + 5 * d >= length)) {
       // Padding comes after the prologue.
-      packTile(args, input, at, length, x, step, d, local + tiles.pixels);
+      packTile(input, at, length, x, step, d, local + tiles.pixels);
       const bytes = (((input.channels + 3) & ~3) << 2) as usize;
       let p = local + tiles.pixels;
       for (let c: usize = 0; c < bytes; c += 16) {
@@ -166,14 +166,14 @@ function transformTiles(
 }
 
 export function transformInputs(
-  args: usize, input: Input, tiles: Tiles, places: usize, count: i32, base: usize, local: usize, dst: usize,
+  input: Input, tiles: Tiles, places: usize, count: i32, base: usize, local: usize, dst: usize,
 ): void {
   if (input.scale) {
-    if (input.slope) transformTiles(args, input, tiles, places, count, base, local, dst, true, true);
-    else transformTiles(args, input, tiles, places, count, base, local, dst, true, false);
+    if (input.slope) transformTiles(input, tiles, places, count, base, local, dst, true, true);
+    else transformTiles(input, tiles, places, count, base, local, dst, true, false);
   } else {
-    if (input.slope) transformTiles(args, input, tiles, places, count, base, local, dst, false, true);
-    else transformTiles(args, input, tiles, places, count, base, local, dst, false, false);
+    if (input.slope) transformTiles(input, tiles, places, count, base, local, dst, false, true);
+    else transformTiles(input, tiles, places, count, base, local, dst, false, false);
   }
 }
 

@@ -3,7 +3,7 @@ import { storeLanes } from './output';
 import { madd } from '../lanes';
 
 @unmanaged
-class PackArgs {
+class PackWinograd1dArgs {
   /** The weight of the convolution's first tap. */
   w: usize;
   tapStep: usize;
@@ -19,8 +19,7 @@ class PackArgs {
 }
 
 /** `G·w` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 12 outputs. */
-export function convPackWinograd1d(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<PackArgs>(args);
+export function convPackWinograd1d(a: PackWinograd1dArgs, chunk: i32, local: usize): void {
   const first = chunk * 12;
   const outputs = min(12, a.outputs - first);
   const lanes = (outputs + 3) & ~3;
@@ -52,7 +51,7 @@ export function convPackWinograd1d(args: usize, chunk: i32, local: usize): void 
 }
 
 @unmanaged
-class ReduceArgs {
+class ReduceWinograd1dArgs {
   partials: usize;
   partialBytes: usize;
   chunks: i32;
@@ -63,7 +62,7 @@ class ReduceArgs {
 }
 
 /** Sum of one coefficient over all chunks, in chunk order. */
-function sumPartials(a: ReduceArgs, at: usize): v128 {
+function sumPartials(a: ReduceWinograd1dArgs, at: usize): v128 {
   let sum = f32x4.splat(0);
   for (let c = 0; c < a.chunks; c++) {
     sum = f32x4.add(sum, v128.load(at));
@@ -73,8 +72,7 @@ function sumPartials(a: ReduceArgs, at: usize): v128 {
 }
 
 /** Adds the partials in chunk order and applies `Âᵀ` and the factors of `Ĝ`. One chunk: one input channel of one line. */
-export function convReduceWinograd1d(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<ReduceArgs>(args);
+export function convReduceWinograd1d(a: ReduceWinograd1dArgs, chunk: i32, local: usize): void {
   const row = ((a.outputs + 3) & ~3) << 2;
   const inputs = (a.inputs + 3) & ~3;
   const step = (a.lines * inputs * row) as usize;

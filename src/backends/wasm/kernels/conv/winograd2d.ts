@@ -11,22 +11,22 @@
  */
 import { Input, packPixels, packZeros } from './input';
 import { Output, storeLanes } from './output';
-import { multiplyPlanes } from './gemm';
+import { multiplyPlanes, planeBytes } from './gemm';
 import { madd, prelu4 } from '../lanes';
+import { Ints } from '../tables';
 
 /** Bytes from one vertical coefficient of a quad's pixels to the next; of six. */
-const lineBytes: usize = 2112;
+export const lineBytes: usize = 2112;
 const linesBytes: usize = 6 * lineBytes;
 /** Bytes from one coefficient of a quad's tiles to the next. */
-const tileBytes: usize = 576;
-/** As in `gemm.ts`: a constant offset of another file is added at run time. */
-const planeBytes: usize = 4992;
+export const tileBytes: usize = 576;
 const halfRoot: f32 = 0.7071067811865476;
 const root: f32 = 1.4142135623730951;
 
-/** Follows `Input` and `Output` in the arguments. */
 @unmanaged
-class Strips {
+class Winograd2dArgs {
+  input: Input;
+  output: Output;
   /** Of the output. */
   height: i32;
   width: i32;
@@ -50,8 +50,8 @@ class Strips {
   /** Ones for all channels, and four rows of output that is not wanted; zeros for all channels are at the start. */
   ones: usize;
   spare: usize;
-  /** Address of the input quads' offsets in `tiles`, relative to the arguments. */
-  table: usize;
+  /** Where the input quads lie in `tiles`. */
+  table: Ints;
 }
 
 /** `Bᵀ·v`, results `step` bytes apart. */
@@ -99,7 +99,7 @@ function transformColumns(
 
 /** The six rows from `top` of `count` pixels from `left`, all inside, as they lie or after prologue and padding. */
 function readRows(
-  args: usize, input: Input, image: usize, top: i32, left: i32, count: i32, rows: usize, to: usize,
+  input: Input, image: usize, top: i32, left: i32, count: i32, rows: usize, to: usize,
 ): void {
   const quads = (input.channels + 3) >> 2;
   const row = input.row;
@@ -115,7 +115,7 @@ function readRows(
   const bytes = (quads as usize) * lineBytes;
   for (let k = 0; k < 6; k++) {
     const dst = rows + (k as usize) * bytes;
-    if (<u32>(top + k) < <u32>input.height) packPixels(args, input, 0, x, pixel, count, dst, lineBytes);
+    if (<u32>(top + k) < <u32>input.height) packPixels(input, 0, x, pixel, count, dst, lineBytes);
     else packZeros(input, count, dst, lineBytes);
     x += row;
   }
@@ -127,7 +127,7 @@ function readRows(
 
 /** Columns of a strip of `tiles` tiles from output `(4·row, 4·first)`. */
 function readStrip(
-  args: usize, input: Input, a: Strips, image: usize, row: i32, first: i32, tiles: i32, rows: usize, to: usize,
+  input: Input, a: Winograd2dArgs, image: usize, row: i32, first: i32, tiles: i32, rows: usize, to: usize,
 ): void {
   const left = 4 * first - a.paddingX;
   const total = 4 * tiles + 2;
@@ -143,7 +143,7 @@ function readStrip(
     }
   }
   const at = to + ((before as usize) << 4);
-  readRows(args, input, image, 4 * row - a.paddingY, left + before, until - before, rows, at);
+  readRows(input, image, 4 * row - a.paddingY, left + before, until - before, rows, at);
 }
 
 /** Along the rows of one vertical coefficient. */
@@ -242,7 +242,7 @@ function returnColumns(
 // @ts-ignore: decorator
 @inline
 function writeStrip(
-  output: Output, a: Strips, image: usize, row: i32, first: i32, tiles: i32, local: usize,
+  output: Output, a: Winograd2dArgs, image: usize, row: i32, first: i32, tiles: i32, local: usize,
   activate: bool, add: bool,
 ): void {
   const count = min(4 * tiles, a.width - 4 * first);
@@ -279,17 +279,16 @@ function writeStrip(
 }
 
 /** Forward, or with respect to the input. */
-export function convWinograd2d(args: usize, chunk: i32, local: usize): void {
-  const input = changetype<Input>(args);
-  const output = changetype<Output>(args + offsetof<Input>());
-  const a = changetype<Strips>(args + offsetof<Input>() + offsetof<Output>());
+export function convWinograd2d(a: Winograd2dArgs, chunk: i32, local: usize): void {
+  const input = a.input;
+  const output = a.output;
   const inQuads = (input.channels + 3) >> 2;
   const outQuads = (output.channels + 3) >> 2;
   const columns = local + a.columns;
   const tiles = local + a.tiles;
   const products = local + a.products;
   const results = local + a.results;
-  const table = args + a.table;
+  const table = a.table;
   const across = (a.width + 3) >> 2;
   const to = min((chunk + 1) * a.perChunk, a.total);
   memory.fill(local, 0, a.ones);
@@ -300,7 +299,7 @@ export function convWinograd2d(args: usize, chunk: i32, local: usize): void {
     const image = n as usize;
     for (let first = 0; first < across; first += a.strip) {
       const count = min(a.strip, across - first);
-      readStrip(args, input, a, input.x + image * input.image, row, first, count, local + a.rows, columns);
+      readStrip(input, a, input.x + image * input.image, row, first, count, local + a.rows, columns);
       let w = a.weights;
       for (let line: usize = 0; line < linesBytes; line += lineBytes) {
         transformRows(columns + line, inQuads, count, tiles);

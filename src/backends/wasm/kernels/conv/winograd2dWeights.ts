@@ -1,7 +1,7 @@
 /** What `winograd2d.ts` multiplies by. */
 
 @unmanaged
-class PackArgs {
+class PackWinograd2dArgs {
   /** The weight of the first tap; steps in bytes. */
   w: usize;
   tapStep: usize;
@@ -34,8 +34,7 @@ function transform(w0: f32, w1: f32, w2: f32, to: usize, step: usize): void {
 }
 
 /** `G·w·Gᵀ` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 12 outputs. */
-export function convPackWinograd2d(args: usize, chunk: i32, local: usize): void {
-  const a = changetype<PackArgs>(args);
+export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usize): void {
   const first = chunk * 12;
   const outputs = min(12, a.outputs - first);
   const lanes = (outputs + 3) & ~3;
