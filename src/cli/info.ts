@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { shippedName } from '../model/model.js';
 import { formatBytes, formatCount, formatExact, formatScore } from '../report/format.js';
-import { openModel, shippedName } from './model.js';
+import { openModel } from './model.js';
 import { jsonOption } from './options.js';
 
 export const infoCommand = (): Command =>

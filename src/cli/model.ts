@@ -2,11 +2,8 @@ import { Option } from 'commander';
 import { isFile, isFolder } from '../data/files.js';
 import { UserError } from '../errors.js';
 import type { Model } from '../model/model.js';
-import { loadModel, shippedModel } from '../model/model.js';
+import { loadModel, shippedModel, shippedName } from '../model/model.js';
 import { runFiles } from '../train/checkpoint.js';
-
-/** Name of the model that comes with the package, where a path to a model is expected. */
-export const shippedName = 'camvid';
 
 export const modelOption = (): Option =>
   new Option(

@@ -1,29 +1,33 @@
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { Command, Option } from 'commander';
-import { cityscapesClasses } from '../data/classes.js';
-import { isImageName, stem } from '../data/dataset.js';
-import { openDataset } from '../data/datasets.js';
-import { isFile, isFolder, listNames } from '../data/files.js';
-import type { LabelImage, RgbImage } from '../data/image.js';
-import { readImage, writeColourPng, writeLabelPng, writeOverlayPng } from '../data/image.js';
-import { SubmissionZip, submissionName } from '../data/submission.js';
-import { UserError } from '../errors.js';
-import { predictLabels } from '../eval/predict.js';
+import { readBytes } from '../data/files.js';
+import type { LabelImage } from '../data/image.js';
+import { readImage, readImageSize } from '../data/image.js';
+import { DeviceError, UserError } from '../errors.js';
+import { largestPart, predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import type { Model } from '../model/model.js';
 import { formatRate } from '../report/format.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
+import { withFlags } from './flags.js';
+import type { Failure, Input } from './inputs.js';
+import { findInputs } from './inputs.js';
 import { modelOption, openModel } from './model.js';
-import { jsonOption, netOption, real, threadsOption } from './options.js';
+import { netOption, real, threadsOption } from './options.js';
+import type { Writer } from './outputs.js';
+import { pngWriter, submissionWriter } from './outputs.js';
 import { Progress } from './progress.js';
 import type { ViewFlags } from './views.js';
-import { predictOptions, viewOptions } from './views.js';
+import { fittedOptions, ownSize, viewOptions } from './views.js';
 
 interface PredictFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly model: string;
   readonly out: string;
   readonly alpha: number;
+  readonly legend?: boolean;
+  readonly overwrite?: boolean;
   readonly data?: string;
   readonly split: string;
   readonly submission?: string;
@@ -32,21 +36,15 @@ interface PredictFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly json?: boolean;
 }
 
-/** An image to predict, and the output name it gets: its path below the folder it was found in, without ending. */
-interface Input {
-  readonly file: string;
-  readonly name: string;
-}
-
-const kinds = ['labels', 'colour', 'overlay'] as const;
-type Outputs = Record<(typeof kinds)[number], string>;
-
 export function predictCommand(): Command {
   const command = new Command('predict')
     .summary('segment pictures')
     .description(
-      'Segments pictures and folders of pictures at their own size, and writes three PNGs for each: NAME_labels (one ' +
-        'class number a pixel), NAME_colour and NAME_overlay. Inputs are never overwritten.',
+      'Segments pictures and folders of pictures, and writes three PNGs for each at its own size: NAME_labels (one ' +
+        'class number a pixel), NAME_colour and NAME_overlay. Pictures much larger than those the model was trained on ' +
+        'are shown to it smaller (--resize own: never). A picture that cannot be read does not end the work: it is ' +
+        'listed at the end. The same command goes on where it was stopped; inputs are never overwritten, and results ' +
+        'never taken for inputs.',
     )
     .argument('[inputs...]', 'pictures, or folders that are searched for pictures')
     .addOption(modelOption())
@@ -59,163 +57,172 @@ export function predictCommand(): Command {
         .argParser(real(0, 1))
         .default(0.5),
     )
+    .option('--legend', 'names of the classes below the overlay')
+    .option('--overwrite', 'do again what is done, and replace files of other programs')
     .option(
       '--submission <zip>',
       'write a zip for the Cityscapes test server instead (labelIds, official names)',
     )
     .addOption(threadsOption());
-  for (const option of [...deviceOptions(), precisionOption(), ...viewOptions()]) command.addOption(option);
+  for (const option of [...deviceOptions(), precisionOption(), ...viewOptions(ownSize)]) {
+    command.addOption(option);
+  }
   return command
-    .addOption(jsonOption())
+    .option('--json', 'print each result as a line of JSON on stdout, as soon as it is there')
     .addHelpText(
       'after',
       '\nExamples:\n' +
         '  vnet predict street.jpg                      (with the model that comes with vnet)\n' +
-        '  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented\n' +
+        '  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented --legend\n' +
         '  vnet predict --model runs/first --data datasets/cityscapes --submission test.zip',
     )
     .action(run);
 }
 
 async function run(given: readonly string[], flags: PredictFlags): Promise<void> {
-  const inputs = await inputsOf(given, flags);
+  const { inputs, failures } = await findInputs(given, flags);
   const backend = await openBackend(flags);
-  const { model } = await openModel(flags.model, flags.net);
+  const { model, file } = await openModel(flags.model, flags.net);
   const write = flags.submission
     ? submissionWriter(flags.submission, inputs, model)
-    : pngWriter(flags, inputs, model);
+    : pngWriter(inputs, model, {
+        ...{ out: flags.out, alpha: flags.alpha, legend: flags.legend ?? false },
+        overwrite: flags.overwrite ?? false,
+        recipe: await recipeOf(flags, file),
+      });
   const predictor = new Predictor(model.network, model.weights, {
     backend,
     threads: flags.threads,
     precision: flags.precision,
   });
-  const options = predictOptions(flags);
-  const results: object[] = [];
-  const progress = new Progress('images', inputs.length);
-  let networkMs = 0;
+  const batch = new Batch(predictor, model, write, flags, inputs.length);
+  for (const failure of failures) batch.fail(failure);
   try {
-    for (const [i, input] of inputs.entries()) {
-      const image = await readImage(input.file);
-      const start = performance.now();
-      const labels = await predictLabels(predictor, image, options).catch((error: unknown) => {
-        if (!(error instanceof UserError) || error.exitCode === 2) throw error;
-        throw new UserError(`${input.file}: ${error.message}`);
-      });
-      const ms = performance.now() - start;
-      networkMs += ms;
-      const { height, width } = image;
-      results.push({ image: input.file, height, width, ms, ...(await write.add(input, image, labels)) });
-      progress.update(i + 1, path.basename(input.file));
-    }
-    await write.finish?.();
+    for (const input of inputs) await batch.add(input);
+    if (flags.submission && batch.failures.length > 0) await write.abort?.();
+    else await write.finish?.();
   } catch (error) {
     await write.abort?.();
     throw error;
   } finally {
-    progress.stop();
+    batch.progress.stop();
     await predictor.dispose();
   }
-  if (flags.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
-  else {
-    const rate = formatRate((1000 * inputs.length) / networkMs);
-    process.stdout.write(`${inputs.length} images (${rate}): ${flags.submission ?? flags.out}\n`);
+  batch.report();
+}
+
+/** What decides results besides the pictures, for the mark of what is done. */
+async function recipeOf(flags: PredictFlags, model: string): Promise<string> {
+  const { resize, window, scales, flip, precision, alpha, legend } = flags;
+  const bytes = createHash('sha256')
+    .update(await readBytes(model))
+    .digest('hex');
+  return JSON.stringify([bytes, resize, window, scales, flip, precision, alpha, legend]);
+}
+
+/** Predicts one picture after the other; what fails is kept for the end. */
+class Batch {
+  readonly progress: Progress;
+  readonly failures: Failure[] = [];
+  private predicted = 0;
+  private kept = 0;
+  private networkMs = 0;
+  private toldSize = false;
+
+  constructor(
+    private readonly predictor: Predictor,
+    private readonly model: Model,
+    private readonly write: Writer,
+    private readonly flags: PredictFlags,
+    private readonly total: number,
+  ) {
+    this.progress = new Progress('images', total);
   }
-}
 
-/** The pictures given, or those of a data set's split. */
-async function inputsOf(given: readonly string[], { data, split }: PredictFlags): Promise<Input[]> {
-  if (data === undefined) {
-    if (given.length > 0) return given.flatMap(findInputs);
-    throw new UserError('give pictures or folders to predict, or a data set with --data', 2);
+  fail(failure: Failure): void {
+    this.failures.push(failure);
+    this.tell(failure);
   }
-  if (given.length > 0) throw new UserError(`${given[0]}: give either pictures or --data, not both`, 2);
-  const dataset = await openDataset(data, { split });
-  return dataset.samples(split, { lenient: true }).map(({ image, id }) => ({ file: image, name: id }));
-}
 
-/** @throws UserError where nothing is there, or a folder holds no picture. */
-function findInputs(given: string): Input[] {
-  if (isFile(given)) return [{ file: given, name: stem(path.basename(given)) }];
-  if (!isFolder(given)) throw new UserError(`${given}: no such picture or folder`);
-  const found: Input[] = [];
-  const walk = (folder: string, below: string): void => {
-    for (const name of listNames(folder, 'files').filter(isImageName)) {
-      found.push({ file: path.join(folder, name), name: path.join(below, stem(name)) });
-    }
-    for (const name of listNames(folder, 'folders')) walk(path.join(folder, name), path.join(below, name));
-  };
-  walk(given, '');
-  if (found.length === 0)
-    throw new UserError(`${given}: holds no picture (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF)`);
-  return found;
-}
-
-interface Writer {
-  /** @returns what was written, for `--json`. */
-  add(input: Input, image: RgbImage, labels: LabelImage): Promise<object>;
-  finish?(): Promise<unknown>;
-  abort?(): Promise<void>;
-}
-
-function pngWriter({ out, alpha }: PredictFlags, inputs: readonly Input[], model: Model): Writer {
-  const outputs = outputFiles(out, inputs);
-  const colours = model.info.classes.colours as [number, number, number][];
-  return {
-    async add(input, image, labels) {
-      const files = outputs.get(input.file)!;
-      // The two small ones together, then the large one: as fast on two cores, and less memory at a time.
-      await Promise.all([writeLabelPng(files.labels, labels), writeColourPng(files.colour, labels, colours)]);
-      await writeOverlayPng(files.overlay, image, labels, colours, alpha);
-      return files;
-    },
-  };
-}
-
-/** Output files per input file. Names that two inputs share get the input's ending: `photo.jpg`, `photo.png`. */
-function outputFiles(out: string, inputs: readonly Input[]): Map<string, Outputs> {
-  const inputFiles = new Set(inputs.map(({ file }) => path.resolve(file)));
-  const counts = new Map<string, number>();
-  for (const { name } of inputs) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const taken = new Map<string, string>();
-  const outputs = new Map<string, Outputs>();
-  for (const { file, name } of inputs) {
-    if (outputs.has(file)) continue;
-    const unique = counts.get(name)! > 1 ? name + path.extname(file).replace('.', '_') : name;
-    const files = Object.fromEntries(
-      kinds.map((kind) => [kind, path.join(out, `${unique}_${kind}.png`)]),
-    ) as Outputs;
-    for (const target of Object.values(files)) {
-      if (inputFiles.has(path.resolve(target))) {
-        throw new UserError(`${target}: is an input and would be overwritten; choose another --out`);
+  /** @throws only what would meet every other picture too: a full disk, a lost GPU. */
+  async add(input: Input): Promise<void> {
+    const { write } = this;
+    try {
+      const before = await write.done?.(input);
+      if (before) {
+        this.kept++;
+        this.tell({ image: input.file, kept: true, ...before });
+      } else {
+        const { labels, ...result } = await this.predict(input);
+        this.predicted++;
+        this.tell({ image: input.file, ...result, ...labels });
       }
-      const other = taken.get(target);
-      if (other)
-        throw new UserError(
-          `${file}: has the same name as ${other}; predict them into different --out folders`,
-        );
-      taken.set(target, file);
+    } catch (error) {
+      if (!(error instanceof UserError) || endsAll(error)) throw error;
+      this.fail({ image: input.file, error: withFlags(withoutName(error.message, input.file)) });
     }
-    outputs.set(file, files);
+    // The one picture that failed is told by its error alone.
+    if (this.total === 1 && this.failures.length === 1) return;
+    this.progress.update(this.predicted + this.kept + this.failures.length, path.basename(input.file));
   }
-  return outputs;
+
+  private async predict(input: Input) {
+    const { predictor, flags, model } = this;
+    const size = await readImageSize(input.file);
+    const options = fittedOptions(flags, model.info, size);
+    if (options.resize && !flags.resize && !this.toldSize) {
+      this.toldSize = true;
+      const [shown, trained] = [options.resize, model.info.trained.image!].map((pair) => pair.join('×'));
+      this.progress.log(
+        `note: ${path.basename(input.file)} is ${size.height}×${size.width}, and the model was trained on ${trained}: such pictures are shown to it smaller (this one at ${shown}), labels come at their own size; --resize own does not`,
+      );
+    }
+    // Before anything is decoded: a header alone must not ask for gigabytes. Besides: the picture as decoded and as
+    // blended, and its labels.
+    const part = largestPart(options, size);
+    predictor.check(part, part.output, 10 * size.height * size.width);
+    const image = await readImage(input.file);
+    const start = performance.now();
+    const labels: LabelImage = await predictLabels(predictor, image, options);
+    const ms = performance.now() - start;
+    this.networkMs += ms;
+    const { height, width } = image;
+    const shown = options.resize ? { shownAt: options.resize } : {};
+    return { height, width, ...shown, ms, labels: await this.write.add(input, image, labels) };
+  }
+
+  private tell(result: object): void {
+    if (this.flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  }
+
+  /** @throws UserError where pictures failed: the one that did, or how many, after a list. */
+  report(): void {
+    const { failures, predicted, kept, flags } = this;
+    const place = flags.submission ?? flags.out;
+    if (!flags.json && predicted + kept > 0 && !(flags.submission && failures.length > 0)) {
+      const before = kept > 0 ? `${predicted > 0 ? ', ' : ''}${kept} done before` : '';
+      const now =
+        predicted > 0 ? `${predicted} images (${formatRate((1000 * predicted) / this.networkMs)})` : '';
+      process.stdout.write(`${now}${before}: ${place}\n`);
+    }
+    if (failures.length === 0) return;
+    const total = predicted + kept + failures.length;
+    const [{ image, error }] = failures;
+    if (total === 1) throw new UserError(`${image}: ${error}`);
+    for (const failure of failures) process.stderr.write(`${failure.image}: ${failure.error}\n`);
+    const zip = flags.submission ? `; ${flags.submission} was not written, as it would not be whole` : '';
+    throw new UserError(`${failures.length} of ${total} pictures failed, listed above${zip}`);
+  }
 }
 
-/** Names and classes are checked before anything runs. */
-function submissionWriter(file: string, inputs: readonly Input[], { info }: Model): Writer {
-  if (info.classes.names.join() !== cityscapesClasses.names.join()) {
-    throw new UserError(
-      `--submission ${file}: the model has ${info.classes.names.length} ${info.classes.name} classes, the server scores the ${cityscapesClasses.names.length} of Cityscapes; use a model trained on Cityscapes`,
-    );
-  }
-  const id = ({ name }: Input): string => path.basename(name).replace(/_leftImg8bit$/, '');
-  for (const input of inputs) submissionName(id(input));
-  const zip = new SubmissionZip(file);
-  return {
-    async add(input, _image, labels) {
-      await zip.add(id(input), labels);
-      return { entry: submissionName(id(input)) };
-    },
-    finish: () => zip.finish(),
-    abort: () => zip.abort(),
-  };
-}
+/** Failures that every other picture would meet too. */
+const endsAll = (error: UserError): boolean =>
+  error instanceof DeviceError ||
+  error.exitCode === 2 ||
+  ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(
+    (error.cause as NodeJS.ErrnoException | undefined)?.code ?? '',
+  );
+
+/** Messages of readers begin with the file, those of the network do not. */
+const withoutName = (message: string, file: string): string =>
+  message.startsWith(`${file}: `) ? message.slice(file.length + 2) : message;

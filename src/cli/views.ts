@@ -1,11 +1,16 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { fittingSize } from '../eval/fitting.js';
 import type { PredictOptions } from '../eval/predict.js';
+import type { ModelInfo } from '../model/file.js';
 import type { PixelSize } from './options.js';
 import { pixelSize, real } from './options.js';
 
+/** `--resize own`: images at their own size, whatever the model was trained on. */
+export const ownSize = 'own';
+
 /** Flags that decide how an image is shown to the network. */
 export interface ViewFlags {
-  readonly resize?: PixelSize;
+  readonly resize?: PixelSize | typeof ownSize;
   readonly window?: PixelSize;
   readonly scales?: readonly number[];
   readonly flip?: boolean;
@@ -23,8 +28,12 @@ function scaleList(text: string): number[] {
   return parts.map(zoom);
 }
 
-export const viewOptions = (): Option[] => [
-  new Option('--resize <HxW>', 'resize images to this before, and labels back after').argParser(pixelSize),
+/** @param word that `--resize` takes besides a size. */
+export const viewOptions = (word?: typeof ownSize): Option[] => [
+  new Option(
+    word ? '--resize <HxW|own>' : '--resize <HxW>',
+    `resize images to this before, and labels back after${word ? ' (default: as the model was trained)' : ''}`,
+  ).argParser((text) => (word !== undefined && text === word ? word : pixelSize(text))),
   new Option('--window <HxW>', 'cut larger images into overlapping windows of this size').argParser(
     pixelSize,
   ),
@@ -35,5 +44,16 @@ export const viewOptions = (): Option[] => [
 /** The flags as options of the library. */
 export function predictOptions({ resize, window, scales, flip }: ViewFlags): PredictOptions {
   const pair = (size: PixelSize | undefined) => size && ([size.height, size.width] as const);
-  return { resize: pair(resize), window: pair(window), scales, flip };
+  return { resize: resize === ownSize ? undefined : pair(resize), window: pair(window), scales, flip };
+}
+
+/** The same for one image: without `--resize` or `--window`, at the size that suits the model. */
+export function fittedOptions(
+  flags: ViewFlags,
+  info: Pick<ModelInfo, 'trained'>,
+  image: { readonly height: number; readonly width: number },
+): PredictOptions {
+  const options = predictOptions(flags);
+  if (flags.resize || flags.window) return options;
+  return { ...options, resize: fittingSize(info, image) };
 }

@@ -56,6 +56,22 @@ export async function predictLabels(
   return { height, width, data: fuseViews(views, height, width) };
 }
 
+/** The largest part of an image that the network sees at once with these options, and what is read from it. */
+export function largestPart(
+  { resize, scales = [1], flip = false, window }: PredictOptions,
+  image: { readonly height: number; readonly width: number },
+): { height: number; width: number; output: 'labels' | 'logits' } {
+  const [height, width] = resize ?? [image.height, image.width];
+  const zoom = Math.max(...scales);
+  const whole = !window || (height <= window[0] && width <= window[1]);
+  const plain = whole && !flip && scales.length === 1 && zoom === 1;
+  return {
+    height: Math.min(Math.round(height * zoom), window?.[0] ?? Number.POSITIVE_INFINITY),
+    width: Math.min(Math.round(width * zoom), window?.[1] ?? Number.POSITIVE_INFINITY),
+    output: plain ? 'labels' : 'logits',
+  };
+}
+
 /** @throws UserError naming the option that is out of range. */
 export function checkPredictOptions({ scales, window, resize }: PredictOptions): void {
   if (scales && (scales.length === 0 || !scales.every((scale) => scale >= 0.1 && scale <= 4))) {

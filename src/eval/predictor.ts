@@ -3,6 +3,7 @@ import { checkPicture } from '../backends/memory.js';
 import type { Precision } from '../compile.js';
 import { compileInference } from '../compile.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
+import type { Plan } from '../graph/planned.js';
 import { modelSlots } from '../model/model.js';
 import type { Network } from '../nets/network.js';
 
@@ -26,6 +27,16 @@ export interface CoarseLogits {
 
 type Output = 'labels' | 'logits';
 
+interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+const keyOf = ({ height, width }: Size, output: Output): string => `${height}×${width} ${output}`;
+
+/** Plans kept that were only looked at, so that an image is planned once to check it and to run it. */
+const mostPlans = 8;
+
 /**
  * Runs a network on images of any size from 32×32, one at a time. Keeps the executors of the sizes used last, so
  * images of few different sizes cost no new memory. Calls may overlap; they run in turn.
@@ -33,6 +44,7 @@ type Output = 'labels' | 'logits';
 export class Predictor {
   /** Insertion order is order of use: the first is the one to go. */
   private readonly executors = new Map<string, Executor>();
+  private readonly plans = new Map<string, Plan>();
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -68,6 +80,35 @@ export class Predictor {
     });
   }
 
+  /** The plan for images of a size, made once; nothing is allocated. @throws UserError below 32×32. */
+  plan(size: Size, output: Output = 'labels'): Plan {
+    const key = keyOf(size, output);
+    const known = this.executors.get(key)?.plan ?? this.plans.get(key);
+    if (known) return known;
+    const { backend, precision } = this.options;
+    const { height, width } = size;
+    const plan = compileInference(this.network, {
+      ...{ batch: 1, height, width, output, precision },
+      scratchBytes: backend.scratchBytes,
+    });
+    this.plans.set(key, plan);
+    if (this.plans.size > mostPlans) this.plans.delete(this.plans.keys().next().value!);
+    return plan;
+  }
+
+  /**
+   * Checks that images of a size fit into memory, before anything is allocated or decoded for them.
+   * @param besides bytes that the caller needs too.
+   * @throws UserError that names a window that fits.
+   */
+  check(size: Size, output: Output = 'labels', besides = 0): void {
+    if (this.executors.has(keyOf(size, output))) return;
+    const bytesOf = (height: number, width: number) =>
+      besides + this.plan({ height, width }, 'logits').arenaBytes;
+    const needed = besides + this.plan(size, output).arenaBytes;
+    checkPicture(size, needed, bytesOf, this.options.backend.usableBytes());
+  }
+
   /** Bytes allocated now. */
   get allocatedBytes(): number {
     return [...this.executors.values()].reduce((sum, executor) => sum + executor.allocatedBytes, 0);
@@ -85,22 +126,17 @@ export class Predictor {
     return executor.read(slot);
   }
 
-  private async executor({ height, width }: RgbImage, output: Output): Promise<Executor> {
-    const key = `${height}×${width} ${output}`;
+  private async executor(size: Size, output: Output): Promise<Executor> {
+    const key = keyOf(size, output);
     let executor = this.executors.get(key);
     if (executor) this.executors.delete(key);
     else {
-      const { backend, threads, precision, sizes = 2 } = this.options;
-      const planFor = (height: number, width: number) =>
-        compileInference(this.network, {
-          ...{ batch: 1, height, width, output, precision },
-          scratchBytes: backend.scratchBytes,
-        });
-      const plan = planFor(height, width);
-      const bytesOf = (height: number, width: number) => planFor(height, width).arenaBytes;
-      checkPicture({ height, width }, plan.arenaBytes, bytesOf, backend.usableBytes());
+      this.check(size, output);
+      const plan = this.plan(size, output);
+      const { backend, threads, sizes = 2 } = this.options;
       await this.shrinkTo(sizes - 1);
       executor = await backend.prepare(plan, { threads });
+      this.plans.delete(key);
       await this.load(executor);
     }
     this.executors.set(key, executor);

@@ -28,6 +28,8 @@ const trainedSchema = z.object({
   step: z.number().int().min(0),
   /** Of the validation split, where it has been computed. */
   miou: score.optional(),
+  /** Height and width of a whole image as training saw it, before crops: how large objects were. */
+  image: z.tuple([z.number().int().min(1), z.number().int().min(1)]).optional(),
 });
 /** What is known about a model besides its weights. */
 export interface ModelInfo {

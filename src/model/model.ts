@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { compileInference } from '../compile.js';
+import { isFile } from '../data/files.js';
 import { UserError } from '../errors.js';
 import type { Plan, Slot } from '../graph/planned.js';
 import type { NetworkKind } from '../nets/define.js';
@@ -12,6 +13,9 @@ import { readModel } from './file.js';
 export const shippedModel = fileURLToPath(
   new URL('../../../models/vnet-camvid.safetensors', import.meta.url),
 );
+
+/** What that model is called where the path of a model is expected. */
+export const shippedName = 'camvid';
 
 /** A network with its weights and what they were trained for. */
 export interface Model {
@@ -27,11 +31,13 @@ export interface ModelOptions {
 }
 
 /**
- * Loads a model written by training (`best`, `last`, or an exported one).
+ * Loads a model written by training (`best`, `last`, or an exported one); `camvid`, where no such file exists, is the
+ * one that comes with the package.
  * @throws UserError, one line naming the file: missing, damaged, foreign, or weights that do not fit the network.
  */
 export async function loadModel(file: string, options: ModelOptions = {}): Promise<Model> {
-  return modelOf(await readModel(file), file, options);
+  const path = file === shippedName && !isFile(file) ? shippedModel : file;
+  return modelOf(await readModel(path), path, options);
 }
 
 /** Rebuilds the network of a file and checks that every tensor is there in its shape. */

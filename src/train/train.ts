@@ -108,7 +108,8 @@ async function trainLocked(
       backend.usableBytes(),
     );
     const left = usableMemory() - plan.arenaBytes - processBytes;
-    cache.budget = cacheBudget(config, await loader.storedSize(), left);
+    const stored = await loader.storedSize();
+    cache.budget = cacheBudget(config, stored, left);
     validation = await Validation.open(dataset, network, config, { backend, signal, onEvent, cache });
     engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }), {
       kind: config.optimizer,
@@ -160,6 +161,10 @@ async function trainLocked(
           network: { name: network.name, config: { ...network.config } },
           classes: classesOf(dataset.classes),
         },
+        image:
+          config.size !== 'full' && 'resize' in config.size
+            ? config.size.resize
+            : [stored.height, stored.width],
         recipe,
         signal,
         onEvent,

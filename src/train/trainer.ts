@@ -53,6 +53,8 @@ export interface TrainerOptions {
   /** Steps a line of metrics. */
   readonly logEvery: number;
   readonly info: Omit<ModelInfo, 'trained'>;
+  /** See `ModelInfo.trained.image`. */
+  readonly image?: readonly [height: number, width: number];
   readonly recipe: Readonly<Record<string, unknown>>;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;
@@ -299,7 +301,13 @@ export class Trainer {
   private info(miou?: number): ModelInfo {
     const { epoch, step, stepInEpoch } = this.progress;
     const done = stepInEpoch === this.stepsPerEpoch ? epoch + 1 : epoch;
-    return { ...this.options.info, trained: { epoch: done, step, ...(miou === undefined ? {} : { miou }) } };
+    const { info, image } = this.options;
+    const trained = {
+      ...{ epoch: done, step },
+      ...(miou === undefined ? {} : { miou }),
+      ...(image ? { image: [...image] as [number, number] } : {}),
+    };
+    return { ...info, trained };
   }
 
   /** @param ids of the images of each batch. */

@@ -140,7 +140,13 @@ test('predict: files and folders, at their own size, names from the input, input
   const args = ['predict', '--model', at('run'), '--threads', '1', '--out', at('out')];
   const { code, stdout, stderr } = await vnet([...args, at('photos'), at('b.png'), '--json']);
   assert.equal(code, 0, stderr);
-  assert.equal(JSON.parse(stdout).length, 2);
+  assert.equal(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)).length,
+    2,
+  );
   for (const name of [path.join('inner', 'a'), 'b']) {
     const labels = await readLabels(at('out', `${name}_labels.png`));
     assert.deepEqual([labels.height, labels.width], [41, 77]);

@@ -9,6 +9,7 @@ import { readImage, readLabels } from '../../src/data/image.js';
 import { evaluate } from '../../src/eval/evaluate.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel, shippedModel } from '../../src/model/model.js';
+import { predict } from '../../src/predict.js';
 import { temporaryFolder, vnet } from '../cli/vnet.js';
 import { testData } from '../interop/data.js';
 
@@ -85,11 +86,13 @@ test('predict needs no --model, and training starts from it with other classes',
   const samples = (await openDataset(at('scenes'))).samples('val');
   const predicted = await vnet(['predict', samples[0].image, '--out', at('out'), '--threads', '1', '--json']);
   assert.equal(predicted.code, 0, predicted.stderr);
-  const [{ labels }] = JSON.parse(predicted.stdout) as { labels: string }[];
+  const { labels } = JSON.parse(predicted.stdout) as { labels: string };
   const photo = await readImage(samples[0].image);
   const { data, width, height } = await readLabels(labels);
   assert.deepEqual([width, height], [photo.width, photo.height]);
   assert.ok(data.every((id) => id < 11));
+  // And so does the library, by the same name.
+  assert.deepEqual((await predict('camvid', samples[0].image, { threads: 1 })).data, data);
 
   const trained = await vnet([
     ...['train', '--data', at('scenes'), '--out', at('tuned'), '--init', 'camvid', '--epochs', '1'],
