@@ -1,20 +1,36 @@
-// Runs the compiled tests: `node scripts/test.mjs [FILTER…]`, where a filter is part of a path (`graph`, `wasm`).
+// Runs the compiled tests whose path contains one of the given names: `npm test -- graph/plan`.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { Command } from 'commander';
 
-const all = readdirSync('build/test', { recursive: true })
-  .map((file) => `build/test/${file}`)
-  .filter((file) => file.endsWith('.test.js'))
-  .sort();
-const filters = process.argv.slice(2);
-const files = filters.length === 0 ? all : all.filter((file) => filters.some((part) => file.includes(part)));
-if (files.length === 0) {
-  console.error(`no test matches ${filters.join(' ')}`);
-  process.exit(1);
+const command = new Command('test')
+  .description(
+    'Runs the tests of the files whose path under test/ contains NAME; without one, all of them.\n' +
+      '`npm test` builds first, and lints too where all of them run.',
+  )
+  .argument('[name...]', 'part of a path, such as graph, graph/plan or wasm')
+  .option('-t, --only <text>', 'only the tests whose own name contains this')
+  .option('--build', 'compile first what has changed')
+  .addHelpText('after', "\nExamples:\n  npm test -- graph/plan\n  npm test -- cli/usage -t 'unknown flag'")
+  .parse();
+const names = command.args;
+const { only, build } = command.opts();
+
+function run(program, ...args) {
+  const { status } = spawnSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32' });
+  if (status !== 0) process.exit(status ?? 1);
 }
-const { status } = spawnSync(
-  process.execPath,
-  ['--test', '--test-reporter=spec', '--test-concurrency=2', ...files],
-  { stdio: 'inherit' },
-);
-process.exit(status ?? 1);
+
+if (build) {
+  if (names.length === 0) run('npm', 'run', '--silent', 'lint');
+  run('npm', 'run', '--silent', 'build');
+}
+const files = readdirSync('build/test', { recursive: true })
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => file.endsWith('.test.js'))
+  .filter((file) => names.length === 0 || names.some((part) => file.includes(part)))
+  .map((file) => `build/test/${file}`)
+  .sort();
+if (files.length === 0) command.error(`error: no test file has ${names.join(' or ')} in its path`);
+const pattern = only ? [`--test-name-pattern=${only.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`] : [];
+run(process.execPath, '--test', '--test-reporter=spec', '--test-concurrency=2', ...pattern, ...files);

@@ -1,4 +1,3 @@
-import type { TransferListItem } from 'node:worker_threads';
 import type { Augmentation, Pair, SizePolicy } from './augment/augmentation.js';
 import { degradeInPlace } from './augment/degrade.js';
 import { type Mix, mixInPlace } from './augment/mix.js';
@@ -104,7 +103,7 @@ function run(task: Task): Promise<ResultOf<Task>> {
 }
 
 /** The buffers of a result that can move to another thread instead of being copied. */
-export function transferable(result: ResultOf<Task>): TransferListItem[] {
+export function transferable(result: ResultOf<Task>): ArrayBuffer[] {
   if (!('own' in result) || !(result.own instanceof Object)) return [];
   const { image, labels } = (result as Loaded).own!;
   return [image.buffer, labels.buffer].filter(

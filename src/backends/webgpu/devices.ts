@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" />
+/// <reference types="@webgpu/types" preserve="true" />
 import { UserError } from '../../errors.js';
 
 /** Where adapters come from: `navigator.gpu` in a browser, Dawn in Node. The preferred one first. */

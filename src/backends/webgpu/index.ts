@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" />
+/// <reference types="@webgpu/types" preserve="true" />
 import type { Plan } from '../../graph/planned.js';
 import type { Backend } from '../backend.js';
 import { Gpu } from './device.js';

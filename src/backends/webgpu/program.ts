@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" />
+/// <reference types="@webgpu/types" preserve="true" />
 import { UserError } from '../../errors.js';
 import type { Call, Plan, TensorRef } from '../../graph/planned.js';
 import { formatShape } from '../../ir/value.js';

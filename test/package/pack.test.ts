@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { writeRgbPng } from '../../src/data/image.js';
+import { predict, readLabels, renderScene, shippedModel } from '../../src/index.js';
+
+/**
+ * The package as it is installed: packed by npm, unpacked into an empty folder beside nothing but the packages that it
+ * declares. With VNET_TEST_REGISTRY=1 npm itself installs it, with everything from the registry.
+ */
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'vnet-package-'));
+const installed = path.join(folder, 'node_modules/vnet-segmentation');
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+const exec = promisify(execFile);
+
+interface Run {
+  readonly code: number;
+  readonly output: string;
+}
+/** Runs a program in the folder. */
+const run = (program: string, ...args: string[]): Promise<Run> =>
+  exec(program, args, { cwd: folder, maxBuffer: 2 ** 26 }).then(
+    ({ stdout }) => ({ code: 0, output: stdout }),
+    (error: { code: number; stdout: string; stderr: string }) => ({
+      code: error.code,
+      output: error.stdout + error.stderr,
+    }),
+  );
+const write = (name: string, text: string) => writeFileSync(path.join(folder, name), text);
+
+let files: readonly string[] = [];
+
+before(async () => {
+  const { stdout } = await exec(npm, ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
+    cwd: root,
+    maxBuffer: 2 ** 26,
+  });
+  const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
+  files = packed.files.map((file) => file.path);
+  write('package.json', '{ "type": "module", "private": true }');
+  if (process.env.VNET_TEST_REGISTRY) {
+    const { code, output } = await run(npm, 'install', '--no-audit', '--no-fund', packed.filename);
+    assert.equal(code, 0, output);
+    return;
+  }
+  mkdirSync(installed, { recursive: true });
+  await exec('tar', ['-xzf', path.join(folder, packed.filename), '-C', installed, '--strip-components=1']);
+  const { dependencies } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of Object.keys(dependencies)) {
+    const link = path.join(folder, 'node_modules', name);
+    mkdirSync(path.dirname(link), { recursive: true });
+    symlinkSync(path.join(root, 'node_modules', name), link, 'junction');
+  }
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the packed file holds what is needed, and nothing that is not', () => {
+  const needed = ['LICENSE', 'README.md', 'bin/vnet.js', 'models/vnet-camvid.safetensors', 'package.json'];
+  const builds = ['build/wasm/plain.wasm', 'build/wasm/relaxed.wasm'];
+  for (const file of [...needed, ...builds]) assert.ok(files.includes(file), `${file} is not packed`);
+  const sources = files.filter((file) => /^build\/src\/.*\.js$/.test(file));
+  assert.ok(sources.length > 200, `only ${sources.length} modules`);
+  for (const file of files) {
+    assert.match(file, /^(bin|build\/src|build\/wasm|models)\/|^(LICENSE|README\.md|package\.json)$/);
+  }
+});
+
+test('every source map carries its sources', () => {
+  const maps = files.filter((file) => file.endsWith('.map'));
+  for (const file of maps) {
+    const map = JSON.parse(readFileSync(path.join(installed, file), 'utf8')) as {
+      sources: string[];
+      sourcesContent?: (string | null)[];
+    };
+    assert.equal(map.sourcesContent?.length, map.sources.length, file);
+    assert.ok(
+      map.sourcesContent?.every((text) => typeof text === 'string'),
+      file,
+    );
+  }
+  for (const file of files.filter((name) => name.endsWith('.js'))) {
+    const at = /^\/\/# sourceMappingURL=(.*)$/m.exec(readFileSync(path.join(installed, file), 'utf8'))?.[1];
+    if (at)
+      assert.ok(maps.includes(path.posix.join(path.posix.dirname(file), at)), `${file}: ${at} is missing`);
+  }
+});
+
+test('types compile in an empty project, strict, its libraries checked too', async (t) => {
+  write(
+    'index.ts',
+    `import { compile, loadModel, predictLabels, vnet, type Executor, type Plan } from 'vnet-segmentation';
+export const net = vnet({ classes: 19 });
+export const start = (): Promise<Executor> => compile(net, { mode: 'infer', batch: 1, height: 64, width: 64 });
+export const calls = (plan: Plan): number => plan.calls.length;
+// @ts-expect-error -- sizes are numbers
+export const wrong = () => compile(net, { mode: 'infer', batch: 1, height: '64', width: 64 });
+export { loadModel, predictLabels };
+`,
+  );
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+  const check = (...args: string[]) => run(process.execPath, tsc, '--noEmit', '--strict', ...args);
+  for (const [module, resolution] of [
+    ['node16', 'node16'],
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ]) {
+    await t.test(resolution, async () => {
+      const { code, output } = await check('--module', module, '--moduleResolution', resolution, 'index.ts');
+      assert.equal(code, 0, output);
+    });
+  }
+  await t.test('CommonJS is told what to do', async () => {
+    write('old.cts', "import { vnet } from 'vnet-segmentation';\nvnet({ classes: 2 });\n");
+    const required = await check('--module', 'node16', '--skipLibCheck', 'old.cts');
+    assert.notEqual(required.code, 0);
+    assert.match(required.output, /ECMAScript module.*dynamic 'import\(/s);
+    write('old.ts', "import { vnet } from 'vnet-segmentation';\nvnet({ classes: 2 });\n");
+    const classic = await check(
+      '--module',
+      'commonjs',
+      '--moduleResolution',
+      'node10',
+      '--skipLibCheck',
+      'old.ts',
+    );
+    assert.notEqual(classic.code, 0);
+    assert.match(classic.output, /updating to 'node16', 'nodenext', or 'bundler'/);
+  });
+});
+
+test('it segments a picture, as a library and as a command', async () => {
+  const { image } = renderScene(5, 0, 96, 128);
+  const expected = await predict(shippedModel, image, { device: 'wasm' });
+  await writeRgbPng(path.join(folder, 'scene.png'), image);
+  write(
+    'use.js',
+    `import { predict, shippedModel } from 'vnet-segmentation';
+const { width, height, data } = await predict(shippedModel, 'scene.png', { device: 'wasm' });
+console.log(JSON.stringify({ width, height, data: [...data] }));
+`,
+  );
+  const library = await run(process.execPath, 'use.js');
+  assert.equal(library.code, 0, library.output);
+  assert.deepEqual(JSON.parse(library.output), { ...expected, data: [...expected.data] });
+
+  const vnet = path.join(installed, 'bin/vnet.js');
+  const command = await run(process.execPath, vnet, 'predict', 'scene.png', '--device', 'wasm', '--json');
+  assert.equal(command.code, 0, command.output);
+  const labels = await readLabels(path.join(folder, 'predictions/scene_labels.png'));
+  assert.deepEqual([...labels.data], [...expected.data]);
+});
