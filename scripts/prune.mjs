@@ -10,14 +10,14 @@ new Command('prune')
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const compiled = /\.(?:js|d\.ts)(?:\.map)?$/;
+const isSource = (name) => /(?<!\.d)\.tsx?$/.test(name);
 for (const part of ['src', 'test', 'bench']) {
   const built = `${root}build/${part}`;
   if (!statSync(built, { throwIfNoEntry: false })) continue;
-  const sources = new Set(
-    readdirSync(`${root}${part}`, { recursive: true }).map((name) => name.replace(/\.tsx?$/, '')),
+  const sources = readdirSync(`${root}${part}`, { recursive: true }).filter(isSource);
+  const stems = new Set(sources.map((name) => name.replace(/\.tsx?$/, '')));
+  const outdated = readdirSync(built, { recursive: true }).filter(
+    (name) => compiled.test(name) && !stems.has(name.replace(compiled, '')),
   );
-  for (const name of readdirSync(built, { recursive: true })) {
-    const source = name.replace(compiled, '');
-    if (!sources.has(source)) rmSync(`${built}/${name}`, { recursive: true, force: true });
-  }
+  for (const name of outdated) rmSync(`${built}/${name}`);
 }

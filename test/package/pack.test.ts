@@ -113,7 +113,8 @@ export { loadModel, predictLabels };
     ['esnext', 'bundler'],
   ]) {
     await t.test(resolution, async () => {
-      const { code, output } = await check('--module', module, '--moduleResolution', resolution, 'index.ts');
+      const modules = ['--module', module, '--moduleResolution', resolution, '--target', 'es2022'];
+      const { code, output } = await check(...modules, 'index.ts');
       assert.equal(code, 0, output);
     });
   }
