@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),
   predict: async () => (await import('./predict.js')).predictCommand(),
+  serve: async () => (await import('./serve.js')).serveCommand(),
   plan: async () => (await import('./plan.js')).planCommand(),
   bench: async () => (await import('./bench.js')).benchCommand(),
   study: async () => (await import('./study.js')).studyCommand(),
@@ -26,7 +27,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 /** Version from the package file, which lies above both `src/cli` and `build/src/cli`. */
-function version(): string {
+export function version(): string {
   const file = new URL('../../../package.json', import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

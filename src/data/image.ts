@@ -36,7 +36,11 @@ const maxPixels = 1 << 28;
  * @throws UserError naming the file where it is missing, empty, truncated or no picture.
  */
 export async function readImage(file: string, into?: RgbImage): Promise<RgbImage> {
-  const bytes = await readBytes(file);
+  return decodeImage(await readBytes(file), file, into);
+}
+
+/** Decodes the bytes of a picture as {@link readImage} does; `file` is what messages name. */
+export async function decodeImage(bytes: Buffer, file: string, into?: RgbImage): Promise<RgbImage> {
   const plain = await decodePlainPng(bytes, 3, into);
   if (plain) return plain;
   const sharp = await loadSharp();
@@ -59,7 +63,11 @@ export async function readImage(file: string, into?: RgbImage): Promise<RgbImage
  * @throws UserError naming the file where it is missing, empty or no picture.
  */
 export async function readImageSize(file: string): Promise<{ height: number; width: number }> {
-  const bytes = await readBytes(file);
+  return imageSize(await readBytes(file), file);
+}
+
+/** The size of a picture in memory as {@link readImageSize} tells it; `file` is what messages name. */
+export async function imageSize(bytes: Buffer, file: string): Promise<{ height: number; width: number }> {
   const plain = plainPngSize(bytes);
   if (plain) return plain;
   const sharp = await loadSharp();

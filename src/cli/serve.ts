@@ -1,0 +1,166 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../errors.js';
+import { formatBytes } from '../report/format.js';
+import type { ServerSettings } from '../server/settings.js';
+import { defaultLimits } from '../server/settings.js';
+import { usableMemory } from '../train/memory.js';
+import type { DeviceFlags, PrecisionFlags } from './device.js';
+import { deviceOptions, openBackend, precisionOption } from './device.js';
+import { real, threadsOption, whole } from './options.js';
+import { version } from './program.js';
+
+interface ServeFlags extends DeviceFlags, PrecisionFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly models?: string;
+  readonly threads: number;
+  readonly token?: string;
+  readonly cors: readonly string[];
+  readonly maxBytes: number;
+  readonly maxPixels: number;
+  readonly maxWaiting: number;
+  readonly memory?: number;
+  readonly timeout: number;
+  readonly grace: number;
+  readonly log: ServerSettings['logLevel'];
+}
+
+const mebibyte = 2 ** 20;
+/** The page, where it has been built. */
+const site = fileURLToPath(new URL('../../site', import.meta.url));
+
+/** `512M`, `2G`, or bytes. */
+function bytes(text: string): number {
+  const found = /^(\d+(?:\.\d+)?)([kmg]?)b?$/i.exec(text.trim());
+  const unit = { '': 1, k: 2 ** 10, m: mebibyte, g: 2 ** 30 }[found?.[2].toLowerCase() ?? ''];
+  const value = found && unit ? Math.round(Number(found[1]) * unit) : Number.NaN;
+  if (value >= 1 && value <= Number.MAX_SAFE_INTEGER) return value;
+  throw new InvalidArgumentError('Expected a size such as 512M or 2G.');
+}
+
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .summary('answer over HTTP, with a page for people')
+    .description(
+      'Serves models over HTTP: POST pictures to /v1/segment, tensors to /v2/models/NAME/infer (Open Inference Protocol ' +
+        'v2), health under /v2/health, Prometheus metrics under /metrics, the whole interface under /docs. Listens on this ' +
+        'machine only, unless --host says otherwise.',
+    )
+    .option('--host <address>', 'where to listen; 0.0.0.0 is every network of this machine', '127.0.0.1')
+    .addOption(new Option('--port <n>', '0: any free one').argParser(whole(0, 65535)).default(8080))
+    .option(
+      '--models <dir>',
+      'folder of models: NAME.safetensors, NAME/VERSION/*.safetensors, or run folders (default: the model that comes with vnet)',
+    )
+    .addOption(
+      new Option('--token <text>', 'clients must send it as Authorization: Bearer').env('VNET_TOKEN'),
+    )
+    .addOption(
+      new Option('--cors <origin>', 'pages of this origin may call; repeat for more')
+        .argParser((text, list: readonly string[] = []) => [...list, text])
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--max-bytes <size>', 'of one request')
+        .argParser(bytes)
+        .default(defaultLimits.bytes, `${defaultLimits.bytes / mebibyte}M`),
+    )
+    .addOption(
+      new Option('--max-pixels <n>', 'of one picture').argParser(whole(1024)).default(defaultLimits.pixels),
+    )
+    .addOption(
+      new Option('--max-waiting <n>', 'pictures that may wait; more are answered with 429')
+        .argParser(whole(1, 100_000))
+        .default(defaultLimits.waiting),
+    )
+    .addOption(
+      new Option(
+        '--memory <size>',
+        'for the arenas of all models and sizes (default: half of what is free)',
+      ).argParser(bytes),
+    )
+    .addOption(
+      new Option('--timeout <seconds>', 'from the first byte of a request to the start of its computation')
+        .argParser(real(0.1, 3600))
+        .default(defaultLimits.seconds),
+    )
+    .addOption(
+      new Option('--grace <seconds>', 'a stop waits so long for what runs')
+        .argParser(real(0, 3600))
+        .default(30),
+    )
+    .addOption(
+      new Option('--log <level>', 'JSON lines on stderr')
+        .choices(['debug', 'info', 'warn', 'error', 'silent'])
+        .default('info'),
+    )
+    .addOption(threadsOption());
+  for (const option of [...deviceOptions(), precisionOption()]) command.addOption(option);
+  return command
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  vnet serve\n' +
+        "  curl --data-binary @street.jpg -H 'Accept: image/jpeg' http://127.0.0.1:8080/v1/segment -o overlay.jpg\n" +
+        '  VNET_TOKEN=secret vnet serve --host 0.0.0.0 --models models/ --memory 2G',
+    )
+    .action(run);
+}
+
+async function run(flags: ServeFlags): Promise<void> {
+  const { startServer } = await loadServer();
+  const memory = flags.memory ?? Math.floor(usableMemory() / 2);
+  const server = await startServer(
+    {
+      host: flags.host,
+      port: flags.port,
+      models: flags.models,
+      backend: await openBackend(flags),
+      threads: flags.threads,
+      precision: flags.precision,
+      token: flags.token || undefined,
+      cors: flags.cors,
+      site: existsSync(site) ? site : undefined,
+      grace: flags.grace,
+      logLevel: flags.log,
+      limits: {
+        ...defaultLimits,
+        bytes: flags.maxBytes,
+        bodies: Math.max(defaultLimits.bodies, flags.maxBytes),
+        pixels: flags.maxPixels,
+        waiting: flags.maxWaiting,
+        seconds: flags.timeout,
+        memory,
+      },
+    },
+    version(),
+  );
+  process.stdout.write(
+    `${server.url} (interface: ${server.url}/docs; at most ${formatBytes(memory)} for models); Ctrl-C stops\n`,
+  );
+  await stopAsked();
+  process.stdout.write('finishing what runs; once more ends at once\n');
+  await server.stop();
+}
+
+/** What the server is made of is optional: an application that only segments does not install it. */
+async function loadServer(): Promise<typeof import('../server/index.js')> {
+  try {
+    return await import('../server/index.js');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    const missing = /package '([^']+)'/.exec(message)?.[1] ?? 'a package';
+    throw new UserError(
+      `vnet serve: the optional package '${missing}' is not installed; npm install ${missing}`,
+    );
+  }
+}
+
+/** Resolves at the first signal to end; the second ends the process as the system does. */
+const stopAsked = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+  });

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { serveStatic } from '@hono/node-server/serve-static';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { MiddlewareHandler } from 'hono';
+import { cors } from 'hono/cors';
+import { routePath } from 'hono/route';
+import { isLoopback, requireLoopbackName, requireToken } from './guards.js';
+import { Problem, problemOf } from './problem.js';
+import { inferenceRoutes } from './routes/inference.js';
+import { modelRoutes } from './routes/models.js';
+import { operationRoutes } from './routes/operations.js';
+import { segmentRoutes } from './routes/segment.js';
+import type { Context, Services } from './services.js';
+
+/** All routes of the server with what stands before them. */
+export function createApp(services: Services): OpenAPIHono<Context> {
+  const { settings, log } = services;
+  const app = new OpenAPIHono<Context>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const [issue] = result.error.issues;
+      throw new Problem(400, `${issue.path.join('.')}: ${issue.message}`);
+    },
+  });
+  app.use(observe(services));
+  if (isLoopback(settings.host)) app.use(requireLoopbackName);
+  if (settings.cors.length > 0)
+    app.use(cors({ origin: [...settings.cors], exposeHeaders: ['x-request-id'] }));
+  if (settings.token !== undefined) {
+    for (const path of ['/v1/*', '/v2/models/*', '/v2/repository/*', '/metrics']) {
+      app.use(path, requireToken(settings.token));
+    }
+  }
+  app.use('/v1/*', refuseWhenStopping(services));
+  segmentRoutes(app, services);
+  modelRoutes(app, services);
+  inferenceRoutes(app, services);
+  operationRoutes(app, services);
+  if (settings.site !== undefined) {
+    app.use(isolate);
+    app.use(serveStatic({ root: settings.site }));
+  } else {
+    app.get('/', (c) => c.redirect('/docs'));
+  }
+  app.notFound((c) => c.json({ error: 'no such page; /docs tells what there is' }, 404));
+  app.onError((error, c) => {
+    const problem = problemOf(error);
+    if (!problem) {
+      log.error({ err: error, requestId: c.var.requestId }, 'a request failed');
+      return c.json({ error: `the server failed; its log tells more under ${c.var.requestId}` }, 500);
+    }
+    if (problem.retryAfter !== undefined) c.header('retry-after', String(problem.retryAfter));
+    if (problem.status === 401) c.header('www-authenticate', 'Bearer');
+    return c.json({ error: problem.message }, problem.status);
+  });
+  return app;
+}
+
+/** Gives each request its number and its time limit; writes what came of it to log and metrics. */
+const observe =
+  ({ log, metrics, settings }: Services): MiddlewareHandler<Context> =>
+  async (c, next) => {
+    const start = performance.now();
+    const given = c.req.header('x-request-id') ?? '';
+    const requestId = /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+    c.set('requestId', requestId);
+    const limit = AbortSignal.timeout(1000 * settings.limits.seconds);
+    c.set('signal', AbortSignal.any([limit, c.req.raw.signal]));
+    await next();
+    c.header('x-request-id', requestId);
+    c.header('x-content-type-options', 'nosniff');
+    const { status } = c.res;
+    const ms = performance.now() - start;
+    const route = routePath(c, -1);
+    metrics.request(route.includes('*') ? 'other' : route, status, ms);
+    const { method } = c.req;
+    log.info({ requestId, method, route, status, ms: Math.round(10 * ms) / 10 }, 'request');
+  };
+
+/** Requests over connections that were open before: new ones are not accepted any more. */
+const refuseWhenStopping =
+  ({ isReady }: Services): MiddlewareHandler<Context> =>
+  async (_c, next) => {
+    if (!isReady()) throw new Problem(503, 'the server is shutting down', 5);
+    await next();
+  };
+
+/** Pages may share memory between threads. */
+const isolate: MiddlewareHandler<Context> = async (c, next) => {
+  await next();
+  c.header('cross-origin-opener-policy', 'same-origin');
+  c.header('cross-origin-embedder-policy', 'require-corp');
+};

@@ -1,0 +1,65 @@
+import { Problem } from './problem.js';
+
+/** Bodies in memory, of all requests together. */
+export class Bodies {
+  private bytes = 0;
+
+  /** @param most of all together; `each`: of one. */
+  constructor(
+    private readonly most: number,
+    private readonly each: number,
+  ) {}
+
+  /** Bytes held now. */
+  get held(): number {
+    return this.bytes;
+  }
+
+  /**
+   * Reads a request's body and hands it to `use`, after which it no longer counts.
+   * @throws Problem 413 for more bytes than one may have, 503 where all together would be too many, 400 for none or for
+   * fewer bytes than announced.
+   */
+  async read<T>(request: Request, use: (body: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
+    const announced = Number(request.headers.get('content-length') ?? Number.NaN);
+    if (announced > this.each) throw this.tooLarge();
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    try {
+      const reader = request.body?.getReader();
+      for (;;) {
+        const part = (await reader?.read())?.value;
+        if (!part) break;
+        // Counted as bytes come, not as announced: announcing costs a client nothing.
+        length += part.length;
+        this.bytes += part.length;
+        if (length > this.each) throw this.tooLarge();
+        if (this.bytes > this.most) {
+          throw new Problem(503, 'too many bytes of other requests are in memory; try again later', 1);
+        }
+        parts.push(part);
+      }
+      if (length === 0) throw new Problem(400, 'the body is empty; expected the bytes of a picture');
+      if (announced > length)
+        throw new Problem(400, `the body ended after ${length} of ${announced} bytes; send it again`);
+      const body = new Uint8Array(length);
+      let at = 0;
+      for (const part of parts) {
+        body.set(part, at);
+        at += part.length;
+      }
+      return await use(body);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
+        throw new Problem(400, 'the connection ended within the body');
+      }
+      throw error;
+    } finally {
+      this.bytes -= length;
+    }
+  }
+
+  private tooLarge(): Problem {
+    return new Problem(413, `the body is larger than ${this.each} bytes; send a smaller picture`);
+  }
+}

@@ -1,0 +1,50 @@
+import type { Backend } from '../backends/backend.js';
+import type { Precision } from '../compile.js';
+
+/** How a server runs. Sizes in bytes and pixels, times in seconds. */
+export interface ServerSettings {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** A folder of models, see {@link Repository}; without it only the model that comes with the package. */
+  readonly models?: string;
+  readonly backend: Backend;
+  readonly threads?: number;
+  readonly precision?: Precision;
+  readonly limits: Limits;
+  /** Needed in `Authorization: Bearer …`, except for the health of the server. */
+  readonly token?: string;
+  /** Origins whose pages may call; default none. */
+  readonly cors: readonly string[];
+  /** A folder of a built page to serve at `/`. */
+  readonly site?: string;
+  /** How long a stop waits for what runs. */
+  readonly grace: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+export interface Limits {
+  /** Of one request's body. */
+  readonly bytes: number;
+  /** Of one picture. */
+  readonly pixels: number;
+  /** From the first byte of a request to the start of its computation. */
+  readonly seconds: number;
+  /** Pictures that may wait or run at a time; more are answered with 429. */
+  readonly waiting: number;
+  /** Bodies of all requests together; more are answered with 503. */
+  readonly bodies: number;
+  /** Arenas of all models and sizes together. */
+  readonly memory: number;
+  /** Pictures of one batch. */
+  readonly batch: number;
+}
+
+export const defaultLimits: Omit<Limits, 'memory'> = {
+  bytes: 32 * 2 ** 20,
+  pixels: 2 ** 25,
+  seconds: 30,
+  waiting: 64,
+  bodies: 256 * 2 ** 20,
+  batch: 64,
+};
