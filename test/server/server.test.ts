@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import type { LabelImage } from '../../src/data/image.js';
 import { decodeImage } from '../../src/data/image.js';
-import { shippedModel } from '../../src/eval/model.js';
+import { shippedModel } from '../../src/model/model.js';
 import { predict } from '../../src/run.js';
 import type { RunningServer } from '../../src/server/index.js';
 import { paint, serve, street, temporaryFolder } from './support.js';
@@ -109,23 +109,23 @@ test('models come from a folder by name and version; a changed file is picked up
 
 test('limits: bytes, pixels, memory, parts; each with its status and one line', async () => {
   const server = await serve({
-    limits: { bytes: 100_000, pixels: 200 * 200, memory: 4 * 2 ** 20, batch: 2 },
+    limits: { bytes: 400_000, pixels: 300 * 300, memory: 3 * 2 ** 20, batch: 2 },
   });
   const problem = async (response: Response) => {
     const { error } = (await response.json()) as { error: string };
     assert.ok(!error.includes('\n'));
     return [response.status, error] as const;
   };
-  const [large, huge] = [await street(100, 300), await street(201, 200)];
-  assert.equal((await problem(await post(server, '/v1/segment', new Uint8Array(100_001))))[0], 413);
+  const [large, huge] = [await street(300, 300), await street(301, 300)];
+  assert.equal((await problem(await post(server, '/v1/segment', new Uint8Array(400_001))))[0], 413);
   assert.match(
     (await problem(await post(server, '/v1/segment', huge.png)))[1],
-    /201×200 pixels, 40000 are the most/,
+    /301×300 pixels, 90000 are the most/,
   );
   assert.equal((await problem(await post(server, '/v1/segment?size=own', large.png)))[0], 422);
   assert.match(
     (await problem(await post(server, '/v1/segment?size=own', large.png)))[1],
-    /need \d+ MiB and this server has 4/,
+    /need \d+ MiB and this server has 3/,
   );
   const form = new FormData();
   for (let i = 0; i < 3; i++) form.append('images', new Blob(['x']), `${i}.png`);
@@ -135,7 +135,7 @@ test('limits: bytes, pixels, memory, parts; each with its status and one line', 
   assert.equal((await problem(await post(server, '/v1/segment?output=film', png)))[0], 400);
   // Chunks of unknown total length are counted as they come.
   const endless = new ReadableStream({
-    pull: (controller) => controller.enqueue(new Uint8Array(30_000)),
+    pull: (controller) => controller.enqueue(new Uint8Array(100_000)),
   });
   const request = { method: 'POST', body: endless, duplex: 'half' } as RequestInit;
   const outcome = await fetch(`${server.url}/v1/segment`, request).then(
@@ -161,9 +161,9 @@ test('more pictures than may wait are answered with 429 and Retry-After, the oth
 });
 
 test('pictures whose time is over before their turn are answered with 503', async () => {
-  const server = await serve({ limits: { seconds: 0.5 } });
+  const server = await serve({ limits: { seconds: 0.3 } });
   const answers = await Promise.all(
-    Array.from({ length: 24 }, () => post(server, '/v1/segment?size=1024x2048', png)),
+    Array.from({ length: 24 }, () => post(server, '/v1/segment?size=768x1536', png)),
   );
   const late = answers.filter(({ status }) => status === 503);
   assert.ok(late.length > 0);
@@ -217,7 +217,8 @@ test('CORS is off unless asked; names of other hosts are refused on loopback', a
 test('a stop finishes what runs and takes nothing new', async () => {
   const server = await serve();
   const running = Array.from({ length: 4 }, () => post(server, '/v1/segment?size=512x1024', png));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  const metrics = async () => (await fetch(`${server.url}/metrics`)).text();
+  while (!/^vnet_waiting 4$/m.test(await metrics())) await new Promise((resolve) => setTimeout(resolve, 5));
   const stopped = server.stop();
   const answers = await Promise.all(running);
   assert.deepEqual(

@@ -24,7 +24,7 @@ export async function serve(
       backend: wasmBackend,
       threads: 2,
       cors: [],
-      grace: 10,
+      grace: 60,
       logLevel: 'silent',
       limits: { ...defaultLimits, memory: 512 * 2 ** 20, ...limits },
       ...rest,
