@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { usableMemory } from '../backends/hostMemory.js';
 import { UserError } from '../errors.js';
 import { formatBytes } from '../report/format.js';
 import type { ServerSettings } from '../server/settings.js';
 import { defaultLimits } from '../server/settings.js';
-import { usableMemory } from '../train/memory.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { real, threadsOption, whole } from './options.js';

@@ -4,7 +4,10 @@ const parameter = z.object({
   name: z.string(),
   in: z.string(),
   required: z.boolean().optional(),
-  schema: z.object({ description: z.string().optional(), default: z.unknown().optional() }).loose().optional(),
+  schema: z
+    .object({ description: z.string().optional(), default: z.unknown().optional() })
+    .loose()
+    .optional(),
 });
 const operation = z.object({
   summary: z.string().optional(),

@@ -7,7 +7,7 @@ import { wasmBackend } from '../../src/backends/wasm/index.js';
 import type { LabelImage } from '../../src/data/image.js';
 import { decodeImage } from '../../src/data/image.js';
 import { shippedModel } from '../../src/model/model.js';
-import { predict } from '../../src/run.js';
+import { predict } from '../../src/predict.js';
 import type { RunningServer } from '../../src/server/index.js';
 import { paint, serve, street, temporaryFolder } from './support.js';
 
