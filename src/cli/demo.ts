@@ -7,7 +7,6 @@ import type { Backend } from '../backends/backend.js';
 import { openDataset } from '../data/datasets.js';
 import { writeOverlayPng } from '../data/image.js';
 import { renderScene, writeSynthetic } from '../data/synth.js';
-import { UserError } from '../errors.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
 import { loadModel } from '../model/model.js';
@@ -21,6 +20,7 @@ import { deviceOptions, openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, pixelSize, real, threadsOption, whole } from './options.js';
 import { Progress } from './progress.js';
+import { Stopped } from './stopped.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
 interface DemoOptions extends DeviceFlags {
@@ -72,7 +72,7 @@ async function run(options: DemoOptions): Promise<void> {
     threads,
     title: 'VNet on synthetic street scenes',
   });
-  const { signal, release } = interruptSignal();
+  const interrupt = interruptSignal();
   const display = new TrainingDisplay();
   const result = await train({
     data,
@@ -85,17 +85,20 @@ async function run(options: DemoOptions): Promise<void> {
     seed,
     threads,
     device: backend,
-    signal,
+    signal: interrupt.signal,
     onEvent: (event) => {
+      if (event.type === 'start') interrupt.began();
       display.onEvent(event);
       reporter.onEvent(event);
     },
   }).finally(() => {
     display.stop();
-    release();
+    interrupt.release();
   });
   if (result.interrupted) {
-    throw new UserError(`stopped after step ${result.step}; go on with: vnet train --out ${folder} --resume`);
+    throw new Stopped(`stopped after step ${result.step}, saved`, [
+      ...['vnet', 'train', '--out', folder, '--resume'],
+    ]);
   }
   const model = result.best ?? result.last;
   tell(3, 'evaluating and drawing overlays');

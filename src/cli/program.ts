@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
 import { withFlags } from './flags.js';
+import { Stopped } from './stopped.js';
+import { printable } from './terminal.js';
 
 /** Each command's own module, loaded only when it is asked for: `predict` does not wait for what reports need. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -71,6 +73,16 @@ function prepare(command: Command): void {
     .configureHelp({ styleTitle: (text) => pc.bold(text), showGlobalOptions: false })
     .configureOutput({ outputError: () => undefined });
   if (command.commands.length > 0) command.helpCommand(false);
+  for (const option of command.options) {
+    const what = /<(dir|file|zip|model)>/.exec(option.flags)?.[1];
+    if (what && !option.parseArg) option.argParser((text) => pathGiven(text, what));
+  }
+}
+
+/** An empty path would mean the working folder, or nothing. */
+function pathGiven(text: string, what: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError(`Expected a ${what === 'dir' ? 'folder' : what}, not an empty name.`);
 }
 
 /**
@@ -92,6 +104,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     }
     if (error instanceof UserError) {
       complain(withFlags(error.message));
+      if (error instanceof Stopped) process.stderr.write(`  ${printable(error.command)}\n`);
       traceIfAsked(error);
       return error.exitCode;
     }
@@ -110,7 +123,7 @@ function usageMessage(error: CommanderError): string {
 }
 
 function complain(message: string): void {
-  const line = message.replace(/\s*\n\s*/g, ' ');
+  const line = printable(message.replace(/\s*\n\s*/g, ' '));
   process.stderr.write(`${pc.red('vnet:')} ${line}\n`);
 }
 

@@ -191,7 +191,7 @@ async function runPart(
   const folder = path.join(out, part);
   const { last, previous } = runFiles(folder);
   const { height, width } = sizeOf(part, settings);
-  const { signal, release } = interruptSignal();
+  const interrupt = interruptSignal();
   const display = new TrainingDisplay();
   let arenaBytes = 0;
   const config: TrainConfig = {
@@ -213,14 +213,15 @@ async function runPart(
   const result = await train({
     ...config,
     device: backend,
-    signal,
+    signal: interrupt.signal,
     onEvent: (event) => {
+      if (event.type === 'start') interrupt.began();
       display.onEvent(event);
       if (event.type === 'start') arenaBytes = event.planBytes;
     },
   }).finally(() => {
     display.stop();
-    release();
+    interrupt.release();
   });
   if (result.interrupted) {
     throw new UserError(`stopped after step ${result.step} of '${part}', saved; the same command goes on`);

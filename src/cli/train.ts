@@ -11,6 +11,7 @@ import { train } from '../train/train.js';
 import { addAugmentOptions } from './augment.js';
 import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
 import { jsonOption, netOption, pixelSize, real, whole } from './options.js';
+import { Stopped } from './stopped.js';
 import type { Size, TrainFlags } from './train-config.js';
 import { resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
@@ -131,7 +132,7 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
   const parsed = parseTrainConfig(config);
   if (flags.classes !== undefined) await checkClasses(parsed.data, flags.classes);
   const backend = await openBackend(place);
-  const { signal, release } = interruptSignal();
+  const interrupt = interruptSignal();
   const display = new TrainingDisplay();
   // Charts take half a second and 30 MB to load.
   const reporter = flags.report
@@ -144,17 +145,18 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
     const result = await train({
       ...config,
       device: backend,
-      signal,
+      signal: interrupt.signal,
       onEvent: (event) => {
+        if (event.type === 'start') interrupt.began();
         display.onEvent(event);
         reporter?.onEvent(event);
       },
     });
     display.stop();
     if (result.interrupted) {
-      throw new UserError(
-        `stopped after step ${result.step}, saved in ${result.last}; go on with: vnet train --out ${parsed.out} --resume`,
-      );
+      throw new Stopped(`stopped after step ${result.step}, saved in ${result.last}`, [
+        ...['vnet', 'train', '--out', parsed.out, '--resume'],
+      ]);
     }
     const page = await reporter?.finish(result);
     if (flags.json) {
@@ -169,7 +171,7 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
     process.stdout.write(`${lines.filter(Boolean).join('\n')}\n`);
   } finally {
     display.stop();
-    release();
+    interrupt.release();
   }
 }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import pc from 'picocolors';
 import { formatBytes, formatRate, formatScore } from '../report/format.js';
 import type { TrainEvent } from '../train/events.js';
@@ -27,13 +28,13 @@ export class TrainingDisplay {
         const { epoch, loss, imagesPerSecond, memory } = event;
         this.step = event.step;
         this.loss = loss;
-        const note = [
+        const notes = [
           `epoch ${epoch + 1}/${this.epochs}`,
           `loss ${loss.toFixed(3)}`,
           formatRate(imagesPerSecond),
           formatBytes(memory.rssBytes),
-        ].join(pc.dim(' · '));
-        this.progress?.update(this.step, note);
+        ];
+        this.progress?.update(this.step, ...notes);
         break;
       }
       case 'validating': {
@@ -66,22 +67,36 @@ export class TrainingDisplay {
   }
 }
 
+const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * A signal that Ctrl-C (or a termination request) aborts, so that the step is finished and saved. A second Ctrl-C
- * ends the process at once. `release` takes the handlers away again.
+ * A signal that Ctrl-C, a request to end, or a closed terminal aborts, so that the step is finished and saved. A second
+ * one ends the process at once, as does any before {@link Interrupt.began}: there is nothing to save then.
  */
-export function interruptSignal(): { signal: AbortSignal; release: () => void } {
+export interface Interrupt {
+  readonly signal: AbortSignal;
+  /** From now on there is work to finish. */
+  began(): void;
+  /** Takes the handlers away again. */
+  release(): void;
+}
+
+export function interruptSignal(): Interrupt {
   const controller = new AbortController();
-  const stop = (): void => {
-    if (controller.signal.aborted) process.exit(1);
+  let working = false;
+  const stop = (name: NodeJS.Signals): void => {
+    if (!working || controller.signal.aborted) process.exit(128 + constants.signals[name]);
     process.stderr.write('\nvnet: finishing the step and saving; once more to stop at once\n');
     controller.abort();
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  const release = () => {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
+  for (const name of endSignals) process.on(name, stop);
+  return {
+    signal: controller.signal,
+    began: () => {
+      working = true;
+    },
+    release: () => {
+      for (const name of endSignals) process.off(name, stop);
+    },
   };
-  return { signal: controller.signal, release };
 }

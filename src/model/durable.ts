@@ -1,7 +1,6 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
-import { reason, temporaryName } from '../data/files.js';
-import { UserError } from '../errors.js';
+import { temporaryName, unwritable } from '../data/files.js';
 
 /**
  * Writes a file so that after a crash or a power cut it holds either the old bytes or all the new ones: temporary
@@ -29,7 +28,7 @@ export async function writeDurable(file: string, bytes: Uint8Array, previous?: s
     await syncFolder(path.dirname(file));
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => undefined);
-    throw new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`);
+    throw unwritable(file, error);
   }
 }
 

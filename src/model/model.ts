@@ -58,6 +58,12 @@ export function modelOf({ info, weights }: ModelFile, file: string, options: Mod
         `${file}: tensor ${name} is ${tensor.shape.join('×')}, but network ${network.name} needs ${slot.shape.join('×')}; use another file`,
       );
     }
+    const broken = tensor.data.filter((value) => !Number.isFinite(value)).length;
+    if (broken > 0) {
+      throw new UserError(
+        `${file}: ${broken} of ${tensor.data.length} values of its tensor ${name} are no numbers (NaN or infinite); use an earlier checkpoint`,
+      );
+    }
   }
   return {
     info,

@@ -7,6 +7,7 @@ const side = z.int().min(32);
 const sides = z.tuple([side, side]);
 const amount = z.number().min(0).max(1);
 const positive = z.int().min(1);
+const folder = z.string().min(1, 'expected the path of a folder');
 
 /**
  * What determines the weights of a run: with the same images, two runs of the same recipe on the same backend give
@@ -43,7 +44,10 @@ const recipeShape = {
     .union([
       z.enum(['none', 'enet', 'median']),
       z.strictObject({ enet: z.number().gt(1) }),
-      z.array(z.number().min(0)).min(2),
+      z
+        .array(z.number().min(0))
+        .min(2)
+        .refine((weights) => weights.some((weight) => weight > 0), 'all are 0: nothing would be learnt'),
     ])
     .default('none'),
   /**
@@ -69,9 +73,9 @@ const recipeShape = {
 /** How a run is carried out; may change between a stop and resuming. */
 const settingsShape = {
   /** The data set's folder. */
-  data: z.string(),
+  data: folder,
   /** The run's folder, made if absent. */
-  out: z.string(),
+  out: folder,
   /** Go on from the last checkpoint in `out`. */
   resume: z.boolean().default(false),
   valSplit: z.string().default('val'),

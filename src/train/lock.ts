@@ -1,9 +1,9 @@
-import { promises as fs, readFileSync } from 'node:fs';
+import { promises as fs, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
-import { reason, temporaryName } from '../data/files.js';
+import { temporaryName, unwritable } from '../data/files.js';
 import { UserError } from '../errors.js';
 
 const ownerSchema = z.object({
@@ -24,6 +24,7 @@ const held = new Set<string>();
 export class RunLock {
   private readonly file: string;
   private taken = false;
+  private content = '';
 
   constructor(private readonly folder: string) {
     this.file = path.join(path.resolve(folder), 'run.lock');
@@ -43,14 +44,16 @@ export class RunLock {
     if (owner && isAlive(owner)) throw takenBy(folder, owner);
     if (found !== undefined) await removeStale(folder, file, found);
     const me: Owner = { pid: process.pid, host: hostname(), began: statOf(process.pid)?.began };
+    this.content = `${JSON.stringify(me)}\n`;
     try {
-      await fs.writeFile(file, `${JSON.stringify(me)}\n`, { flag: 'wx' });
+      await fs.writeFile(file, this.content, { flag: 'wx' });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw takenBy(folder);
-      throw new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`);
+      throw unwritable(file, error);
     }
     this.taken = true;
     held.add(file);
+    process.once('exit', this.onExit);
     return owner?.pid;
   }
 
@@ -58,8 +61,23 @@ export class RunLock {
     if (!this.taken) return;
     this.taken = false;
     held.delete(this.file);
-    await fs.rm(this.file, { force: true });
+    process.off('exit', this.onExit);
+    await fs.rm(this.file, { force: true }).catch(() => undefined);
   }
+
+  /** Whether the lock that was taken is still in its folder: false where that was moved, deleted or replaced. */
+  async isHeld(): Promise<boolean> {
+    return (await fs.readFile(this.file, 'utf8').catch(() => undefined)) === this.content;
+  }
+
+  /** A process that is told to end at once leaves no lock. */
+  private readonly onExit = (): void => {
+    try {
+      rmSync(this.file, { force: true });
+    } catch {
+      // The folder is gone, and the lock with it.
+    }
+  };
 }
 
 /** The file's text; a process that has just made it gets a moment to write into it. */

@@ -1,6 +1,6 @@
 import { promises as fs } from 'node:fs';
 import { z } from 'zod';
-import { reason } from '../data/files.js';
+import { reason, unwritable } from '../data/files.js';
 import { UserError } from '../errors.js';
 
 /** A line of `metrics.jsonl`: the mean over the steps since the line before. */
@@ -36,6 +36,7 @@ export type Metrics = StepMetrics | ValidationMetrics;
 /** Appends to `metrics.jsonl`, one JSON object a line. */
 export class MetricsFile {
   private constructor(
+    private readonly file: string,
     private readonly handle: fs.FileHandle,
     private length: number,
   ) {}
@@ -47,26 +48,30 @@ export class MetricsFile {
       // A file shorter than the checkpoint knew may end in half a line, which goes too.
       const keep = (await handle.readFile()).subarray(0, bytes).lastIndexOf('\n') + 1;
       await handle.truncate(keep);
-      return new MetricsFile(handle, keep);
+      return new MetricsFile(file, handle, keep);
     } catch (error) {
-      throw new UserError(`${file}: cannot be written (${reason(error)}); check the folder and free space`);
+      throw unwritable(file, error);
     }
   }
 
   async append(line: Metrics): Promise<void> {
     const text = Buffer.from(`${JSON.stringify(line)}\n`);
-    await this.handle.appendFile(text);
+    await this.handle.appendFile(text).catch((error) => this.fail(error));
     this.length += text.length;
   }
 
   /** Makes everything appended survive a power cut. @returns the file's length in bytes. */
   async sync(): Promise<number> {
-    await this.handle.datasync();
+    await this.handle.datasync().catch((error) => this.fail(error));
     return this.length;
   }
 
   close(): Promise<void> {
     return this.handle.close();
+  }
+
+  private fail(error: unknown): never {
+    throw unwritable(this.file, error);
   }
 }
 

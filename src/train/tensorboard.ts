@@ -1,6 +1,7 @@
 import { promises as fs } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { makeFolder, unwritable } from '../data/files.js';
 import { crc32c } from './crc32c.js';
 
 /**
@@ -17,7 +18,7 @@ export class TensorBoardWriter {
    * later steps, so a resumed run shows no step twice.
    */
   static async create(dir: string, firstStep: number): Promise<TensorBoardWriter> {
-    await fs.mkdir(dir, { recursive: true });
+    await makeFolder(dir);
     const stamp = String(Math.floor(Date.now() / 1000)).padStart(10, '0');
     const writer = new TensorBoardWriter(
       path.join(dir, `events.out.tfevents.${stamp}.${hostname()}.${process.pid}.${firstStep}`),
@@ -48,7 +49,10 @@ export class TensorBoardWriter {
   async flush(): Promise<void> {
     const records = this.pending;
     this.pending = [];
-    if (records.length > 0) await fs.appendFile(this.file, Buffer.concat(records));
+    if (records.length === 0) return;
+    await fs.appendFile(this.file, Buffer.concat(records)).catch((error: unknown) => {
+      throw unwritable(this.file, error);
+    });
   }
 
   private push(...fields: Buffer[]): void {

@@ -1,4 +1,3 @@
-import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import type { Backend } from '../backends/backend.js';
 import { usableMemory } from '../backends/hostMemory.js';
@@ -6,7 +5,7 @@ import { checkBatch, processBytes } from '../backends/memory.js';
 import { compileTraining } from '../compile.js';
 import { SampleCache } from '../data/cache.js';
 import { openDataset } from '../data/datasets.js';
-import { isFolder, writeAtomic } from '../data/files.js';
+import { isFolder, makeFolder, writeAtomic } from '../data/files.js';
 import type { Place } from '../device.js';
 import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
@@ -107,10 +106,12 @@ async function trainLocked(
       (batch) => (batch === config.batch ? plan : planFor(batch)).arenaBytes,
       backend.usableBytes(),
     );
-    const left = usableMemory() - plan.arenaBytes - processBytes;
+    validation = await Validation.open(dataset, network, config, { backend, signal, onEvent, cache });
+    const validationBytes = (await validation?.arenaBytes()) ?? 0;
+    if (validation) checkWithValidation(plan.arenaBytes, validationBytes, backend);
+    const left = usableMemory() - plan.arenaBytes - validationBytes - processBytes;
     const stored = await loader.storedSize();
     cache.budget = cacheBudget(config, stored, left);
-    validation = await Validation.open(dataset, network, config, { backend, signal, onEvent, cache });
     engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }), {
       kind: config.optimizer,
       momentum: config.momentum,
@@ -125,7 +126,7 @@ async function trainLocked(
       if (config.init) await takeFrom(config.init, network, weights, onEvent);
       engine.writeWeights(weights);
     }
-    await fs.mkdir(config.out, { recursive: true });
+    await makeFolder(config.out);
     await takeLock(lock, config.out, onEvent);
     // Another process may have been faster in a folder that did not exist before.
     if (!config.resume) await findStart(config, onEvent);
@@ -166,6 +167,7 @@ async function trainLocked(
             ? config.size.resize
             : [stored.height, stored.width],
         recipe,
+        isOurs: () => lock.isHeld(),
         signal,
         onEvent,
       },
@@ -176,6 +178,17 @@ async function trainLocked(
     await validation?.close();
     await engine?.executor.dispose();
   }
+}
+
+/** @throws UserError where a step fits, but not the validation beside it. On a GPU only trying tells. */
+function checkWithValidation(step: number, validation: number, backend: Backend): void {
+  if (!Number.isFinite(backend.usableBytes())) return;
+  const usable = usableMemory();
+  if (step + validation + processBytes <= usable) return;
+  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+  throw new UserError(
+    `a training step needs ${mebibytes(step)} and the validation beside it ${mebibytes(validation)}, with the process ${mebibytes(step + validation + processBytes)}, but ${mebibytes(usable)} are available: choose a smaller \`batch\`, or \`validateEvery: 0\``,
+  );
 }
 
 async function takeLock(lock: RunLock, out: string, tell: TrainOptions['onEvent']): Promise<void> {

@@ -15,6 +15,9 @@ import { learningRateAt } from './schedule.js';
 import { StepClock } from './step-clock.js';
 import { TensorBoardWriter } from './tensorboard.js';
 
+/** A mean cross-entropy above this is no learning: guessing is ln(classes), 5.5 for 255 of them. */
+const mostLoss = 1e4;
+
 /** A batch with the names of its images, for messages. */
 export interface NamedBatch extends TrainingBatch {
   readonly ids: readonly string[];
@@ -56,6 +59,8 @@ export interface TrainerOptions {
   /** See `ModelInfo.trained.image`. */
   readonly image?: readonly [height: number, width: number];
   readonly recipe: Readonly<Record<string, unknown>>;
+  /** Whether the run folder is still this run's: false where it was moved or deleted. */
+  readonly isOurs?: () => Promise<boolean>;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;
 }
@@ -73,6 +78,8 @@ export class Trainer {
   private readonly average: WeightAverage | undefined;
   private progress: Progress;
   private savedAt = performance.now();
+  /** Steps in the last save, if any. */
+  private savedStep: number | undefined;
   private clock: StepClock;
 
   private constructor(
@@ -118,7 +125,9 @@ export class Trainer {
     try {
       const board = await TensorBoardWriter.create(options.out, progress.step);
       const average = await startAverage(engine, options.average, start);
-      return await new Trainer(engine, source, options, metrics, board, { progress, average }).loop(!start);
+      const trainer = new Trainer(engine, source, options, metrics, board, { progress, average });
+      if (start) trainer.savedStep = progress.step;
+      return await trainer.loop(!start).catch((error: unknown) => trainer.withLastSave(error));
     } finally {
       await metrics.close();
     }
@@ -145,19 +154,25 @@ export class Trainer {
     const { epoch, stepInEpoch } = this.progress;
     this.clock.restart();
     const batches = this.source.batches(epoch, stepInEpoch * accumulate)[Symbol.asyncIterator]();
+    let learnt = epoch > 0 || stepInEpoch > 0;
     try {
       while (!signal?.aborted && this.progress.stepInEpoch < this.stepsPerEpoch) {
         if (performance.now() - this.savedAt >= saveEveryMinutes * 60_000) await this.save();
-        await this.step(batches);
+        learnt = (await this.step(batches)) || learnt;
       }
     } finally {
       await batches.return?.();
     }
+    if (!learnt && !signal?.aborted) {
+      throw new UserError(
+        'no pixel of the first epoch counts: every label is "ignore", or its class has weight 0; look at the labels and the class weights',
+      );
+    }
     await this.save();
   }
 
-  /** One optimiser step on the next batches. */
-  private async step(batches: AsyncIterator<NamedBatch>): Promise<void> {
+  /** One optimiser step on the next batches. @returns whether any pixel counted. */
+  private async step(batches: AsyncIterator<NamedBatch>): Promise<boolean> {
     const { accumulate, schedule, epochs, logEvery } = this.options;
     const { epoch, step } = this.progress;
     const steps = epochs * this.stepsPerEpoch;
@@ -174,6 +189,10 @@ export class Trainer {
     const result = await this.engine
       .step(group(), learningRate, step + 1)
       .catch((error: unknown) => this.explain(error, ids));
+    if (result.loss > mostLoss) {
+      const error = new NonFiniteError('loss', result.loss, ids.length - 1);
+      this.explain(error, ids);
+    }
     if (this.average) {
       const weights = await this.engine.readWeights();
       this.average.update(new Map([...weights].map(([name, { data }]) => [name, data])));
@@ -202,12 +221,14 @@ export class Trainer {
       },
     });
     if (done % logEvery === 0) await this.log(learningRate);
+    return result.loss !== 0 || result.gradientNorm !== 0;
   }
 
   /** Writes the line of metrics of the steps since the last one. */
   private async log(learningRate?: number): Promise<void> {
     const mean = this.clock.takeMeans();
     if (!mean) return;
+    await this.checkFolder();
     const { epoch, step } = this.progress;
     const rate =
       learningRate ??
@@ -268,6 +289,7 @@ export class Trainer {
 
   private async save(): Promise<void> {
     await this.log();
+    await this.checkFolder();
     const { last, previous } = this.files;
     this.progress = { ...this.progress, metricsBytes: await this.metrics.sync() };
     const { average, engine, progress, options } = this;
@@ -283,8 +305,15 @@ export class Trainer {
       },
       recipe: options.recipe,
     };
+    const broken = [...state.weights].find(([, { data }]) => !data.every(Number.isFinite));
+    if (broken) {
+      throw new UserError(
+        `step ${progress.step}: the weights of ${broken[0]} are no numbers any more: the training has diverged. ${this.lastSave()}; start again with a lower learning rate`,
+      );
+    }
     await writeTraining(last, state, previous);
     this.savedAt = performance.now();
+    this.savedStep = progress.step;
     this.emit({ type: 'saved', file: last, epoch: progress.epoch, step: progress.step });
   }
 
@@ -324,6 +353,32 @@ export class Trainer {
     throw new UserError(
       `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${ids[error.batch].join(', ')}. ` +
         `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; lower the learning rate and start again, or look at these images`,
+    );
+  }
+
+  /** @throws UserError where the run folder is not this run's any more: what is written there now would be lost. */
+  private async checkFolder(): Promise<void> {
+    const { isOurs, out } = this.options;
+    if (!isOurs || (await isOurs())) return;
+    throw new UserError(
+      `${out}: was moved, deleted or replaced during the training. ${this.lastSave()}, if the folder is still somewhere: move it back and go on with \`resume\``,
+    );
+  }
+
+  private lastSave(): string {
+    const { last } = this.files;
+    return this.savedStep === undefined
+      ? 'Nothing was saved yet'
+      : `${path.basename(last)} in ${path.dirname(last)} holds step ${this.savedStep}`;
+  }
+
+  /** Says of a failed write where the run stands. */
+  private withLastSave(error: unknown): never {
+    if (!(error instanceof UserError) || error.cause === undefined) throw error;
+    throw new UserError(
+      `${error.message}. ${this.lastSave()}${this.savedStep === undefined ? '' : '; go on with `resume` then'}`,
+      1,
+      { cause: error.cause },
     );
   }
 

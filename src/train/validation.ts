@@ -1,9 +1,10 @@
 import path from 'node:path';
 import type { Backend } from '../backends/backend.js';
+import { compileInference } from '../compile.js';
 import type { SampleCache } from '../data/cache.js';
 import type { Dataset } from '../data/dataset.js';
 import { writeAtomic } from '../data/files.js';
-import { encodeJpeg, overlay } from '../data/image.js';
+import { encodeJpeg, overlay, readImageSize } from '../data/image.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { EvaluatedImage } from '../eval/evaluate.js';
@@ -31,6 +32,9 @@ export interface ValidationFile {
   readonly confusion: readonly (readonly number[])[];
   readonly images: readonly { readonly id: string; readonly image: string; readonly miou?: number }[];
 }
+
+/** Images whose size is looked at before a run begins. */
+const looked = 64;
 
 /** The validations of one run: the loader and the executors stay from one to the next. */
 export class Validation {
@@ -65,6 +69,26 @@ export class Validation {
     }
     const loader = new Loader(dataset, valSplit, { workers: 1, cache: around.cache });
     return new Validation(loader, dataset, network, config, around);
+  }
+
+  /**
+   * Bytes of the plan that the largest images need, by the headers of some spread over the split: what a validation
+   * takes besides the training step. Each image is checked again before it is predicted.
+   */
+  async arenaBytes(): Promise<number> {
+    const { size, precision } = this.config;
+    const { scratchBytes } = this.around.backend;
+    const { samples } = this.loader;
+    const stride = Math.ceil(samples.length / looked);
+    let largest = { height: 0, width: 0 };
+    for (let i = 0; i < samples.length; i += stride) {
+      const found = await readImageSize(samples[i].image);
+      if (found.height * found.width > largest.height * largest.width) largest = found;
+    }
+    const { height, width } = largest;
+    const [high, wide] = size !== 'full' && 'resize' in size ? size.resize : [height, width];
+    const shape = { batch: 1, height: Math.max(32, high), width: Math.max(32, wide) };
+    return compileInference(this.network, { ...shape, precision, scratchBytes }).arenaBytes;
   }
 
   /** Scores the weights, and writes `validation.json` and the overlays of the first images. */

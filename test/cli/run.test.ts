@@ -202,7 +202,7 @@ test('Ctrl-C saves and says how to resume; the config of the run is used then', 
   assert.equal(code, 1);
   assert.match(
     stderr,
-    /stopped after step \d+, saved in .*; go on with: vnet train --out .*stopped --resume\n$/,
+    /stopped after step \d+, saved in \S+; go on with:\n {2}vnet train --out \S*stopped --resume\n$/,
   );
   const config = JSON.parse(readFileSync(at('stopped', 'config.json'), 'utf8'));
   assert.equal(config.epochs, 500);

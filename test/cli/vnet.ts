@@ -17,7 +17,7 @@ export interface Running {
   readonly ended: Promise<Ended>;
   /** Resolves when stderr has matched. */
   seen(pattern: RegExp): Promise<void>;
-  interrupt(): void;
+  interrupt(signal?: NodeJS.Signals): void;
 }
 
 /** Starts the command line as a process of its own, as a user does. */
@@ -50,7 +50,7 @@ export function start(args: readonly string[], env: Record<string, string> = {})
         watch();
         ended.then(() => reject(new Error(`ended without ${pattern}: ${stderr}`)), reject);
       }),
-    interrupt: () => child.kill('SIGINT'),
+    interrupt: (signal = 'SIGINT') => child.kill(signal),
   };
 }
 
