@@ -2,7 +2,13 @@
 // arguments of each exported kernel with their layout, sizes of classes in private memory, and the shared constants.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 import ts from 'typescript';
+
+new Command('build-abi')
+  .description('Reads the AssemblyScript kernels and writes what TypeScript must know of them.')
+  .allowExcessArguments(false)
+  .parse();
 
 const folder = fileURLToPath(new URL('../src/backends/wasm/kernels/', import.meta.url));
 const target = fileURLToPath(new URL('../src/backends/wasm/abi.ts', import.meta.url));

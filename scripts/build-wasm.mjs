@@ -4,6 +4,12 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
+import { Command } from 'commander';
+
+new Command('build-wasm')
+  .description('Compiles the AssemblyScript kernels where something that decides them changed.')
+  .allowExcessArguments(false)
+  .parse();
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const builds = { plain: 'simd,threads', relaxed: 'simd,threads,relaxed-simd' };

@@ -1,16 +1,20 @@
 // Makes a folder that runs `bench/gpu` on a machine with a GPU and nothing else: node, the built code, Dawn.
-// `npm run bundle [-- --out FOLDER]` writes FOLDER and FOLDER.tar.gz for the platform it runs on.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const platform = `${process.platform}-${process.platform === 'darwin' ? 'universal' : process.arch}`;
-const { values: flags } = parseArgs({
-  options: { out: { type: 'string', default: `build/vnet-gpu-${platform}` } },
-});
+const flags = new Command('bundle')
+  .description(
+    'Makes a folder that runs bench/gpu on a machine with a GPU and nothing else: node, the built code, Dawn.',
+  )
+  .option('--out <folder>', 'writes FOLDER and FOLDER.tar.gz', `build/vnet-gpu-${platform}`)
+  .addHelpText('after', '\nExample:\n  npm run bundle -- --out /tmp/vnet-gpu')
+  .parse()
+  .opts();
 const out = path.resolve(flags.out);
 const most = 60 * 2 ** 20;
 
@@ -37,7 +41,8 @@ copy('LICENSE');
 for (const part of ['src', 'bench']) copy(`build/${part}`, `build/${part}`, { filter: isCode });
 copy('bench/gpu/torch_gpu.py');
 copy('bench/peers/torch_vnet.py');
-copy('node_modules/zod', 'node_modules/zod', { filter: isCode });
+for (const name of ['commander', 'zod'])
+  copy(`node_modules/${name}`, `node_modules/${name}`, { filter: isCode });
 for (const file of ['package.json', 'index.js', 'LICENSE.md', `dist/${platform}`]) {
   copy(`node_modules/webgpu/${file}`);
 }

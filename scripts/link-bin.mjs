@@ -1,5 +1,11 @@
 // Makes `npx vnet` work inside this checkout: npm links the commands of dependencies, not the package's own.
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+
+new Command('link-bin')
+  .description('Makes `npx vnet` work inside this checkout.')
+  .allowExcessArguments(false)
+  .parse();
 
 if (existsSync('node_modules')) {
   const link = 'node_modules/.bin/vnet';

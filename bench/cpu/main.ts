@@ -15,7 +15,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
+import { type PixelSize, sizeOption, whole } from '../../src/cli/options.js';
 import { Rng } from '../../src/data/rng.js';
 import { exportOnnx } from '../../src/interop/onnx.js';
 import { median } from '../../src/median.js';
@@ -29,20 +30,33 @@ import { programsFor, short } from '../peers/programs.js';
 import type { Answer, Mode } from '../peers/protocol.js';
 import { race, ratio } from '../statistics.js';
 
-const { values: flags } = parseArgs({
-  options: {
-    networks: { type: 'string', default: 'vnet' },
-    size: { type: 'string', default: '1024x2048' },
-    threads: { type: 'string', default: '2' },
-    rounds: { type: 'string', default: '7' },
-    only: { type: 'string', default: '' },
-    base: { type: 'string', default: 'vnet' },
-    json: { type: 'string' },
-  },
-});
-const threads = Number(flags.threads);
-const rounds = Number(flags.rounds);
-const [height, width] = flags.size.split('x').map(Number);
+const flags = new Command('bench:cpu')
+  .description(
+    'Races networks on CPU cores against every peer that is installed, in one run, turn by turn. Prints Markdown tables.',
+  )
+  .option('--networks <list>', 'names with commas between', 'vnet')
+  .addOption(sizeOption())
+  .option('--threads <n>', 'threads of every program', whole(1, 256), 2)
+  .option('--rounds <n>', 'timed turns of each program', whole(1), 7)
+  .option('--only <text>', 'only jobs whose title contains this, such as training', '')
+  .option('--base <program>', 'whose time the others are divided by', 'vnet')
+  .option('--json <file>', 'write all times to a file')
+  .addHelpText(
+    'after',
+    '\nExample:\n  npm run bench:cpu -- --networks vnet,erfnet --size 512x1024 --rounds 5',
+  )
+  .parse()
+  .opts<{
+    networks: string;
+    size: PixelSize;
+    threads: number;
+    rounds: number;
+    only: string;
+    base: string;
+    json?: string;
+  }>();
+const { threads, rounds } = flags;
+const { height, width } = flags.size;
 
 interface Job {
   readonly net: Network;

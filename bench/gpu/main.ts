@@ -4,14 +4,15 @@
  *
  *     node build/bench/gpu/main.js [--gpu NAME] [--rounds 20] [--height 1024] [--width 2048] [--kernels] [--json FILE]
  *
- * Needs nothing but this folder's build, the `webgpu` package and zod: `npm run bundle` makes a folder that has them.
+ * Needs nothing but this folder's build, the `webgpu` package, commander and zod: `npm run bundle` makes a folder that has them.
  * `PYTHON` names the interpreter that has PyTorch with CUDA (default python3); without one, our side runs alone.
  */
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import type { Executor } from '../../src/backends/backend.js';
 import { dawnGpus } from '../../src/backends/webgpu/dawn.js';
 import { chooseAdapter, describeAdapter, webgpuBackend } from '../../src/backends/webgpu/index.js';
+import { whole } from '../../src/cli/options.js';
 import type { Precision } from '../../src/compile.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
@@ -24,19 +25,27 @@ import { vnet } from '../../src/nets/vnet.js';
 import { kernelTable } from './kernels.js';
 import { raceTorch } from './torch.js';
 
-const { values: flags } = parseArgs({
-  options: {
-    gpu: { type: 'string' },
-    rounds: { type: 'string', default: '20' },
-    batch: { type: 'string', default: '4' },
-    height: { type: 'string', default: '1024' },
-    width: { type: 'string', default: '2048' },
-    kernels: { type: 'boolean', default: false },
-    json: { type: 'string' },
-  },
-});
-const rounds = Number(flags.rounds);
-const [batch, height, width] = [flags.batch, flags.height, flags.width].map(Number);
+const flags = new Command('bench:gpu')
+  .description('Races VNet on a GPU through WebGPU against PyTorch on the same GPU, in one run.')
+  .option('--gpu <name>', 'a GPU by part of its name')
+  .option('--rounds <n>', 'timed runs', whole(1), 20)
+  .option('--batch <n>', 'images of a training step', whole(1, 4096), 4)
+  .option('--height <pixels>', 'of an image', whole(32, 16384), 1024)
+  .option('--width <pixels>', 'of an image', whole(32, 16384), 2048)
+  .option('--kernels', 'list the time of every kernel', false)
+  .option('--json <file>', 'write all times to a file')
+  .addHelpText('after', '\nExample:\n  npm run bench:gpu -- --rounds 50 --kernels')
+  .parse()
+  .opts<{
+    gpu?: string;
+    rounds: number;
+    batch: number;
+    height: number;
+    width: number;
+    kernels: boolean;
+    json?: string;
+  }>();
+const { rounds, batch, height, width } = flags;
 const classes = 19;
 const net = vnet({ classes });
 const hyper = Float32Array.of(5e-4, 0.9, 0.999, 1e-8, 1e-4, 0, 0.1, 0.001);
@@ -138,11 +147,11 @@ const race = async (precision: Precision) => ({
   ...(await raceInference(precision)),
   training: await raceTraining(precision),
 });
-const whole = await race('f32');
+const single = await race('f32');
 const half = hasHalf ? await race('f16') : undefined;
 const torch = await raceTorch({ batch, height, width, rounds, classes });
 
-type Ours = typeof whole;
+type Ours = typeof single;
 const { eager, compiled } = torch ?? {};
 const measured: [
   label: string,
@@ -173,14 +182,14 @@ console.log(
 row('', 'ours f32', 'ours f16', 'eager f32', 'torch.compile f16', 'eager ÷ ours', 'compile ÷ ours');
 row(...Array<string>(7).fill('---'));
 for (const [label, of, eagerMs, compiledMs] of measured) {
-  const best = half ? of(half) : of(whole);
+  const best = half ? of(half) : of(single);
   row(
     label,
-    shown(of(whole)),
+    shown(of(single)),
     half ? shown(of(half)) : '—',
     shown(eagerMs),
     shown(compiledMs),
-    ratio(eagerMs, of(whole)),
+    ratio(eagerMs, of(single)),
     ratio(compiledMs, best),
   );
 }
@@ -188,7 +197,7 @@ const rate = (from: Ours) => (1000 / from.throughput).toFixed(0);
 const theirRate = (value: number | null | undefined) => (value ? (1000 / value).toFixed(0) : '—');
 row(
   'frames/s',
-  rate(whole),
+  rate(single),
   half ? rate(half) : '—',
   theirRate(eager?.throughput),
   theirRate(compiled?.throughput),
@@ -198,14 +207,17 @@ row(
 const memory = (from: Ours) => `${mib(from.training.memory)} (plan ${mib(from.training.planned)})`;
 row(
   'training memory',
-  memory(whole),
+  memory(single),
   half ? memory(half) : '—',
   eager?.memory ? mib(eager.memory) : '—',
   compiled?.memory ? mib(compiled.memory) : '—',
-  ratio(eager?.memory, whole.training.memory),
-  ratio(compiled?.memory, (half ?? whole).training.memory),
+  ratio(eager?.memory, single.training.memory),
+  ratio(compiled?.memory, (half ?? single).training.memory),
 );
 for (const section of sections) console.log(`\n${section}`);
 if (flags.json)
-  await writeFile(flags.json, JSON.stringify({ name, batch, height, width, whole, half, torch }, null, 2));
+  await writeFile(
+    flags.json,
+    JSON.stringify({ name, batch, height, width, whole: single, half, torch }, null, 2),
+  );
 backend.dispose();

@@ -2,11 +2,13 @@
  * Convolutions of VNet at 1024×2048, one image, against the machine's ceiling of fused multiply-adds, in processor time.
  * `node build/bench/kernels/conv.js [--threads 1] [--only text] [--runs 5] [--build plain]`
  */
-import { parseArgs } from 'node:util';
+
 import asc from 'assemblyscript/asc';
+import { Command, Option } from 'commander';
 import type { Executor } from '../../src/backends/backend.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
 import { hasRelaxedSimd } from '../../src/backends/wasm/runtime/module.js';
+import { whole } from '../../src/cli/options.js';
 import type { Call, Plan, Slot, TensorRef } from '../../src/graph/planned.js';
 import type { DType, Shape, Value } from '../../src/ir/value.js';
 import { bytesOf, formatShape, sizeOf } from '../../src/ir/value.js';
@@ -16,16 +18,17 @@ import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { OpDef } from '../../src/ops/op.js';
 
-const { values: flags } = parseArgs({
-  options: {
-    threads: { type: 'string', default: '1' },
-    runs: { type: 'string', default: '5' },
-    only: { type: 'string', default: '' },
-    build: { type: 'string', default: '' },
-  },
-});
-const threads = Number(flags.threads);
-const backend = flags.build ? createWasmBackend(flags.build as 'plain' | 'relaxed') : wasmBackend;
+const flags = new Command('conv')
+  .description('Convolutions of VNet at 1024×2048, each against the ceiling of this machine.')
+  .option('--threads <n>', 'worker threads', whole(1, 256), 1)
+  .option('--runs <n>', 'timed runs; the best counts', whole(1), 5)
+  .option('--only <text>', 'only rows whose name contains this', '')
+  .addOption(new Option('--build <name>', 'of the kernels').choices(['plain', 'relaxed']))
+  .addHelpText('after', '\nExample:\n  node build/bench/kernels/conv.js --only 3×1 --threads 2')
+  .parse()
+  .opts<{ threads: number; runs: number; only: string; build?: 'plain' | 'relaxed' }>();
+const { threads } = flags;
+const backend = flags.build ? createWasmBackend(flags.build) : wasmBackend;
 
 interface Row {
   readonly name: string;
@@ -161,7 +164,7 @@ async function speed<K extends KernelName>(
   }
   for (let run = 0; run < 3; run++) await executor.run('forward');
   let best = Infinity;
-  for (let run = 0; run < Number(flags.runs); run++) {
+  for (let run = 0; run < flags.runs; run++) {
     best = Math.min(best, await processorTime(() => executor.run('forward')));
   }
   await executor.dispose();

@@ -9,8 +9,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import type { Executor } from '../../src/backends/backend.js';
+import { whole } from '../../src/cli/options.js';
 import { Rng } from '../../src/data/rng.js';
 import { sizeOf } from '../../src/ir/value.js';
 import { median } from '../../src/median.js';
@@ -19,13 +20,16 @@ import { compile } from '../../src/run.js';
 import { race, ratio } from '../statistics.js';
 import { linesChart } from './chart.js';
 
-const { values: flags } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '7' },
-    out: { type: 'string', default: 'docs/images' },
-  },
-});
-const rounds = Number(flags.rounds);
+const { rounds, out } = new Command('bench:scaling')
+  .description(
+    'How cost grows: inference with pixels, a training step with the batch, both with threads. Prints Markdown tables and ' +
+      'writes two plots.',
+  )
+  .option('--rounds <n>', 'timed turns of each size', whole(1), 7)
+  .option('--out <folder>', 'where the plots go', 'docs/images')
+  .addHelpText('after', '\nExample:\n  npm run bench:scaling -- --rounds 3 --out build')
+  .parse()
+  .opts<{ rounds: number; out: string }>();
 const net = vnet({ classes: 19 });
 const rng = Rng.of(7);
 
@@ -132,7 +136,7 @@ console.log(`${cpus()[0].model}, Node ${process.version}, medians of ${rounds} r
 console.log(`${table('inference', 'Mpixel', inference, inference[3])}\n`);
 console.log(table('training step, batch of 256×512', 'image', training, training[0]));
 
-await mkdir(flags.out, { recursive: true });
+await mkdir(out, { recursive: true });
 const series = (rows: readonly Row[]) =>
   (['one', 'two'] as const).map((threads, i) => ({
     name: i === 0 ? '1 thread' : '2 threads',
@@ -143,10 +147,10 @@ const series = (rows: readonly Row[]) =>
     ),
   }));
 await writeFile(
-  join(flags.out, 'scaling-inference.svg'),
+  join(out, 'scaling-inference.svg'),
   linesChart({ title: 'Inference', x: 'megapixels', y: 'ms', logarithmic: true, series: series(inference) }),
 );
 await writeFile(
-  join(flags.out, 'scaling-training.svg'),
+  join(out, 'scaling-training.svg'),
   linesChart({ title: 'Training step at 256×512', x: 'batch', y: 'ms', series: series(training) }),
 );
