@@ -28,6 +28,8 @@ const trainedSchema = z.object({
   step: z.number().int().min(0),
   /** Of the validation split, where it has been computed. */
   miou: score.optional(),
+  /** What the mIoU rests on: the data set's folder, the split, and how many images. */
+  scored: z.object({ data: z.string(), split: z.string(), images: z.number().int().min(1) }).optional(),
   /** Height and width of a whole image as training saw it, before crops: how large objects were. */
   image: z.tuple([z.number().int().min(1), z.number().int().min(1)]).optional(),
 });

@@ -162,6 +162,11 @@ async function trainLocked(
           network: { name: network.name, config: { ...network.config } },
           classes: classesOf(dataset.classes),
         },
+        scored: validation && {
+          data: path.basename(path.resolve(config.data)),
+          split: config.valSplit,
+          images: validation.images,
+        },
         image:
           config.size !== 'full' && 'resize' in config.size
             ? config.size.resize

@@ -56,6 +56,8 @@ export interface TrainerOptions {
   /** Steps a line of metrics. */
   readonly logEvery: number;
   readonly info: Omit<ModelInfo, 'trained'>;
+  /** See `ModelInfo.trained.scored`. */
+  readonly scored?: ModelInfo['trained']['scored'];
   /** See `ModelInfo.trained.image`. */
   readonly image?: readonly [height: number, width: number];
   readonly recipe: Readonly<Record<string, unknown>>;
@@ -330,10 +332,10 @@ export class Trainer {
   private info(miou?: number): ModelInfo {
     const { epoch, step, stepInEpoch } = this.progress;
     const done = stepInEpoch === this.stepsPerEpoch ? epoch + 1 : epoch;
-    const { info, image } = this.options;
+    const { info, image, scored } = this.options;
     const trained = {
       ...{ epoch: done, step },
-      ...(miou === undefined ? {} : { miou }),
+      ...(miou === undefined ? {} : { miou, ...(scored ? { scored } : {}) }),
       ...(image ? { image: [...image] as [number, number] } : {}),
     };
     return { ...info, trained };

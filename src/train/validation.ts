@@ -71,6 +71,11 @@ export class Validation {
     return new Validation(loader, dataset, network, config, around);
   }
 
+  /** How many there are. */
+  get images(): number {
+    return this.loader.samples.length;
+  }
+
   /**
    * Bytes of the plan that the largest images need, by the headers of some spread over the split: what a validation
    * takes besides the training step. Each image is checked again before it is predicted.

@@ -3,8 +3,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { parseHTML } from 'linkedom';
 import { csvTable, markdownTable } from '../../src/cli/markdown.js';
 import { runCli } from '../../src/cli/program.js';
+import { Rng } from '../../src/data/rng.js';
+import { readModel, writeModel } from '../../src/model/file.js';
+import { shippedModel } from '../../src/model/model.js';
+import { published } from '../../src/report/published.js';
+import { scatterChart } from '../../src/report/scatter.js';
 import { vnet } from './vnet.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-tables-'));
@@ -46,7 +52,67 @@ test('table2: parameters beside the published ones, no timing asked for', async 
       ['BiSeNet-Xception39', '1.54', '5.8'],
     ],
   );
-  assert.deepEqual(rows[0].slice(4), ['–', '–', '68.0']);
+  assert.deepEqual(rows[0].slice(4), ['–', '41.7', '–', '68']);
+});
+
+test('table2: what a measured mIoU rests on, a row for each model, timings with their spread', async () => {
+  const { info, weights } = await readModel(shippedModel);
+  const trained = { ...info.trained, miou: 0.612, scored: { data: 'streets', split: 'val', images: 7 } };
+  await writeModel(path.join(folder, 'mine.safetensors'), { ...info, trained }, weights);
+  const args = ['--size', '64x64', '--networks', 'vnet,enet', '--runs', '3', '--threads', '1'];
+  const { code, stdout, stderr } = await vnet([
+    ...['table2', ...args, '--models', 'camvid', path.join(folder, 'mine.safetensors')],
+    ...['--svg', path.join(folder, 'figure.svg')],
+  ]);
+  assert.equal(code, 0, stderr);
+  const rows = stdout.split('\n').filter((line) => /^\| (VNet|ENet)/.test(line));
+  const cells = rows.map((row) => row.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '')));
+  assert.deepEqual(
+    cells.map((row) => [row[0], row[5], row[6], row[7]]),
+    [
+      ['VNet(1, 2)', '37.4', '68.7 [1]', '63.93'],
+      ['VNet(1, 2)', '37.4', '61.2 [2]', '63.93'],
+      ['ENet', '21.6', '–', '58.3'],
+    ],
+  );
+  for (const row of cells) {
+    const [median, low, high] = /^([\d.]+) \(([\d.]+)–([\d.]+)\)$/.exec(row[4])!.slice(1).map(Number);
+    assert.ok(low <= median && median <= high, row[4]);
+  }
+  assert.match(
+    stdout,
+    /\[1\] camvid \(vnet-camvid, epoch 300\): split 'val' of camvid, 101 images\. Not to be compared/,
+  );
+  assert.match(stdout, /\[2\] \S+mine\.safetensors \(mine, epoch 300\): split 'val' of streets, 7 images\./);
+  const { document } = parseHTML(readFileSync(path.join(folder, 'figure.svg'), 'utf8'));
+  assert.equal(
+    document.querySelectorAll('[aria-label="dot"] circle').length,
+    3 + 2,
+    'three points, two in the legend',
+  );
+});
+
+test('a scatter of any networks: names whole and apart, two ticks at least', () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1e6);
+  const r = Rng.of(seed);
+  for (let round = 0; round < 40; round++) {
+    const points = Object.values(published)
+      .filter(() => r.chance(0.5))
+      .map(({ title, miou, parameters }) => ({
+        title,
+        miou,
+        parameters,
+        fps: 10 ** r.range(-2, 2),
+        own: r.chance(0.3),
+      }));
+    if (points.length === 0) continue;
+    const { document } = parseHTML(scatterChart(points));
+    const ticks = document.querySelectorAll('[aria-label="x-axis tick label"] text');
+    assert.ok(ticks.length >= 2, `seed ${seed}, round ${round}: ${ticks.length} ticks`);
+    const names = [...document.querySelectorAll('text')].map(({ textContent }) => textContent);
+    for (const { title } of points)
+      assert.ok(names.includes(title), `seed ${seed}, round ${round}: ${title}`);
+  }
 });
 
 test('table3 --measure: the process takes its plan and what Node takes; --json says the same', async () => {
