@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { UserError } from '../errors.js';
 import { withFlags } from './flags.js';
 import { Stopped } from './stopped.js';
 import { printable } from './terminal.js';
+import { version } from './version.js';
 
 /** Each command's own module, loaded only when it is asked for: `predict` does not wait for what reports need. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
@@ -27,12 +27,6 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   synth: async () => (await import('./synth.js')).synthCommand(),
   data: async () => (await import('./data.js')).dataCommand(),
 };
-
-/** Version from the package file, which lies above both `src/cli` and `build/src/cli`. */
-export function version(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
 
 /**
  * The command line as a commander program; `runCli` runs it.

@@ -9,7 +9,7 @@ import { defaultLimits } from '../server/settings.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { real, threadsOption, whole } from './options.js';
-import { version } from './program.js';
+import { version } from './version.js';
 
 interface ServeFlags extends DeviceFlags, PrecisionFlags {
   readonly host: string;
