@@ -11,6 +11,9 @@ export interface Packing {
   readonly bytes: number;
 }
 
+/** Pairs of blocks that are looked at again in search of a tighter packing: bounds the time for very deep networks. */
+const ATTEMPTS = 2e8;
+
 /**
  * Offsets for blocks with lifetimes such that no two that live at the same time overlap. Best fit, largest first;
  * where that leaves gaps at the peak, other orders are tried and the tightest result wins. Deterministic.
@@ -33,9 +36,13 @@ export function packIntervals(intervals: readonly Interval[]): Packing {
     const packing = place(intervals, order);
     if (!best || packing.bytes < best.packing.bytes) best = { order, packing };
   };
-  for (const compare of orders) attempt([...indices].sort((a, b) => compare(a, b) || a - b));
+  for (const compare of orders) {
+    if (best?.packing.bytes === bound) break;
+    attempt([...indices].sort((a, b) => compare(a, b) || a - b));
+  }
   // Blocks that lie highest were placed too late: try them earlier.
-  for (let round = 0; round < 64 && best && best.packing.bytes > bound; round++) {
+  const rounds = Math.min(64, ATTEMPTS / intervals.length ** 2);
+  for (let round = 0; round < rounds && best && best.packing.bytes > bound; round++) {
     const { order, packing } = best;
     const top = order.filter((i) => packing.offsets[i] + size(i) === packing.bytes);
     const promoted = top[round % top.length];
@@ -64,18 +71,23 @@ function peakBytes(intervals: readonly Interval[]): number {
   return peak;
 }
 
+/** Steps that share a list of what was placed: short blocks only look at those they can meet. */
+const BUCKET = 64;
+
 /** Places blocks in the given order, each into the smallest gap that holds it, else above its neighbours. */
 function place(intervals: readonly Interval[], order: readonly number[]): Packing {
   const offsets = new Array<number>(intervals.length).fill(0);
-  // Kept sorted by offset, so neighbours come out in order.
-  const placed: number[] = [];
+  // All kept sorted by offset, so neighbours come out in order.
+  const everywhere: number[] = [];
+  const buckets = new Map<number, number[]>();
   let total = 0;
   for (const index of order) {
     const { bytes, start, end } = intervals[index];
+    const [first, last] = [Math.floor(start / BUCKET), Math.floor(end / BUCKET)];
     let best = -1;
     let bestGap = Number.POSITIVE_INFINITY;
     let top = 0;
-    for (const other of placed) {
+    for (const other of first === last ? (buckets.get(first) ?? []) : everywhere) {
       const block = intervals[other];
       if (block.start > end || start > block.end) continue;
       const gap = offsets[other] - top;
@@ -88,9 +100,24 @@ function place(intervals: readonly Interval[], order: readonly number[]): Packin
     const offset = best >= 0 ? best : top;
     offsets[index] = offset;
     total = Math.max(total, offset + bytes);
-    let at = placed.length;
-    while (at > 0 && offsets[placed[at - 1]] > offset) at--;
-    placed.splice(at, 0, index);
+    insert(everywhere, index, offsets);
+    for (let bucket = first; bucket <= last; bucket++) {
+      const list = buckets.get(bucket) ?? [];
+      buckets.set(bucket, list);
+      insert(list, index, offsets);
+    }
   }
   return { offsets, bytes: total };
+}
+
+/** Inserts a block after all that lie as low as it does. */
+function insert(sorted: number[], index: number, offsets: readonly number[]): void {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (offsets[sorted[middle]] > offsets[index]) high = middle;
+    else low = middle + 1;
+  }
+  sorted.splice(low, 0, index);
 }

@@ -104,6 +104,7 @@ interface Region {
   readonly width: number;
   readonly stride: number;
   readonly rows: number;
+  readonly end: number;
 }
 
 /** What is left of a forward result: columns `[from, to)` of its region that nothing has overwritten. */
@@ -115,18 +116,19 @@ interface Remains {
 
 function regionOf({ shape: [n, h, w, c], offset, pixelStride, dtype }: TensorRef): Region {
   const element = elementBytes[dtype];
-  return { start: offset, width: c * element, stride: pixelStride * element, rows: n * h * w };
+  const [width, stride, rows] = [c * element, pixelStride * element, n * h * w];
+  return { start: offset, width, stride, rows, end: offset + (rows - 1) * stride + width };
 }
 
-/** Columns of `a` that `b` covers, possibly none or all. */
-function coveredColumns(a: Region, b: Region): { from: number; to: number } {
-  const end = ({ start, width, stride, rows }: Region) => start + (rows - 1) * stride + width;
+/** Columns of `a` that `b` covers, if any. */
+function coveredColumns(a: Region, b: Region): { from: number; to: number } | undefined {
+  if (a.start >= b.end || b.start >= a.end) return undefined;
   const shift = b.start - a.start;
-  if (a.stride === b.stride && a.rows === b.rows && Math.abs(shift) < a.stride) {
-    return { from: Math.max(0, shift), to: Math.min(a.width, shift + b.width) };
-  }
   // Another tensor over the same memory: the planner puts it there only where nothing reads `a` again.
-  return a.start < end(b) && b.start < end(a) ? { from: 0, to: a.width } : { from: 0, to: 0 };
+  if (a.stride !== b.stride || a.rows !== b.rows || Math.abs(shift) >= a.stride)
+    return { from: 0, to: a.width };
+  const [from, to] = [Math.max(0, shift), Math.min(a.width, shift + b.width)];
+  return from < to ? { from, to } : undefined;
 }
 
 /** Bytes written by forward calls and read by backward calls, by the stage that wrote them. */
@@ -137,41 +139,46 @@ function keptBytes(plan: Plan): Map<string, number> {
     for (const ref of call.phase === 'backward' ? refsOf(call.inputs) : []) {
       const region = regionOf(ref);
       for (const remains of live) {
-        const { from, to } = coveredColumns(remains.region, region);
-        remains.parts = remains.parts.flatMap((part) => {
-          const [low, high] = [Math.max(part.from, from), Math.min(part.to, to)];
-          if (part.read || low >= high) return [part];
-          const bytes = (high - low) * remains.region.rows;
-          kept.set(remains.stage, (kept.get(remains.stage) ?? 0) + bytes);
-          return [
-            { from: part.from, to: low, read: false },
-            { from: low, to: high, read: true },
-            { from: high, to: part.to, read: false },
-          ];
-        });
+        const covered = coveredColumns(remains.region, region);
+        if (covered) kept.set(remains.stage, (kept.get(remains.stage) ?? 0) + readPart(remains, covered));
       }
     }
     for (const ref of refsOf(call.outputs)) {
       const region = regionOf(ref);
+      let gone = false;
       for (const remains of live) {
-        const { from, to } = coveredColumns(remains.region, region);
-        if (from >= to) continue;
+        const covered = coveredColumns(remains.region, region);
+        if (!covered) continue;
         remains.parts = remains.parts
           .flatMap((part) => [
-            { ...part, to: Math.min(part.to, from) },
-            { ...part, from: Math.max(part.from, to) },
+            { ...part, to: Math.min(part.to, covered.from) },
+            { ...part, from: Math.max(part.from, covered.to) },
           ])
           .filter((part) => part.from < part.to);
+        gone ||= remains.parts.length === 0;
       }
-      live = live.filter(({ parts }) => parts.length > 0);
+      if (gone) live = live.filter(({ parts }) => parts.length > 0);
       if (call.phase === 'forward') {
-        live.push({
-          stage: stageOf(call.label),
-          region,
-          parts: [{ from: 0, to: region.width, read: false }],
-        });
+        const parts = [{ from: 0, to: region.width, read: false }];
+        live.push({ stage: stageOf(call.label), region, parts });
       }
     }
   }
   return kept;
+}
+
+/** Marks columns as read. @returns the bytes among them that were not before. */
+function readPart(remains: Remains, { from, to }: { from: number; to: number }): number {
+  let bytes = 0;
+  remains.parts = remains.parts.flatMap((part) => {
+    const [low, high] = [Math.max(part.from, from), Math.min(part.to, to)];
+    if (part.read || low >= high) return [part];
+    bytes += (high - low) * remains.region.rows;
+    return [
+      { from: part.from, to: low, read: false },
+      { from: low, to: high, read: true },
+      { from: high, to: part.to, read: false },
+    ];
+  });
+  return bytes;
 }
