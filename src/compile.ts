@@ -5,6 +5,8 @@ import { differentiate } from './graph/differentiate.js';
 import { fuse } from './graph/fuse/index.js';
 import { scaleLosses, storeHalf } from './graph/half.js';
 import { makeNode, makeValue } from './graph/node.js';
+import type { Pass, Watch } from './graph/passes.js';
+import { runPasses } from './graph/passes.js';
 import { flatLength, plan } from './graph/plan.js';
 import type { Plan, ScratchRule } from './graph/planned.js';
 import { allowShortProducts } from './graph/short.js';
@@ -68,8 +70,11 @@ function checkSize({ batch, height, width }: SizeOptions): void {
   }
 }
 
-/** The graph of one training step with its gradient, before placement. Exported for tools that look at graphs. */
-export function trainingGraph(net: Network, options: TrainingOptions): Graph {
+/**
+ * The graph of one training step with its gradient, before placement. Exported for tools that look at graphs.
+ * @param watch told the graph as built, and after every pass.
+ */
+export function trainingGraph(net: Network, options: TrainingOptions, watch?: Watch): Graph {
   checkSize(options);
   if (options.precision === 'i16') {
     throw new UserError("`precision: 'i16'`: training needs float32 products; use it for inference", 2);
@@ -94,12 +99,17 @@ export function trainingGraph(net: Network, options: TrainingOptions): Graph {
     const inputs = { logits: side, labels: labelsFor(side, `${name}.hard`), classWeights };
     outputs[`${name}.loss`] = b.emit('crossEntropy', inputs, attrs, { label: `${name}.loss` }).loss;
   }
-  const graph = fuse(differentiate(b.finish(outputs), policy));
-  if (options.precision !== 'f16') return withAdam(graph);
-  const lossScale = makeValue('lossScale', [1, 1, 1, 1], 'f32', 'input');
-  const initial = new Map(graph.initial).set(lossScale.id, { kind: 'constant', value: LOSS_SCALE });
-  const scaled = scaleLosses(storeHalf(graph), lossScale);
-  return withAdam({ ...scaled, inputs: [...graph.inputs, lossScale], initial }, lossScale);
+  const half = options.precision === 'f16';
+  const lossScale = half ? makeValue('lossScale', [1, 1, 1, 1], 'f32', 'input') : undefined;
+  const passes: Pass[] = [
+    ['differentiate', (graph) => differentiate(graph, policy)],
+    ['fuse', fuse],
+  ];
+  if (lossScale) {
+    passes.push(['float16', storeHalf], ['loss scale', (graph) => scaleLosses(graph, lossScale, LOSS_SCALE)]);
+  }
+  passes.push(['optimiser', (graph) => withAdam(graph, lossScale)]);
+  return runPasses(b.finish(outputs), passes, watch);
 }
 
 /**
@@ -139,7 +149,11 @@ export const compileTraining = (net: Network, options: TrainingOptions): Plan =>
   plan(trainingGraph(net, options), options.scratchBytes);
 
 /** The plan of inference: `prepare` once after weights were written, then `forward` per batch. */
-export function compileInference(net: Network, options: InferenceOptions): Plan {
+export const compileInference = (net: Network, options: InferenceOptions): Plan =>
+  plan(inferenceGraph(net, options), options.scratchBytes);
+
+/** The graph of inference, before placement. @param watch told the graph as built, and after every pass. */
+export function inferenceGraph(net: Network, options: InferenceOptions, watch?: Watch): Graph {
   checkSize(options);
   const { batch, height, width, output = 'labels' } = options;
   const b = new Builder('infer');
@@ -149,7 +163,14 @@ export function compileInference(net: Network, options: InferenceOptions): Plan 
     output === 'logits'
       ? { logits }
       : { prediction: b.emit('resizeArgmax', { x: logits }, { height, width }, { label: 'argmax' }).labels };
-  const graph = fuse(b.finish(outputs));
-  const passes = { f32: (graph: Graph) => graph, f16: storeHalf, i16: allowShortProducts };
-  return plan(passes[options.precision ?? 'f32'](graph), options.scratchBytes);
+  const precisionPasses: Readonly<Record<Precision, readonly Pass[]>> = {
+    f32: [],
+    f16: [['float16', storeHalf]],
+    i16: [['short products', allowShortProducts]],
+  };
+  return runPasses(
+    b.finish(outputs),
+    [['fuse', fuse], ...precisionPasses[options.precision ?? 'f32']],
+    watch,
+  );
 }

@@ -1,6 +1,8 @@
 import type { Shape } from '../ir/value.js';
-import { bytesOf, elementBytes, sizeOf } from '../ir/value.js';
+import { bytesOf, sizeOf } from '../ir/value.js';
 import type { Call, Plan, TensorRef } from './planned.js';
+import type { Columns, Region } from './region.js';
+import { coveredColumns, regionOf } from './region.js';
 
 /** What one stage of a network costs in a plan. */
 export interface StageCost {
@@ -98,37 +100,11 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 const refsOf = (record: object): TensorRef[] =>
   Object.values(record).filter((ref): ref is TensorRef => ref !== undefined);
 
-/** Bytes `[start, start + width)`, repeated `rows` times every `stride` bytes: a range of channels of a tensor. */
-interface Region {
-  readonly start: number;
-  readonly width: number;
-  readonly stride: number;
-  readonly rows: number;
-  readonly end: number;
-}
-
 /** What is left of a forward result: columns `[from, to)` of its region that nothing has overwritten. */
 interface Remains {
   readonly stage: string;
   readonly region: Region;
-  parts: { readonly from: number; readonly to: number; readonly read: boolean }[];
-}
-
-function regionOf({ shape: [n, h, w, c], offset, pixelStride, dtype }: TensorRef): Region {
-  const element = elementBytes[dtype];
-  const [width, stride, rows] = [c * element, pixelStride * element, n * h * w];
-  return { start: offset, width, stride, rows, end: offset + (rows - 1) * stride + width };
-}
-
-/** Columns of `a` that `b` covers, if any. */
-function coveredColumns(a: Region, b: Region): { from: number; to: number } | undefined {
-  if (a.start >= b.end || b.start >= a.end) return undefined;
-  const shift = b.start - a.start;
-  // Another tensor over the same memory: the planner puts it there only where nothing reads `a` again.
-  if (a.stride !== b.stride || a.rows !== b.rows || Math.abs(shift) >= a.stride)
-    return { from: 0, to: a.width };
-  const [from, to] = [Math.max(0, shift), Math.min(a.width, shift + b.width)];
-  return from < to ? { from, to } : undefined;
+  parts: (Columns & { readonly read: boolean })[];
 }
 
 /** Bytes written by forward calls and read by backward calls, by the stage that wrote them. */
@@ -168,7 +144,7 @@ function keptBytes(plan: Plan): Map<string, number> {
 }
 
 /** Marks columns as read. @returns the bytes among them that were not before. */
-function readPart(remains: Remains, { from, to }: { from: number; to: number }): number {
+function readPart(remains: Remains, { from, to }: Columns): number {
   let bytes = 0;
   remains.parts = remains.parts.flatMap((part) => {
     const [low, high] = [Math.max(part.from, from), Math.min(part.to, to)];

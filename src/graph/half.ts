@@ -65,8 +65,11 @@ function mapOperands(node: Node, change: (value: Value) => Value): Node {
   return { ...node, inputs: mapped(node.inputs), outputs: mapped(node.outputs) as Node['outputs'] };
 }
 
-/** Multiplies what every loss sends back by `factor` (`1×1×1×1`); dividing the gradients is left to the optimiser. */
-export function scaleLosses(graph: Graph, factor: Value): Graph {
+/**
+ * Multiplies what every loss sends back by a new input `factor` (`1×1×1×1`, `initial` unless the caller writes another);
+ * dividing the gradients is left to the optimiser.
+ */
+export function scaleLosses(graph: Graph, factor: Value, initial: number): Graph {
   const scaled = new Map<number, Value>();
   const nodes: Node[] = [];
   for (const node of graph.nodes) {
@@ -80,5 +83,10 @@ export function scaleLosses(graph: Graph, factor: Value): Graph {
     const emit = emitter(`${node.label}.scale`, 'backward', (made) => nodes.push(made));
     scaled.set(node.outputs[loss].id, rescaled(emit, node.outputs[loss], factor));
   }
-  return { ...graph, nodes };
+  return {
+    ...graph,
+    nodes,
+    inputs: [...graph.inputs, factor],
+    initial: new Map(graph.initial).set(factor.id, { kind: 'constant', value: initial }),
+  };
 }

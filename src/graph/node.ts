@@ -1,18 +1,27 @@
+import { UserError } from '../errors.js';
 import type { Node, Operands, Phase } from '../ir/graph.js';
 import type { DType, Role, Shape, Value } from '../ir/value.js';
+import { formatShape, sizeOf } from '../ir/value.js';
 import type { AnyOp, AttrsOf, EmitOp, InputsOf, OpName, OutputsOf } from '../ops/index.js';
 import { ops } from '../ops/index.js';
 
 let nextId = 0;
 
-/** A fresh value; ids are unique in the process, so graphs can share values. */
-export const makeValue = (name: string, shape: Shape, dtype: DType, role: Role): Value => ({
-  id: nextId++,
-  name,
-  shape,
-  dtype,
-  role,
-});
+/** Elements of one tensor: beyond that, byte counts and FLOPs would no longer be exact. */
+const MOST_ELEMENTS = 2 ** 45;
+
+/**
+ * A fresh value; ids are unique in the process, so graphs can share values.
+ * @throws UserError for a tensor that is larger than any machine's memory.
+ */
+export function makeValue(name: string, shape: Shape, dtype: DType, role: Role): Value {
+  if (!(sizeOf(shape) <= MOST_ELEMENTS)) {
+    throw new UserError(
+      `${name}: a tensor of ${formatShape(shape)} elements; choose fewer channels, images or pixels`,
+    );
+  }
+  return { id: nextId++, name, shape, dtype, role };
+}
 
 /** A node of `op` with freshly made outputs. The one place where the union of node types is entered. */
 export function makeNode<K extends OpName>(

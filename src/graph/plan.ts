@@ -6,7 +6,10 @@ import type { AnyOp } from '../ops/index.js';
 import { opOf } from '../ops/index.js';
 import { packIntervals } from './arena.js';
 import { makeNode } from './node.js';
+import { debugging } from './passes.js';
 import type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './planned.js';
+import type { Placement } from './verifyPlacement.js';
+import { verifyPlacement } from './verifyPlacement.js';
 
 /** Start of whole tensors: a cache line; with f16, what GPUs bind memory at, so that a binding holds one type. */
 const ALIGN = 64;
@@ -43,8 +46,18 @@ interface Place {
  * Gives every value a place in one arena: order is kept, liveness over that order decides who may share memory,
  * views and in-place updates share storages. `scratchBytes` is the backend's need of private memory per call.
  */
-export const plan = (graph: Graph, scratchBytes: ScratchRule): Plan =>
-  new Planner(graph).finish(scratchBytes);
+export function plan(graph: Graph, scratchBytes: ScratchRule): Plan {
+  const planner = new Planner(graph);
+  const plan = planner.finish(scratchBytes);
+  if (debugging()) verifyPlacement(planner.placement(plan));
+  return plan;
+}
+
+/** The places behind a plan, for `verifyPlacement`. */
+export function placementOf(graph: Graph, scratchBytes: ScratchRule): Placement {
+  const planner = new Planner(graph);
+  return planner.placement(planner.finish(scratchBytes));
+}
 
 class Planner {
   private readonly places = new Map<number, Place>();
@@ -53,6 +66,8 @@ class Planner {
   private readonly indices: ReadonlyMap<Node, number>;
   /** The nodes that become calls, with the copies that views need. */
   private readonly steps: Node[] = [];
+  /** The same with the views, which read those copies. */
+  private readonly placed: Node[] = [];
   private persistentEnd = 0;
   private readonly flatParams: { offset: number; length: number };
   private readonly align: number;
@@ -137,10 +152,12 @@ class Planner {
         this.assign(part, storage, offset);
         offset += part.shape[3];
       }
+      this.placed.push(node);
       return;
     }
     if (definition.view === 'join') {
-      this.visitConcat(valuesOf(node.inputs), node.outputs.y, node);
+      const inputs = this.visitConcat(valuesOf(node.inputs), node.outputs.y, node);
+      this.placed.push({ ...node, inputs: Object.fromEntries(inputs.map((part, i) => [`x${i}`, part])) });
       return;
     }
     const { inputs, outputs } = node;
@@ -167,7 +184,12 @@ class Planner {
         this.newStorage(output, false);
       }
     }
+    this.addStep(node);
+  }
+
+  private addStep(node: Node): void {
     this.steps.push(node);
+    this.placed.push(node);
   }
 
   /** True if nothing reads `target`, or anything that shares its memory, after the node at `at`. */
@@ -190,7 +212,8 @@ class Planner {
     });
   }
 
-  private visitConcat(parts: readonly Value[], whole: Value, node: Node): void {
+  /** @returns the parts that the whole is made of, copies in place of those that could not lie there themselves. */
+  private visitConcat(parts: readonly Value[], whole: Value, node: Node): Value[] {
     const first = this.placeOf(parts[0]);
     let next = first.channel;
     const adjacent = parts.every((part) => {
@@ -201,11 +224,12 @@ class Planner {
     });
     if (adjacent) {
       this.assign(whole, first.storage, first.channel);
-      return;
+      return [...parts];
     }
     const storage = this.newStorage(whole, node.phase === 'prepare');
     if (storage.persistent) throw new Error(`${whole.name}: constants are not concatenated`);
     const seen = new Set<Storage>();
+    const joined: Value[] = [];
     let channel = 0;
     for (const part of parts) {
       const place = this.placeOf(part);
@@ -221,13 +245,16 @@ class Planner {
           this.assign(value, storage, channel + this.placeOf(value).channel);
         }
         place.storage.values = [];
+        joined.push(part);
       } else {
         const made = makeNode('copy', { x: part }, {}, node.label, node.phase);
         this.assign(made.outputs.y, storage, channel);
-        this.steps.push(made.node);
+        this.addStep(made.node);
+        joined.push(made.outputs.y);
       }
       channel += part.shape[3];
     }
+    return joined;
   }
 
   private ref(value: Value): TensorRef {
@@ -296,6 +323,22 @@ class Planner {
       parameters: this.graph.params.reduce((sum, param) => sum + sizeOf(param.shape), 0),
       timeline,
       peak: timeline.reduce((a, b) => (b.bytes > a.bytes ? b : a)),
+    };
+  }
+
+  placement({ calls, arenaBytes, persistentBytes }: Plan): Placement {
+    const values = new Map(
+      [...this.placed.flatMap(({ inputs, outputs }) => [...valuesOf(inputs), ...valuesOf(outputs)])]
+        .concat(this.graph.params, this.graph.states, this.graph.inputs)
+        .map((value) => [value.id, value]),
+    );
+    return {
+      graph: this.graph,
+      nodes: this.placed,
+      places: new Map([...values].map(([id, value]) => [id, this.ref(value)])),
+      scratch: new Map(this.steps.map(({ id }, i) => [id, calls[i].scratch])),
+      arenaBytes,
+      persistentBytes,
     };
   }
 

@@ -1,0 +1,229 @@
+import type { Graph, Node } from '../ir/graph.js';
+import { valuesOf } from '../ir/graph.js';
+import type { Value } from '../ir/value.js';
+import { elementBytes } from '../ir/value.js';
+import { opOf } from '../ops/index.js';
+import type { TensorRef } from './planned.js';
+import type { Region } from './region.js';
+import { coveredColumns, regionOf } from './region.js';
+
+/** Where a plan puts what a graph computes. */
+export interface Placement {
+  readonly graph: Graph;
+  /** In order; views too, reading the copies that were made for them. */
+  readonly nodes: readonly Node[];
+  /** By value id. */
+  readonly places: ReadonlyMap<number, TensorRef>;
+  /** Private memory by node id. */
+  readonly scratch: ReadonlyMap<number, { readonly offset: number; readonly bytes: number }>;
+  readonly arenaBytes: number;
+  /** Part of the arena that outlives a run. */
+  readonly persistentBytes: number;
+}
+
+/** Channels of a tensor that a kernel or the caller writes; views are made of them. */
+interface Piece {
+  readonly root: Root;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A tensor that is written as one, and who reads which channels when. */
+interface Root {
+  readonly value: Value;
+  /** Step of the write; −1 for what is there when a run begins. */
+  readonly written: number;
+  /** Kept between runs, so there at every step. */
+  readonly lasting: boolean;
+  readonly reads: {
+    readonly from: number;
+    readonly to: number;
+    readonly step: number;
+    readonly input?: string;
+  }[];
+  last: number;
+}
+
+const FOREVER = Number.POSITIVE_INFINITY;
+
+/**
+ * Checks that no write touches what is still to be read, except in place where the op allows it; that scratch touches
+ * nothing; that views lie where their parts do; and that all is inside the arena.
+ * @throws Error naming the call and the two tensors.
+ */
+export function verifyPlacement(placement: Placement): void {
+  const { nodes, places, scratch } = placement;
+  const { roots, pieces } = rootsOf(placement);
+  const regions = new Map<Root, Region>();
+  const placeOf = (value: Value): TensorRef => {
+    const ref = places.get(value.id);
+    if (!ref) throw new Error(`plan: ${value.name} has no place`);
+    return ref;
+  };
+  for (const root of roots) {
+    const region = regionOf(placeOf(root.value));
+    checkInside(placement, root, region);
+    regions.set(root, region);
+  }
+  const apart = (region: Region, root: Root): boolean => {
+    const other = regions.get(root)!;
+    return region.start >= other.end || other.start >= region.end;
+  };
+  const byStep = new Map<number, Root[]>();
+  for (const root of roots) byStep.set(root.written, [...(byStep.get(root.written) ?? []), root]);
+
+  let live = roots.filter(({ lasting }) => lasting);
+  nodes.forEach((node, step) => {
+    const where = `plan: ${node.label} (${node.op})`;
+    if (opOf(node).view) {
+      checkView(node, pieces, placeOf, where);
+      return;
+    }
+    live = live.filter(({ last }) => last >= step);
+    const written = byStep.get(step) ?? [];
+    for (const root of written) {
+      const region = regions.get(root)!;
+      const allowed = inputsUnder(node, root.value);
+      for (const other of live) {
+        if (other === root || apart(region, other)) continue;
+        const clash = meets(region, other, step, placeOf(other.value), allowed);
+        if (clash) throw new Error(`${where} writes ${root.value.name} over ${other.value.name}, ${clash}`);
+      }
+      for (const other of written) {
+        if (other !== root && coveredColumns(region, regions.get(other)!)) {
+          throw new Error(`${where} writes ${root.value.name} and ${other.value.name} to the same place`);
+        }
+      }
+    }
+    const { offset, bytes } = scratch.get(node.id) ?? { offset: 0, bytes: 0 };
+    if (bytes > 0) {
+      if (offset < placement.persistentBytes || offset + bytes > placement.arenaBytes) {
+        throw new Error(`${where}: its scratch lies outside of the arena`);
+      }
+      const region: Region = { start: offset, width: bytes, stride: bytes, rows: 1, end: offset + bytes };
+      for (const other of [...live, ...written]) {
+        if (apart(region, other)) continue;
+        const touched = written.includes(other)
+          ? coveredColumns(region, regions.get(other)!)
+          : meets(region, other, step, placeOf(other.value), new Set());
+        if (touched) throw new Error(`${where}: its scratch lies over ${other.value.name}`);
+      }
+    }
+    live.push(...written.filter(({ lasting, last }) => !lasting && last > step));
+  });
+}
+
+/** Every tensor that is written, with all its reads, those through views included. */
+function rootsOf({ graph, nodes }: Placement): { roots: Root[]; pieces: Map<number, Piece[]> } {
+  const roots: Root[] = [];
+  const pieces = new Map<number, Piece[]>();
+  const gradients = new Set([...graph.gradients.values()].map(({ id }) => id));
+  const addRoot = (value: Value, written: number): void => {
+    const lasting = written === -1 || value.role === 'constant' || gradients.has(value.id);
+    const root: Root = { value, written, lasting, reads: [], last: -1 };
+    roots.push(root);
+    pieces.set(value.id, [{ root, from: 0, to: value.shape[3] }]);
+    if (lasting) read(value, FOREVER);
+  };
+  const read = (value: Value, step: number, input?: string): void => {
+    for (const { root, from, to } of pieces.get(value.id) ?? []) {
+      root.reads.push({ from, to, step, input });
+      root.last = Math.max(root.last, step);
+    }
+  };
+  const { flat } = graph;
+  for (const value of [...graph.params, ...graph.states, ...graph.inputs]) addRoot(value, -1);
+  const wholes = (values: readonly Value[]) => values.flatMap(({ id }) => pieces.get(id) ?? []);
+  if (flat) pieces.set(flat.params.id, wholes(graph.params));
+  nodes.forEach((node, step) => {
+    const { view } = opOf(node);
+    if (view === 'join') {
+      pieces.set(
+        node.outputs.y.id,
+        valuesOf(node.inputs).flatMap(({ id }) => pieces.get(id) ?? []),
+      );
+    } else if (view === 'cut') {
+      let at = 0;
+      for (const part of valuesOf(node.outputs)) {
+        pieces.set(part.id, cutPieces(pieces.get(node.inputs.x!.id) ?? [], at, at + part.shape[3]));
+        at += part.shape[3];
+      }
+    } else {
+      if (flat) pieces.set(flat.grads.id, wholes([...graph.gradients.values()]));
+      for (const [name, value] of Object.entries(node.inputs)) if (value) read(value, step, name);
+      for (const value of valuesOf(node.outputs)) addRoot(value, step);
+    }
+  });
+  for (const value of Object.values(graph.outputs)) read(value, FOREVER);
+  return { roots, pieces };
+}
+
+/** Channels `[low, high)` of a list of pieces. */
+function cutPieces(list: readonly Piece[], low: number, high: number): Piece[] {
+  let at = 0;
+  return list.flatMap(({ root, from, to }) => {
+    const start = at;
+    at += to - from;
+    const [first, last] = [Math.max(low, start), Math.min(high, at)];
+    return first < last ? [{ root, from: from + first - start, to: from + last - start }] : [];
+  });
+}
+
+/** Inputs that the op may write this output over. */
+function inputsUnder(node: Node, output: Value): Set<string> {
+  const { inPlace = [], updatesState } = opOf(node);
+  const names = inPlace.filter(([name]) => node.outputs[name] === output).map(([, input]) => input);
+  return new Set(updatesState ? [...names, 'state'] : names);
+}
+
+/** How a write at `step` disturbs a tensor, in words; `allowed`: inputs of the writer it may write over. */
+function meets(
+  region: Region,
+  other: Root,
+  step: number,
+  place: TensorRef,
+  allowed: ReadonlySet<string>,
+): string | undefined {
+  for (const read of other.reads) {
+    if (read.step < step) continue;
+    if (!coveredColumns(regionOf(place, read.from, read.to), region)) continue;
+    if (read.step === step && read.input !== undefined && allowed.has(read.input)) continue;
+    // New state over old: what stands there is read again in the next run.
+    const own = other.reads.some(
+      ({ step: at, input }) => at === step && input !== undefined && allowed.has(input),
+    );
+    if (own && allowed.has('state')) continue;
+    if (read.step === FOREVER) return 'which is kept';
+    return read.step === step ? `which it reads as ${read.input}` : `which step ${read.step} reads`;
+  }
+  return undefined;
+}
+
+function checkInside({ arenaBytes, persistentBytes }: Placement, root: Root, { start, end }: Region): void {
+  if (start < 0 || end > arenaBytes || (root.lasting && end > persistentBytes)) {
+    throw new Error(
+      `plan: ${root.value.name} at bytes ${start} to ${end} lies outside of its part of the arena`,
+    );
+  }
+}
+
+/** A view lies where its parts do, channel by channel. */
+function checkView(
+  node: Node,
+  pieces: ReadonlyMap<number, Piece[]>,
+  placeOf: (value: Value) => TensorRef,
+  where: string,
+): void {
+  for (const value of [...valuesOf(node.inputs), ...valuesOf(node.outputs)]) {
+    const ref = placeOf(value);
+    const element = elementBytes[ref.dtype];
+    let at = ref.offset;
+    for (const { root, from, to } of pieces.get(value.id) ?? []) {
+      const whole = placeOf(root.value);
+      if (whole.offset + element * from !== at || whole.pixelStride !== ref.pixelStride) {
+        throw new Error(`${where}: ${value.name} does not lie where ${root.value.name} does`);
+      }
+      at += element * (to - from);
+    }
+  }
+}
