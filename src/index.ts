@@ -16,19 +16,22 @@ export type { DeviceInfo } from './backends/webgpu/index.js';
 export type { InferenceOptions, Precision, SizeOptions, TrainingOptions } from './compile.js';
 export { compileInference, compileTraining, IGNORE, LOSS_SCALE } from './compile.js';
 export type { ClassTable, Rgb } from './data/classes.js';
-export { camvidClasses, cityscapesClasses, readClasses } from './data/classes.js';
+export { readClasses } from './data/classes.js';
 export type { Dataset, Sample } from './data/dataset.js';
-export { openDataset, readSample } from './data/datasets.js';
+export { openDataset } from './data/datasets.js';
 export type { LabelImage, RgbImage } from './data/image.js';
 export {
   colourise,
   overlay,
   readImage,
-  readLabels,
   writeColourPng,
   writeLabelPng,
   writeOverlayPng,
 } from './data/image.js';
+export { readLabels } from './data/label-image.js';
+export { camvidClasses } from './data/layouts/camvid.js';
+export { cityscapesClasses } from './data/layouts/cityscapes.js';
+export { readSample } from './data/read-sample.js';
 export type { SyntheticOptions } from './data/synth.js';
 export { renderScene, writeSynthetic } from './data/synth.js';
 export type { DeviceName, Place } from './device.js';

@@ -1,14 +1,20 @@
 import { Command } from 'commander';
 import pc from 'picocolors';
+import type { SizePolicy } from '../data/augment/augmentation.js';
 import type { Report, SplitReport } from '../data/check.js';
 import { checkDataset } from '../data/check.js';
+import { UserError } from '../errors.js';
 import { formatCount } from '../report/format.js';
-import { jsonOption, whole } from './options.js';
+import { jsonOption, sizePolicy, whole } from './options.js';
 import { Progress } from './progress.js';
 import { formatTable } from './table.js';
 
 interface CheckOptions {
   readonly split?: string;
+  readonly trainSplit?: string;
+  readonly valSplit?: string;
+  readonly batch: number;
+  readonly size?: SizePolicy;
   readonly extra?: boolean;
   readonly workers?: number;
   readonly json?: boolean;
@@ -26,23 +32,39 @@ export const dataCommand = (): Command =>
         .summary('scan a data set for everything that would spoil a training')
         .description(
           'Reads every image and label and prints counts, sizes, the class histogram, suggested class weights and ' +
-            'each problem with its file. Exit code 1 where training would fail.',
+            'each problem with its file. Exit code 1 where a training with the same options would fail.',
         )
         .argument('<dir>', 'data set folder: Cityscapes, CamVid, or images/ with labels/ and classes.json')
         .option('--split <name>', 'only this split')
+        .option('--train-split <name>', 'the split to train on (default: train)')
+        .option('--val-split <name>', 'the split to validate on (default: val)')
+        .option(
+          '--size <size...>',
+          'full | HxW crop | HxW resize, as for training (default: full)',
+          sizePolicy,
+        )
+        .option('--batch <n>', 'images a step, as for training', whole(1, 4096), 4)
         .option('--extra', 'Cityscapes: with the coarse set train_extra')
         .option('--workers <n>', 'threads that decode (default: one per core, at most 8)', whole(1, 64))
         .addOption(jsonOption())
-        .addHelpText('after', '\nExample:\n  vnet data check datasets/cityscapes --split train')
+        .addHelpText(
+          'after',
+          '\nExamples:\n  vnet data check datasets/cityscapes --split train\n  vnet data check my-photos --size 512x512 crop',
+        )
         .action(check),
     );
 
-async function check(dir: string, { split, extra, workers, json }: CheckOptions): Promise<void> {
+async function check(dir: string, flags: CheckOptions): Promise<void> {
+  const { split, trainSplit, valSplit, batch, size, extra, workers, json } = flags;
   let progress: Progress | undefined;
   let report: Report;
   try {
     report = await checkDataset(dir, {
       split,
+      train: trainSplit,
+      val: valSplit,
+      batch,
+      size,
       extra,
       workers,
       onProgress: (done, total) => {
@@ -54,11 +76,16 @@ async function check(dir: string, { split, extra, workers, json }: CheckOptions)
     progress?.stop();
   }
   process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : render(report));
-  if (report.fatal) process.exitCode = 1;
+  if (!report.fatal) return;
+  const errors = report.problems.filter(({ fatal }) => fatal).length;
+  throw new UserError(
+    `${dir}: training would fail for ${errors === 1 ? 'one reason' : `${errors} reasons`}, named above`,
+  );
 }
 
 function render({ dir, layout, splits, problems, fatal }: Report): string {
-  const shown = problems.slice(0, mostProblems).map(({ message, fatal: stops }) => {
+  const sorted = [...problems].sort((a, b) => Number(b.fatal) - Number(a.fatal));
+  const shown = sorted.slice(0, mostProblems).map(({ message, fatal: stops }) => {
     return `${stops ? pc.red('error  ') : pc.yellow('warning')}  ${message}`;
   });
   if (problems.length > mostProblems) {

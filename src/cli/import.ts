@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ClassTable } from '../data/classes.js';
-import { camvidClasses, cityscapesClasses, plainTable, readClasses } from '../data/classes.js';
+import { plainTable, readClasses } from '../data/classes.js';
+import { camvidClasses } from '../data/layouts/camvid.js';
+import { cityscapesClasses } from '../data/layouts/cityscapes.js';
 import { UserError } from '../errors.js';
 import { countClasses } from '../interop/classes.js';
 import { readPth } from '../interop/pth.js';

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import type { SizePolicy } from '../data/augment/augmentation.js';
 import { networkNames } from '../nets/index.js';
 
 /** Height and width in pixels. */
@@ -59,6 +60,21 @@ export const pixelSize: (text: string) => PixelSize = checked(
     })
     .refine(({ height, width }) => [height, width].every((n) => n >= 32 && n <= 16384), sizeMessage),
 );
+
+/** `full`, `HxW crop` or `HxW resize`, word by word: for an option that takes several. */
+export function sizePolicy(word: string, before: unknown): SizePolicy {
+  if (before === undefined) {
+    if (word === 'full') return 'full';
+    const { height, width } = pixelSize(word);
+    return { crop: [height, width] };
+  }
+  if (typeof before === 'object' && before !== null && 'crop' in before) {
+    const sides = (before as { crop: [number, number] }).crop;
+    if (word === 'crop') return { crop: sides };
+    if (word === 'resize') return { resize: sides };
+  }
+  throw new InvalidArgumentError("Expected 'full', 'HxW crop' or 'HxW resize'.");
+}
 
 /** `1024×2048`. */
 export const formatSize = ({ height, width }: PixelSize): string => `${height}×${width}`;

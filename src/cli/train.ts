@@ -10,9 +10,9 @@ import { parseTrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
 import { addAugmentOptions } from './augment.js';
 import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
-import { jsonOption, netOption, pixelSize, real, whole } from './options.js';
+import { jsonOption, netOption, real, sizePolicy, whole } from './options.js';
 import { Stopped } from './stopped.js';
-import type { Size, TrainFlags } from './train-config.js';
+import type { TrainFlags } from './train-config.js';
 import { resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
@@ -101,20 +101,6 @@ export function trainCommand(): Command {
         '  vnet train --out runs/camvid --resume',
     )
     .action(async (flags: TrainFlags, command: Command) => run(flags, command));
-}
-
-function sizePolicy(word: string, before: unknown): Size {
-  if (before === undefined) {
-    if (word === 'full') return 'full';
-    const { height, width } = pixelSize(word);
-    return { crop: [height, width] };
-  }
-  if (typeof before === 'object' && before !== null && 'crop' in before) {
-    const sides = (before as { crop: [number, number] }).crop;
-    if (word === 'crop') return { crop: sides };
-    if (word === 'resize') return { resize: sides };
-  }
-  throw new InvalidArgumentError("Expected 'full', 'HxW crop' or 'HxW resize'.");
 }
 
 function classWeights(text: string): TrainConfig['classWeights'] {

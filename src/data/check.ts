@@ -1,14 +1,13 @@
-import { availableParallelism } from 'node:os';
-import type { Problem, SampleFacts } from './check-sample.js';
 import type { Dataset } from './dataset.js';
 import { openDataset } from './datasets.js';
-import { Pool } from './pool.js';
+import type { Problem } from './read-sample.js';
+import { type Inspected, inspect, type Use } from './trainable.js';
 
-export type { Problem } from './check-sample.js';
+export type { Problem } from './read-sample.js';
 
-/** Options of {@link checkDataset}. */
-export interface CheckOptions {
-  /** Only this split; default all. */
+/** Options of {@link checkDataset}: what it is to be used for, by default a training with validation. */
+export interface CheckOptions extends Use {
+  /** Only this split, as the one to train on; a split of that use's `val` or named test keeps its part. */
   split?: string;
   /** Cityscapes: with the coarse set. */
   extra?: boolean;
@@ -53,100 +52,33 @@ export interface Report {
 }
 
 /**
- * Reads every file of a data set and reports counts, sizes, the class histogram and all problems. Only a
- * folder that cannot be opened at all throws.
+ * Reads every file of a data set and reports counts, sizes, the class histogram and all problems: `fatal` is what a
+ * training for the same use would refuse. Only a folder that cannot be opened at all throws.
  * @throws UserError as {@link openDataset}.
  */
 export async function checkDataset(dir: string, options: CheckOptions = {}): Promise<Report> {
-  const dataset = await openDataset(dir, { split: options.split, extra: options.extra });
-  const splits = options.split === undefined ? dataset.splits : [options.split];
-  const problems: Problem[] = [];
-  const lists = splits.map((split) => ({ split, samples: list(dataset, split, problems) }));
-  const total = lists.reduce((sum, { samples }) => sum + samples.length, 0);
-  const pool = new Pool(options.workers ?? Math.min(8, availableParallelism()));
-  let done = 0;
-  const reports: SplitReport[] = [];
-  try {
-    for (const { split, samples } of lists) {
-      const facts = await Promise.all(
-        samples.map(async (sample) => {
-          const found = await pool.run({ kind: 'check', sample, classes: dataset.classes });
-          options.onProgress?.(++done, total);
-          return found;
-        }),
-      );
-      for (const { problems: found } of facts) problems.push(...found);
-      const labelled = samples.filter((sample) => sample.labels).length;
-      reports.push(summarise(dataset, split, facts, labelled));
-      for (const sample of labelled > 0 ? samples : []) {
-        if (sample.labels) continue;
-        problems.push({
-          file: sample.image,
-          kind: 'missing-label',
-          message: `${sample.image}: has no labels, expected ${sample.expectedLabels}`,
-          fatal: true,
-        });
-      }
-      mixed(split, samples, reports[reports.length - 1], problems);
-    }
-  } finally {
-    await pool.close();
-  }
+  const { split, extra, workers, onProgress, ...asked } = options;
+  const dataset = await openDataset(dir, { split, extra });
+  const use = useOf(asked, split);
+  const others = split === undefined ? dataset.splits : [split];
+  const { splits, problems } = await inspect(dataset, use, { others, workers, onProgress });
   return {
     dir,
     layout: dataset.name,
-    splits: reports,
+    splits: splits.map((inspected) => summarise(dataset, inspected)),
     problems,
     fatal: problems.some((problem) => problem.fatal),
   };
 }
 
-function list(dataset: Dataset, split: string, problems: Problem[]) {
-  try {
-    return dataset.samples(split, { lenient: true });
-  } catch (error) {
-    const { message } = error as Error;
-    problems.push({
-      file: dataset.root,
-      kind: 'empty',
-      message,
-      fatal: split === 'train' || split === 'val',
-    });
-    return [];
-  }
+function useOf(asked: Use, split: string | undefined): Use {
+  const { train = 'train', val = 'val' } = asked;
+  if (split === undefined) return { ...asked, train, val };
+  if (split === val) return { ...asked, train: undefined, val };
+  return { ...asked, train: split === 'test' ? undefined : split, val: undefined };
 }
 
-/** Odd things that no single file shows. */
-function mixed(
-  split: string,
-  samples: { encoding: string; labels?: string }[],
-  report: SplitReport,
-  problems: Problem[],
-) {
-  const encodings = new Set(samples.filter((sample) => sample.labels).map((sample) => sample.encoding));
-  const train = samples.find((sample) => sample.labels && sample.encoding === 'train');
-  if (encodings.size > 1 && train?.labels) {
-    problems.push({
-      file: train.labels,
-      kind: 'mixed-encoding',
-      message: `${train.labels}: holds labelTrainIds while other images of '${split}' have labelIds; both are read rightly`,
-      fatal: false,
-    });
-  }
-  if (report.sizes.length > 1) {
-    problems.push({
-      file: split,
-      kind: 'mixed-sizes',
-      message: `split '${split}' has images of ${report.sizes.length} sizes (${report.sizes
-        .slice(0, 3)
-        .map(({ size, images }) => `${images} of ${size}`)
-        .join(', ')}); train with a crop or resize size`,
-      fatal: false,
-    });
-  }
-}
-
-function summarise(dataset: Dataset, split: string, facts: SampleFacts[], labelled: number): SplitReport {
+function summarise(dataset: Dataset, { split, samples, facts }: Inspected): SplitReport {
   const n = dataset.classes.names.length;
   const pixels = new Array<number>(n + 1).fill(0);
   const images = new Array<number>(n).fill(0);
@@ -172,7 +104,7 @@ function summarise(dataset: Dataset, split: string, facts: SampleFacts[], labell
   return {
     split,
     images: facts.length,
-    labelled,
+    labelled: samples.filter((sample) => sample.labels).length,
     sizes: [...sizes].map(([size, count]) => ({ size, images: count })).sort((a, b) => b.images - a.images),
     classes: dataset.classes.names.map((name, c) => ({
       name,

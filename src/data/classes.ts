@@ -25,81 +25,48 @@ export interface ClassTable {
   readonly toRaw: readonly number[];
   /** One per train id: whether objects of the class are counted as instances. */
   readonly hasInstances: readonly boolean[];
+  /** Colours that mean "no class" in colour labels, besides black. */
+  readonly ignoredColours?: readonly Rgb[];
+  /** Whether a person has said what value 255 is, by a mapping or a list of ignored values. */
+  readonly explicit?: boolean;
+  /** What labels of the palette kind are read by; default: by comparing them with {@link colours}. */
+  readonly palette?: 'colours' | 'index';
+  /** What labels of photos with an EXIF orientation were drawn on; default: by comparing sizes. */
+  readonly orientation?: 'upright' | 'stored';
   /** Groups of classes, where the data set defines them. */
   readonly categories?: readonly { readonly name: string; readonly classes: readonly number[] }[];
 }
 
-const cityscapesRows: [name: string, labelId: number, category: string, instances: boolean, colour: Rgb][] = [
-  ['road', 7, 'flat', false, [128, 64, 128]],
-  ['sidewalk', 8, 'flat', false, [244, 35, 232]],
-  ['building', 11, 'construction', false, [70, 70, 70]],
-  ['wall', 12, 'construction', false, [102, 102, 156]],
-  ['fence', 13, 'construction', false, [190, 153, 153]],
-  ['pole', 17, 'object', false, [153, 153, 153]],
-  ['traffic light', 19, 'object', false, [250, 170, 30]],
-  ['traffic sign', 20, 'object', false, [220, 220, 0]],
-  ['vegetation', 21, 'nature', false, [107, 142, 35]],
-  ['terrain', 22, 'nature', false, [152, 251, 152]],
-  ['sky', 23, 'sky', false, [70, 130, 180]],
-  ['person', 24, 'human', true, [220, 20, 60]],
-  ['rider', 25, 'human', true, [255, 0, 0]],
-  ['car', 26, 'vehicle', true, [0, 0, 142]],
-  ['truck', 27, 'vehicle', true, [0, 0, 70]],
-  ['bus', 28, 'vehicle', true, [0, 60, 100]],
-  ['train', 31, 'vehicle', true, [0, 80, 100]],
-  ['motorcycle', 32, 'vehicle', true, [0, 0, 230]],
-  ['bicycle', 33, 'vehicle', true, [119, 11, 32]],
-];
-
-/**
- * The 19 evaluated classes of Cityscapes. `mapping` reads `labelIds` files; every other value is ignored by
- * definition. `toRaw` is train id → labelId.
- */
-export const cityscapesClasses: ClassTable = {
-  name: 'cityscapes',
-  names: cityscapesRows.map((row) => row[0]),
-  colours: cityscapesRows.map((row) => row[4]),
-  ignore: ignoreId,
-  mapping: table(cityscapesRows.map((row, trainId) => [row[1], trainId])),
-  known: new Uint8Array(256).fill(1),
-  toRaw: cityscapesRows.map((row) => row[1]),
-  hasInstances: cityscapesRows.map((row) => row[3]),
-  categories: ['flat', 'construction', 'object', 'nature', 'sky', 'human', 'vehicle'].map((name) => ({
-    name,
-    classes: cityscapesRows.flatMap((row, trainId) => (row[2] === name ? [trainId] : [])),
-  })),
-};
-
-const camvidRows: [name: string, colour: Rgb][] = [
-  ['sky', [128, 128, 128]],
-  ['building', [128, 0, 0]],
-  ['pole', [192, 192, 128]],
-  ['road', [128, 64, 128]],
-  ['pavement', [60, 40, 222]],
-  ['tree', [128, 128, 0]],
-  ['sign', [192, 128, 128]],
-  ['fence', [64, 64, 128]],
-  ['car', [64, 0, 128]],
-  ['pedestrian', [64, 64, 0]],
-  ['bicyclist', [0, 128, 192]],
-];
-
-/** The 11 classes of CamVid as published with SegNet; raw value 11 is unlabelled. */
-export const camvidClasses: ClassTable = {
-  ...plainTable(
-    'camvid',
-    camvidRows.map((row) => row[0]),
-    camvidRows.map((row) => row[1]),
-  ),
-  known: flags([...camvidRows.keys(), 11, 255]),
-};
-
 /** The same classes for files that hold train ids already (such as `labelTrainIds`): i → i, 255 ignored. */
 export function trainIdTable(classes: ClassTable): ClassTable {
   return {
+    ...classes,
     ...plainTable(classes.name, classes.names, classes.colours),
     hasInstances: classes.hasInstances,
-    categories: classes.categories,
+  };
+}
+
+/**
+ * A table whose raw values are given: `rows` in the order of train ids.
+ * @param ignored raw values that are ignored; default: all that no class has.
+ */
+export function classTable(
+  name: string,
+  rows: readonly { name: string; raw: number; colour?: Rgb; instances?: boolean }[],
+  ignored?: readonly number[],
+): ClassTable {
+  const palette = generatePalette(rows.length);
+  const raws = rows.map(({ raw }) => raw);
+  return {
+    name,
+    names: rows.map((row) => row.name),
+    colours: rows.map(({ colour }, i) => colour ?? palette[i]),
+    ignore: ignoreId,
+    mapping: table(raws.map((raw, id) => [raw, id])),
+    known: ignored ? flags([...raws, ...ignored, ignoreId]) : new Uint8Array(256).fill(1),
+    toRaw: raws,
+    hasInstances: rows.map(({ instances }) => instances ?? false),
+    explicit: true,
   };
 }
 
@@ -124,7 +91,12 @@ const classesFile = z.strictObject({
   colours: z.array(z.tuple([byte, byte, byte])).optional(),
   ignore: z.union([byte, z.array(byte)]).optional(),
   mapping: z.record(z.string().regex(/^\d{1,3}$/, 'keys must be raw values 0 to 255'), byte).optional(),
+  palette: z.enum(['colours', 'index']).optional(),
+  orientation: z.enum(['upright', 'stored']).optional(),
 });
+
+/** Largest classes.json: 255 names and colours take a few kilobytes. */
+const mostBytes = 1 << 20;
 
 /** What a `classes.json` holds: see {@link readClasses}. */
 export type ClassesFile = z.infer<typeof classesFile>;
@@ -133,18 +105,25 @@ export type ClassesFile = z.infer<typeof classesFile>;
  * Reads the `classes.json` of a folder data set:
  * `{ "names": [...], "colours"?: [[r,g,b], ...], "ignore"?: 255 | [0, 255], "mapping"?: { "7": 0, ... } }`.
  * Without `mapping` raw value i is class i. With it, raw values not listed are errors unless ignored. 255 is
- * ignored unless it is mapped.
+ * ignored unless it is mapped. `"palette": "index" | "colours"` says what palette PNGs are read by, and
+ * `"orientation": "upright" | "stored"` whether labels were drawn on photos as their EXIF orientation shows them; where
+ * they are absent, the files are compared.
  * @throws UserError, one line, naming the file and the field.
  */
 export async function readClasses(file: string): Promise<ClassTable> {
-  const bytes = await readBytes(file);
-  let json: unknown;
+  return parseClasses(await readJson(file, mostBytes), file);
+}
+
+/** Reads a JSON file of UTF-8, with or without byte order mark. @throws UserError naming the file. */
+export async function readJson(file: string, most: number): Promise<unknown> {
+  const bytes = await readBytes(file, most);
   try {
-    json = JSON.parse(bytes.toString('utf8'));
+    // The decoder drops the mark, and throws where bytes are no UTF-8.
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new UserError(`${file}: is not valid JSON (${reason(error)})`);
+    const cause = error instanceof SyntaxError ? reason(error) : 'its text is not UTF-8';
+    throw new UserError(`${file}: is not valid JSON (${cause})`);
   }
-  return parseClasses(json, file);
 }
 
 /** Checks parsed JSON as {@link readClasses} does; `file` is what messages name. */
@@ -154,7 +133,7 @@ export function parseClasses(json: unknown, file: string): ClassTable {
     const issue = parsed.error.issues[0];
     const where = issue.path.length > 0 ? `"${issue.path.join('.')}": ` : '';
     throw new UserError(
-      `${file}: ${where}${issue.message.split('\n')[0]}; expected {"names": [...], "colours"?, "ignore"?, "mapping"?}`,
+      `${file}: ${where}${issue.message.split('\n')[0]}; expected {"names": [...], "colours"?, "ignore"?, "mapping"?, "palette"?, "orientation"?}`,
     );
   }
   const { names, colours, mapping } = parsed.data;
@@ -189,6 +168,9 @@ export function parseClasses(json: unknown, file: string): ClassTable {
     mapping: table(pairs),
     known: flags([...pairs.map(([raw]) => raw), ...ignored, ignoreId]),
     toRaw,
+    explicit: mapping !== undefined || ignored.includes(ignoreId),
+    palette: parsed.data.palette,
+    orientation: parsed.data.orientation,
   };
 }
 

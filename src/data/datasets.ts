@@ -1,12 +1,10 @@
 import path from 'node:path';
 import { UserError } from '../errors.js';
-import { trainIdTable } from './classes.js';
+import { readClasses } from './classes.js';
 import type { Dataset, Layout, Sample } from './dataset.js';
-import { isFolder, listNames } from './files.js';
-import { type LabelImage, type RgbImage, readImage, readLabels, size } from './image.js';
-import { camvidLayout } from './layouts/camvid.js';
-import { cityscapesLayout } from './layouts/cityscapes.js';
-import { folderLayout } from './layouts/folder.js';
+import { isFile, isFolder, listNames } from './files.js';
+import { layouts } from './layouts/index.js';
+import { readTrainIds } from './read-sample.js';
 
 export type { Dataset, Sample } from './dataset.js';
 
@@ -19,29 +17,29 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a data set folder, detecting its layout: Cityscapes (`leftImg8bit/`), CamVid (`train/ trainannot/`) or
- * a plain folder (`images/ labels/ classes.json`).
+ * Opens a data set folder in the first layout that fits (see `layouts/`). A `classes.json` in it wins over the layout's
+ * own classes.
  * @throws UserError where the folder is missing, has no known layout, or lacks the asked split.
  */
 export async function openDataset(dir: string, options: OpenOptions = {}): Promise<Dataset> {
   const root = path.normalize(dir);
   if (!isFolder(root))
     throw new UserError(`${dir}: no such data set folder; give the folder that holds the data`);
-  const layout =
-    cityscapesLayout(root, options.extra ?? false) ?? camvidLayout(root) ?? (await folderLayout(root));
-  if (!layout) {
+  const kind = layouts.find(({ test }) => test(root));
+  if (!kind) {
     const found = listNames(root, 'folders').slice(0, 6).join(', ') || 'no folders';
+    const known = layouts.map(({ looks, name }) => `${looks} (${name})`).join('; ');
+    throw new UserError(`${dir}: no known data set layout; found ${found}; looked for ${known}`);
+  }
+  const extra = options.extra ?? false;
+  if (extra && !kind.extra) {
     throw new UserError(
-      `${dir}: no known data set layout; looked for leftImg8bit/ (Cityscapes), train/ with trainannot/ (CamVid) ` +
-        `or images/ with classes.json, found ${found}`,
+      `${dir}: the extra (coarse) set exists only for Cityscapes, this is a ${kind.name} layout`,
     );
   }
-  if (options.extra && layout.kind !== 'cityscapes') {
-    throw new UserError(
-      `${dir}: the extra (coarse) set exists only for Cityscapes, this is a ${layout.kind} layout`,
-    );
-  }
-  const dataset = new OpenedDataset(root, layout);
+  const file = path.join(root, 'classes.json');
+  const own = isFile(file) ? await readClasses(file) : undefined;
+  const dataset = new OpenedDataset(root, kind.name, await kind.open(root, { extra, own }));
   if (options.split !== undefined) dataset.samples(options.split, { lenient: true });
   return dataset;
 }
@@ -52,12 +50,9 @@ class OpenedDataset implements Dataset {
 
   constructor(
     readonly root: string,
+    readonly name: string,
     private readonly layout: Layout,
   ) {}
-
-  get name() {
-    return this.layout.kind;
-  }
 
   get classes() {
     return this.layout.classes;
@@ -65,6 +60,10 @@ class OpenedDataset implements Dataset {
 
   get splits() {
     return this.layout.splits;
+  }
+
+  labelsOf(split: string) {
+    return this.layout.labelsOf(split);
   }
 
   samples(split: string, options: { lenient?: boolean } = {}): Sample[] {
@@ -117,83 +116,4 @@ class OpenedDataset implements Dataset {
     }
     return false;
   }
-}
-
-/**
- * Decodes one sample; labels come as train ids (255 = ignore).
- * @throws UserError naming the file: undecodable, no labels, another size than the image, or values that are
- * neither a class nor ignored (which value, how many pixels).
- */
-export async function readSample(
-  dataset: Pick<Dataset, 'classes'>,
-  sample: Sample,
-  into?: { image: RgbImage; labels: LabelImage },
-): Promise<{ image: RgbImage; labels: LabelImage }> {
-  if (!sample.labels) throw missingLabels(sample);
-  const image = await readImage(sample.image, into?.image);
-  const labels = await readTrainIds(dataset, sample, into?.labels);
-  if (image.width !== labels.width || image.height !== labels.height) {
-    throw new UserError(
-      `${sample.labels}: labels are ${size(labels)} but the image ${path.basename(sample.image)} is ${size(image)}; ` +
-        'both must have the same size',
-    );
-  }
-  return { image, labels };
-}
-
-/**
- * Decodes only the labels of a sample, as train ids.
- * @throws UserError as {@link readSample}.
- */
-export async function readTrainIds(
-  dataset: Pick<Dataset, 'classes'>,
-  sample: Sample,
-  into?: LabelImage,
-): Promise<LabelImage> {
-  if (!sample.labels) throw missingLabels(sample);
-  const raw = await readLabels(sample.labels, dataset.classes.colours, into);
-  const table =
-    raw.colourCoded || sample.encoding === 'train' ? trainIdTable(dataset.classes) : dataset.classes;
-  const unknown = mapInPlace(raw.data, table.mapping, table.known);
-  if (unknown.length > 0) throw unknownValues(sample.labels, unknown, table.names.length);
-  return { width: raw.width, height: raw.height, data: raw.data };
-}
-
-/** A value in a label file that is neither a class nor ignored. */
-export interface UnknownValue {
-  value: number;
-  pixels: number;
-}
-
-/** Replaces raw values by train ids; returns the values the table does not know, most frequent first. */
-export function mapInPlace(data: Uint8Array, mapping: Uint8Array, known: Uint8Array): UnknownValue[] {
-  const seen = new Uint32Array(256);
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i];
-    seen[value]++;
-    data[i] = mapping[value];
-  }
-  const unknown: UnknownValue[] = [];
-  for (let value = 0; value < 256; value++) {
-    if (seen[value] > 0 && !known[value]) unknown.push({ value, pixels: seen[value] });
-  }
-  return unknown.sort((a, b) => b.pixels - a.pixels);
-}
-
-function unknownValues(file: string, unknown: UnknownValue[], classes: number): UserError {
-  const list = unknown
-    .slice(0, 3)
-    .map(({ value, pixels }) => `${value} (${pixels} pixels)`)
-    .join(', ');
-  const more = unknown.length > 3 ? ` and ${unknown.length - 3} more` : '';
-  return new UserError(
-    `${file}: label value ${list}${more} is neither a class (${classes} classes) nor ignored; ` +
-      'fix the file, or add the value to "mapping" or "ignore" in classes.json',
-  );
-}
-
-function missingLabels(sample: Sample): UserError {
-  return new UserError(
-    `${sample.image}: has no labels; expected ${sample.expectedLabels ?? 'a label file beside it'}`,
-  );
 }

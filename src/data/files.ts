@@ -50,20 +50,49 @@ export function temporaryName(file: string): string {
   return path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.${counter++}.tmp`);
 }
 
+/** Most bytes that {@link readBytes} takes into memory unless it is told otherwise. */
+const mostBytes = 2 ** 31 - 1;
+
 /**
- * Reads a whole file.
- * @throws UserError naming the file where it is missing, a folder, unreadable or empty.
+ * Reads a whole file, or what a pipe gives.
+ * @param most refuse more bytes than this, before memory is spent on them.
+ * @throws UserError naming the file where it is missing, a folder or a device, unreadable, empty or too large.
  */
-export async function readBytes(file: string): Promise<Buffer> {
+export async function readBytes(file: string, most = mostBytes): Promise<Buffer> {
   let bytes: Buffer;
   try {
-    bytes = await fs.readFile(file);
+    const handle = await fs.open(file, 'r');
+    try {
+      const stat = await handle.stat();
+      // /dev/zero and its like never end.
+      if (stat.isCharacterDevice() || stat.isBlockDevice()) throw new Error('it is a device, not a file');
+      if (stat.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+      if (stat.size > most) throw tooLarge(stat.size, most);
+      bytes = stat.isFile() && stat.size > 0 ? await handle.readFile() : await readStream(handle, most);
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     throw new UserError(`${file}: cannot be read (${reason(error)})`);
   }
   if (bytes.length === 0)
     throw new UserError(`${file}: the file is empty (0 bytes); write or download it again`);
   return bytes;
+}
+
+const tooLarge = (bytes: number, most: number): Error =>
+  new Error(`it has ${bytes} bytes or more, at most ${most} are read`);
+
+/** What comes from a source whose size nobody knows: a pipe, or a file of the kernel. */
+async function readStream(handle: fs.FileHandle, most: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of handle.createReadStream({ autoClose: false })) {
+    parts.push(part as Buffer);
+    length += (part as Buffer).length;
+    if (length > most) throw tooLarge(length, most);
+  }
+  return Buffer.concat(parts);
 }
 
 /** True where the path is a folder. */

@@ -1,4 +1,5 @@
 import { UserError } from '../errors.js';
+import { bmpSize, decodeBmp, isBmp } from './bmp.js';
 import type { Rgb } from './classes.js';
 import { readBytes, reason, writeAtomic } from './files.js';
 import { decodePlainPng, plainPngSize } from './png.js';
@@ -17,6 +18,12 @@ export interface LabelImage {
   data: Uint8Array;
 }
 
+/** A decoded picture: upright. */
+export interface Picture extends RgbImage {
+  /** EXIF orientation (2 to 8) by which it was turned or mirrored when it was decoded; absent where nothing changed. */
+  orientation?: number;
+}
+
 /** The library for all other pictures, loaded when one comes: it takes 20 MB in every thread. */
 async function loadSharp() {
   const { default: sharp } = await import('sharp');
@@ -26,33 +33,49 @@ async function loadSharp() {
   return sharp;
 }
 
-/** Largest accepted picture, in pixels: a damaged header must not ask for gigabytes. */
-const maxPixels = 1 << 28;
+/** Largest accepted picture, in pixels (8192×10922): its decoded bytes are 256 MiB. */
+export const mostPixels = Math.floor(2 ** 28 / 3);
+/** Largest file taken for a picture. */
+const mostFileBytes = 2 ** 29;
+/** What is decoded, by the library's names. It knows others, such as SVG, that are no pictures of a camera. */
+const formats = new Set(['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif']);
 
 /**
- * Decodes a PNG, JPEG, WebP, TIFF, GIF or AVIF picture to 8-bit sRGB. Grey becomes three equal channels, alpha
+ * Decodes a PNG, JPEG, WebP, TIFF, GIF, AVIF or BMP picture to 8-bit sRGB. Grey becomes three equal channels, alpha
  * is dropped, 16 bits keep their high byte, and the EXIF orientation is applied.
  * @param into memory that may be used for the result if it has its size.
- * @throws UserError naming the file where it is missing, empty, truncated or no picture.
+ * @throws UserError naming the file where it is missing, empty, truncated, too large or no picture, or holds numbers
+ * that 8 bits would turn black: floating point, or 12 bits in 16.
  */
-export async function readImage(file: string, into?: RgbImage): Promise<RgbImage> {
-  return decodeImage(await readBytes(file), file, into);
+export async function readImage(file: string, into?: RgbImage): Promise<Picture> {
+  return decodeImage(await readBytes(file, mostFileBytes), file, into);
 }
 
-/** Decodes the bytes of a picture as {@link readImage} does; `file` is what messages name. */
-export async function decodeImage(bytes: Buffer, file: string, into?: RgbImage): Promise<RgbImage> {
-  const plain = await decodePlainPng(bytes, 3, into);
+/** Decodes bytes as {@link readImage} does; `file` is what messages name. */
+export async function decodeImage(bytes: Buffer, file: string, into?: RgbImage): Promise<Picture> {
+  const plain = await decodePlainPng(bytes, mostPixels, into);
   if (plain) return plain;
-  const sharp = await loadSharp();
   try {
-    const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels })
+    if (isBmp(bytes)) return await decodeBmp(bytes, mostPixels);
+    const sharp = await loadSharp();
+    const picture = sharp(bytes, { failOn: 'error', limitInputPixels: mostPixels, limitInputChannels: 8 });
+    const { format, depth, orientation = 1 } = await picture.metadata();
+    checkKind(format, depth);
+    // 16 bits are looked at before they lose half.
+    const deep = depth === 'ushort';
+    const { data, info } = await picture
       .rotate()
       .removeAlpha()
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
+      .toColourspace(deep ? 'rgb16' : 'srgb')
+      .raw({ depth: deep ? 'ushort' : 'uchar' })
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) throw new Error(`${info.channels} channels after conversion`);
-    return { width: info.width, height: info.height, data: tight(data) };
+    return {
+      width: info.width,
+      height: info.height,
+      data: deep ? highBytes(data) : tight(data),
+      ...(orientation > 1 ? { orientation } : {}),
+    };
   } catch (error) {
     throw undecodable(file, 'an image', error);
   }
@@ -60,76 +83,60 @@ export async function decodeImage(bytes: Buffer, file: string, into?: RgbImage):
 
 /**
  * The size of a picture by its header, EXIF orientation applied.
- * @throws UserError naming the file where it is missing, empty or no picture.
+ * @throws UserError naming the file where it is missing, empty, too large or no picture.
  */
 export async function readImageSize(file: string): Promise<{ height: number; width: number }> {
-  return imageSize(await readBytes(file), file);
+  return imageSize(await readBytes(file, mostFileBytes), file);
 }
 
-/** The size of a picture in memory as {@link readImageSize} tells it; `file` is what messages name. */
+/** The size of a picture as {@link readImageSize} gives it; `file` is what messages name. */
 export async function imageSize(bytes: Buffer, file: string): Promise<{ height: number; width: number }> {
-  const plain = plainPngSize(bytes);
-  if (plain) return plain;
-  const sharp = await loadSharp();
   try {
-    const { autoOrient } = await sharp(bytes, { limitInputPixels: maxPixels }).metadata();
-    return { height: autoOrient.height, width: autoOrient.width };
+    const size = plainPngSize(bytes) ?? (isBmp(bytes) ? bmpSize(bytes) : await sizeByHeader(bytes));
+    checkPixels(size);
+    return size;
   } catch (error) {
     throw undecodable(file, 'an image', error);
   }
 }
 
-/**
- * Decodes a label PNG to its raw values: 8-bit (or smaller) grey, or the palette INDICES of an indexed PNG
- * (never its colours). A colour image is read only where every colour is in `colours`, and then gives the
- * position of the colour in that list; `colourCoded` says so.
- * @param into memory that may be used for the result if it has its size.
- * @throws UserError naming the file and what is wrong: no PNG, truncated, 16-bit, or colours of no class.
- */
-export async function readLabels(
-  file: string,
-  colours?: readonly Rgb[],
-  into?: LabelImage,
-): Promise<LabelImage & { colourCoded: boolean }> {
-  const bytes = await readBytes(file);
-  const plain = await decodePlainPng(bytes, 1, into);
-  if (plain) {
-    const { width, height, data } = plain;
-    return { width, height, data, colourCoded: false };
-  }
-  const png = await decodeAny(file, bytes);
-  const { width, height, channels } = png;
-  if (png.depth === 16) {
-    throw new UserError(
-      `${file}: a 16-bit PNG is no label image (is it an instanceIds file?); expected 8-bit class values`,
-    );
-  }
-  const values = png.depth < 8 ? unpack(png.data, width, height, png.depth) : bytesOf(png.data);
-  if (values.length !== width * height * channels) {
-    throw new UserError(`${file}: cannot be decoded as a label PNG (pixels are missing)`);
-  }
-  if (channels === 1) return { width, height, data: values, colourCoded: false };
-  if (channels === 2) {
-    const grey = new Uint8Array(width * height);
-    for (let i = 0; i < grey.length; i++) grey[i] = values[2 * i];
-    return { width, height, data: grey, colourCoded: false };
-  }
-  return { width, height, data: fromColours(file, values, channels, colours), colourCoded: true };
+async function sizeByHeader(bytes: Buffer): Promise<{ height: number; width: number }> {
+  const sharp = await loadSharp();
+  // The limit would be the library's own message; the size is checked after.
+  const { format, depth, autoOrient } = await sharp(bytes, { limitInputPixels: false }).metadata();
+  checkKind(format, depth);
+  return { height: autoOrient.height, width: autoOrient.width };
 }
 
-/**
- * Decodes a one-channel PNG of 8 or 16 bits, such as the Cityscapes `instanceIds`
- * (class · 1000 + number for things, the class alone otherwise).
- * @throws UserError naming the file.
- */
-export async function readInstances(
-  file: string,
-): Promise<{ width: number; height: number; data: Uint16Array }> {
-  const png = await decodeAny(file, await readBytes(file));
-  if (png.channels !== 1 || png.depth < 8 || png.data.length !== png.width * png.height) {
-    throw new UserError(`${file}: expected a one-channel 8- or 16-bit PNG of instance numbers`);
+function checkKind(format: string | undefined, depth: string | undefined): void {
+  if (!format || !formats.has(format))
+    throw new Error(`${format ?? 'this'} is no kind of picture that is read`);
+  if (depth !== 'uchar' && depth !== 'ushort') {
+    throw new Error(
+      `it holds ${depth === 'float' || depth === 'double' ? 'floating-point' : `'${depth}'`} numbers, not 8 or 16 bits a channel; scale them to 0…255 and save it again`,
+    );
   }
-  return { width: png.width, height: png.height, data: Uint16Array.from(png.data) };
+}
+
+/** @throws Error where a picture has more pixels than are decoded. */
+export function checkPixels({ height, width }: { height: number; width: number }): void {
+  if (height * width <= mostPixels) return;
+  throw new Error(
+    `it has ${height}×${width} pixels; at most ${Math.floor(mostPixels / 1e6)} million are read`,
+  );
+}
+
+/** The high bytes of 16-bit samples. @throws Error where all of them would be nearly black. */
+function highBytes(data: Buffer): Uint8Array {
+  const deep = new Uint16Array(data.buffer, data.byteOffset, data.length >> 1);
+  let highest = 0;
+  for (const value of deep) if (value > highest) highest = value;
+  if (highest > 0 && highest < 4096) {
+    throw new Error(
+      `it has 16 bits a channel but no value above ${highest}, like ${highest < 256 ? 8 : highest < 1024 ? 10 : 12}-bit data that was not scaled: it would be black; multiply it up to 65535 and save it again`,
+    );
+  }
+  return Uint8Array.from(deep, (value) => value >> 8);
 }
 
 /** Writes labels as an 8-bit grey PNG, atomically. */
@@ -256,81 +263,17 @@ export function size(image: { width: number; height: number }): string {
   return `${image.height}×${image.width}`;
 }
 
-async function decodeAny(file: string, bytes: Buffer) {
-  const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-  if (!signature.every((value, i) => bytes[i] === value)) {
-    throw new UserError(`${file}: labels must be PNG (lossless); this file is not one, or it is damaged`);
-  }
-  const { decode } = await import('fast-png');
-  try {
-    if (bytes.length < 33) throw new Error('the file ends in its header');
-    const pixels = bytes.readUInt32BE(16) * bytes.readUInt32BE(20);
-    if (pixels === 0 || pixels > maxPixels) throw new Error(`its header says ${pixels} pixels`);
-    return decode(bytes, { checkCrc: true });
-  } catch (error) {
-    throw undecodable(file, 'a label PNG', error);
-  }
-}
-
-/** Rows of 1, 2 or 4-bit values, each row padded to whole bytes, to one byte a value (not rescaled). */
-function unpack(packed: ArrayLike<number>, width: number, height: number, depth: number): Uint8Array {
-  const rowBytes = Math.ceil((width * depth) / 8);
-  const perByte = 8 / depth;
-  const mask = (1 << depth) - 1;
-  const out = new Uint8Array(packed.length < rowBytes * height ? 0 : width * height);
-  for (let i = 0; i < out.length; i++) {
-    const y = Math.floor(i / width);
-    const x = i - y * width;
-    const byte = packed[y * rowBytes + Math.floor(x / perByte)];
-    out[i] = (byte >> (8 - depth * ((x % perByte) + 1))) & mask;
-  }
-  return out;
-}
-
-function fromColours(
-  file: string,
-  values: Uint8Array,
-  channels: number,
-  colours: readonly Rgb[] | undefined,
-): Uint8Array {
-  if (!colours) {
-    throw new UserError(
-      `${file}: is a colour image; labels must be 8-bit grey or palette PNG holding one class value a pixel`,
-    );
-  }
-  const index = new Map(colours.map(([r, g, b], i) => [(r << 16) | (g << 8) | b, i]));
-  const out = new Uint8Array(values.length / channels);
-  let last = -1;
-  let lastIndex = 0;
-  for (let i = 0, p = 0; i < out.length; i++, p += channels) {
-    const key = (values[p] << 16) | (values[p + 1] << 8) | values[p + 2];
-    if (key !== last) {
-      // Black is how colour label images say "no class", unless a class has it.
-      const found = index.get(key) ?? (key === 0 ? 255 : undefined);
-      if (found === undefined) {
-        throw new UserError(
-          `${file}: colour (${values[p]}, ${values[p + 1]}, ${values[p + 2]}) is no class colour; ` +
-            'labels must be 8-bit class values, or use exactly the colours of the class table',
-        );
-      }
-      last = key;
-      lastIndex = found;
-    }
-    out[i] = lastIndex;
-  }
-  return out;
-}
-
-function undecodable(file: string, what: string, error: unknown): UserError {
+/** What went wrong with a file's pixels, as one line for people. */
+export function undecodable(file: string, what: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
   const cause = error instanceof Error && error.cause ? reason(error.cause) : reason(error);
+  const plain =
+    cause === 'Input image exceeds pixel limit'
+      ? `it has more than ${Math.floor(mostPixels / 1e6)} million pixels`
+      : cause;
   return new UserError(
-    `${file}: cannot be decoded as ${what} (${cause}); the file is damaged or of another kind`,
+    `${file}: cannot be decoded as ${what} (${plain}); the file is damaged or of another kind`,
   );
-}
-
-function bytesOf(data: Uint8Array | Uint8ClampedArray | Uint16Array): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** The same bytes in a buffer of their own, so it can be moved to another thread. */

@@ -26,6 +26,7 @@ export class Pool {
   private readonly waiting = new Map<number, Waiting>();
   private next = 0;
   private closed = false;
+  private last: Promise<unknown> = Promise.resolve();
 
   /** @param size threads; default half the cores, 1 to 4. */
   constructor(readonly size: number = defaultWorkers()) {
@@ -37,7 +38,12 @@ export class Pool {
   /** Runs one task. @throws UserError of the task, as if it ran here. */
   run<T extends Task>(task: T): Promise<ResultOf<T>> {
     if (this.closed) return Promise.reject(new Error('the pool is closed'));
-    if (this.size === 0) return runTask(task);
+    if (this.size === 0) {
+      // One after the other, as in a thread: each holds pixels.
+      const result = this.last.then(() => runTask(task));
+      this.last = result.catch(() => undefined);
+      return result;
+    }
     this.start();
     const worker = this.load.indexOf(Math.min(...this.load));
     const id = this.next++;

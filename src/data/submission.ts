@@ -2,9 +2,10 @@ import { createWriteStream, promises as fs } from 'node:fs';
 import path from 'node:path';
 import { Zip, ZipPassThrough } from 'fflate';
 import { UserError } from '../errors.js';
-import { type ClassTable, cityscapesClasses } from './classes.js';
+import type { ClassTable } from './classes.js';
 import { reason, temporaryName } from './files.js';
 import { encodeLabelPng, type LabelImage } from './image.js';
+import { cityscapesClasses } from './layouts/cityscapes.js';
 
 /**
  * Train ids to the raw values of label files (labelIds for Cityscapes), for submissions. Ignored pixels

@@ -5,8 +5,8 @@ import { prepare, preparedSize, sampleRng } from './augment/prepare.js';
 import { type CheckTask, checkSample, type SampleFacts } from './check-sample.js';
 import type { ClassTable } from './classes.js';
 import type { Sample } from './dataset.js';
-import { readSample } from './datasets.js';
 import { readImageSize } from './image.js';
+import { readSample } from './read-sample.js';
 import { Rng } from './rng.js';
 import { type SceneTask, writeScene } from './scene-files.js';
 

@@ -1,6 +1,7 @@
 import type { Dataset, Sample } from '../data/dataset.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
-import { readInstances, size } from '../data/image.js';
+import { size } from '../data/image.js';
+import { readInstances } from '../data/label-image.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import { ConfusionMatrix } from './confusion.js';

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { Rgb } from '../data/classes.js';
 import type { Dataset, Sample } from '../data/dataset.js';
-import { readSample } from '../data/datasets.js';
 import { isFile, readBytes } from '../data/files.js';
+import { readSample } from '../data/read-sample.js';
 import { ConfusionMatrix } from '../eval/confusion.js';
 import { scoresOf } from '../eval/iou.js';
 import type { PredictOptions } from '../eval/predict.js';

@@ -56,6 +56,14 @@ export function checkSameRecipe(
   const asked: Record<string, unknown> = JSON.parse(JSON.stringify(now));
   for (const name of new Set([...Object.keys(before), ...Object.keys(asked)])) {
     if (isDeepStrictEqual(before[name], asked[name])) continue;
+    if (name === 'dataset') {
+      // Runs that are older than the comparison have no such entry.
+      if (before[name] === undefined) continue;
+      throw new UserError(
+        `${out}: was trained on other images or classes than the data set has now; point it at the same data, or start a new run from its weights`,
+        2,
+      );
+    }
     const show = (value: unknown) => (value === undefined ? 'absent' : JSON.stringify(value));
     const difference = `${name} was ${show(before[name])} and is ${show(asked[name])} now`;
     if (name === 'backend') {

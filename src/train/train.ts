@@ -6,6 +6,8 @@ import { compileTraining } from '../compile.js';
 import { SampleCache } from '../data/cache.js';
 import { openDataset } from '../data/datasets.js';
 import { isFolder, makeFolder, writeAtomic } from '../data/files.js';
+import { fingerprint } from '../data/fingerprint.js';
+import { checkUsable } from '../data/trainable.js';
 import type { Place } from '../device.js';
 import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
@@ -72,6 +74,18 @@ async function trainLocked(
   const dataset = await openDataset(config.data, { split: config.trainSplit, extra: config.extra });
   const { name, config: shape } = config.network;
   const network = networkFromConfig(name, { ...shape, classes: dataset.classes.names.length }, networks);
+  await checkUsable(
+    dataset,
+    {
+      train: config.trainSplit,
+      val: config.validateEvery > 0 ? config.valSplit : undefined,
+      batch: config.batch,
+      accumulate: config.accumulate,
+      size: config.size,
+    },
+    (message) => onEvent?.({ type: 'notice', message }),
+    config.workers,
+  );
   const cache = new SampleCache();
   const loader = trainingLoader(dataset, config, cache);
   let engine: TrainingEngine | undefined;
@@ -83,6 +97,7 @@ async function trainLocked(
       // Runs that are older than the choice have no such entry.
       precision: config.precision === 'f16' ? config.precision : undefined,
       images,
+      dataset: await fingerprint(dataset, config.trainSplit),
       backend: backend.name,
       weights: storedWeights(resumed?.state) ?? (await classWeightsOf(dataset, config)),
     };

@@ -48,7 +48,7 @@ export class Validation {
     private readonly around: Surroundings,
   ) {}
 
-  /** `undefined` where the run has none: not asked for, or (said in a notice) no such split in the data set. */
+  /** `undefined` where the run has none: not asked for, or no such split in the data set. */
   static async open(
     dataset: Dataset,
     network: Network,
@@ -57,11 +57,7 @@ export class Validation {
   ): Promise<Validation | undefined> {
     if (config.validateEvery === 0) return undefined;
     const { valSplit } = config;
-    if (!dataset.splits.includes(valSplit)) {
-      const message = `${dataset.root}: has no split '${valSplit}', so this run has no validation and no best model`;
-      around.onEvent?.({ type: 'notice', message });
-      return undefined;
-    }
+    if (!dataset.splits.includes(valSplit)) return undefined;
     if (!(await dataset.hasLabels(valSplit))) {
       throw new UserError(
         `${dataset.root}: split '${valSplit}' has no labels to validate on; choose another, or \`validateEvery: 0\``,

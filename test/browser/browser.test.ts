@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cityscapesClasses } from '../../src/data/classes.js';
+import { cityscapesClasses } from '../../src/data/layouts/cityscapes.js';
 import { renderScene } from '../../src/data/synth.js';
 import { kernelNames } from '../backends/cases.js';
 import { testSeed } from '../backends/harness.js';

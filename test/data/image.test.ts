@@ -2,23 +2,24 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { deflateSync } from 'node:zlib';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
-import { camvidClasses, cityscapesClasses, parseClasses, readClasses } from '../../src/data/classes.js';
+import { parseClasses, readClasses } from '../../src/data/classes.js';
 import {
   overlay,
   readImage,
-  readInstances,
-  readLabels,
   writeColourPng,
   writeInstancePng,
   writeLabelPng,
   writeRgbPng,
 } from '../../src/data/image.js';
+import { readInstances, readLabels } from '../../src/data/label-image.js';
+import { camvidClasses } from '../../src/data/layouts/camvid.js';
+import { cityscapesClasses } from '../../src/data/layouts/cityscapes.js';
 import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
 import { colour, grey, rejects, temporary } from './helpers.js';
+import { encodePng } from './png-writer.js';
 
 const dir = temporary();
 const file = (name: string) => path.join(dir, name);
@@ -67,7 +68,7 @@ test('labels survive a round trip as 8-bit grey, instances as 16-bit', async () 
   await writeLabelPng(file('labels.png'), { width: 4, height: 3, data });
   const { channels, depth } = await sharp(file('labels.png')).metadata();
   assert.deepEqual([channels, depth], [1, 'uchar']);
-  assert.deepEqual(await readLabels(file('labels.png')), { width: 4, height: 3, data, colourCoded: false });
+  assert.deepEqual(await readLabels(file('labels.png')), { width: 4, height: 3, data, reading: 'values' });
   const ids = Uint16Array.from([7, 26001, 65535, 24000]);
   await writeInstancePng(file('instances.png'), { width: 2, height: 2, data: ids });
   assert.deepEqual(await readInstances(file('instances.png')), { width: 2, height: 2, data: ids });
@@ -75,7 +76,7 @@ test('labels survive a round trip as 8-bit grey, instances as 16-bit', async () 
 });
 
 test('a palette PNG gives its indices at every bit depth, never its colours', async () => {
-  for (const depth of [1, 2, 4, 8]) {
+  for (const depth of [1, 2, 4, 8] as const) {
     const [width, height] = [5, 3];
     const index = (x: number, y: number) => (x + 2 * y) % Math.min(1 << depth, 200);
     writeFileSync(file(`palette${depth}.png`), indexedPng(width, height, depth, index));
@@ -89,15 +90,15 @@ test('colour-coded labels need class colours', async () => {
   const { colours } = cityscapesClasses;
   const data = Uint8Array.from([0, 13, 255, 18]);
   await writeColourPng(file('coded.png'), { width: 2, height: 2, data }, colours);
-  assert.deepEqual(await readLabels(file('coded.png'), colours), {
+  assert.deepEqual(await readLabels(file('coded.png'), { colours }), {
     width: 2,
     height: 2,
     data,
-    colourCoded: true,
+    reading: 'colours',
   });
   await rejects(() => readLabels(file('coded.png')), file('coded.png'), 'colour image');
   await rejects(
-    () => readLabels(file('coded.png'), camvidClasses.colours),
+    () => readLabels(file('coded.png'), { colours: camvidClasses.colours }),
     /colour \(\d+, \d+, \d+\) is no class/,
   );
 });
@@ -191,47 +192,9 @@ async function made(name: string): Promise<string> {
 function indexedPng(
   width: number,
   height: number,
-  depth: number,
+  depth: 1 | 2 | 4 | 8,
   index: (x: number, y: number) => number,
 ): Buffer {
-  const row = Math.ceil((width * depth) / 8);
-  const raw = Buffer.alloc((row + 1) * height);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const bit = x * depth;
-      raw[y * (row + 1) + 1 + (bit >> 3)] |= index(x, y) << (8 - depth - (bit & 7));
-    }
-  }
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([depth, 3, 0, 0, 0], 8);
-  const palette = Buffer.from(Array.from({ length: 3 << depth }, (_, i) => 255 - (i & 255)));
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  const parts = [
-    chunk('IHDR', header),
-    chunk('PLTE', palette),
-    chunk('IDAT', deflateSync(raw)),
-    chunk('IEND', Buffer.alloc(0)),
-  ];
-  return Buffer.concat([signature, ...parts]);
-}
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  const out = Buffer.alloc(body.length + 8);
-  out.writeUInt32BE(data.length, 0);
-  body.copy(out, 4);
-  out.writeUInt32BE(crc32(body), body.length + 4);
-  return out;
-}
-
-/** The CRC of PNG, bit by bit. */
-function crc32(bytes: Buffer): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let i = 0; i < 8; i++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return (crc ^ 0xffffffff) >>> 0;
+  const palette = Uint8Array.from({ length: 3 << depth }, (_, i) => 255 - (i & 255));
+  return encodePng({ width, height, depth, colour: 3, palette, sample: index });
 }

@@ -1,74 +1,85 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { deflateSync } from 'node:zlib';
 import { decode } from 'fast-png';
-import { decodePlainPng } from '../../src/data/png.js';
+import { decodePlainPng, decodePng, readPngHeader } from '../../src/data/png.js';
 import { Rng } from '../../src/data/rng.js';
+import { channelsOf, encodePng, type PngParts } from './png-writer.js';
 
 const seed = Number(process.env.SEED ?? Date.now() % 100000);
+const most = 2 ** 28;
 
-function chunk(type: string, data: Uint8Array): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  let crc = 0xffffffff;
-  for (const byte of body) {
-    crc ^= byte;
-    for (let k = 0; k < 8; k++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  const out = Buffer.alloc(body.length + 8);
-  out.writeUInt32BE(data.length, 0);
-  body.copy(out, 4);
-  out.writeUInt32BE(~crc >>> 0, body.length + 4);
-  return out;
+/** Random samples of a random kind, rows filtered in every way. */
+function random(rng: Rng, kind: Partial<PngParts> = {}): PngParts {
+  const colour = kind.colour ?? rng.pick([0, 2, 3, 4, 6] as const);
+  const depth =
+    kind.depth ?? rng.pick(colour === 0 ? [1, 2, 4, 8, 16] : colour === 3 ? [1, 2, 4, 8] : [8, 16]);
+  const [width, height] = [1 + rng.int(40), 1 + rng.int(20)];
+  const salt = rng.int(1 << 30);
+  return {
+    width,
+    height,
+    colour,
+    depth: depth as PngParts['depth'],
+    interlaced: rng.chance(0.5),
+    palette: colour === 3 ? new Uint8Array(3 << depth) : undefined,
+    filter: (row) => (row * 7 + salt) % 5,
+    sample: (x, y, c) => (Math.imul(x * 73 + y * 179 + c * 283 + salt, 2654435761) >>> 8) % 2 ** depth,
+    ...kind,
+  };
 }
 
-/** Random bytes as filtered rows: every filter, with any difference; the decoder decides what they mean. */
-function randomPng(rng: Rng, width: number, height: number, colour: 0 | 2 | 3): Buffer {
-  const stride = width * (colour === 2 ? 3 : 1);
-  const rows = new Uint8Array((stride + 1) * height);
-  for (let i = 0; i < rows.length; i++) rows[i] = i % (stride + 1) === 0 ? rng.int(5) : rng.int(256);
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, colour], 8);
-  const packed = deflateSync(rows);
-  const cut = rng.int(packed.length);
-  return Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    chunk('IHDR', header),
-    ...(colour === 3 ? [chunk('PLTE', new Uint8Array(768))] : []),
-    chunk('IDAT', packed.subarray(0, cut)),
-    chunk('IDAT', packed.subarray(cut)),
-    chunk('IEND', new Uint8Array()),
-  ]);
+function samplesOf({ width, height, colour, sample }: PngParts): number[] {
+  const channels = channelsOf[colour];
+  return Array.from({ length: width * height * channels }, (_, i) => {
+    const pixel = Math.floor(i / channels);
+    return sample(pixel % width, Math.floor(pixel / width), i % channels);
+  });
 }
 
-test('random rows of every filter decode as by another decoder', async () => {
+test('every kind of PNG decodes to the samples it was made of', async () => {
   const rng = Rng.of(seed);
-  for (let round = 0; round < 60; round++) {
-    const colour = rng.pick([0, 2, 3] as const);
-    // The last ones are large enough to be streamed.
-    const [width, height] = round < 57 ? [1 + rng.int(40), 1 + rng.int(20)] : [1100, 1000 + rng.int(50)];
-    const png = randomPng(rng, width, height, colour);
-    const into = { width, height, data: new Uint8Array(width * height * (colour === 2 ? 3 : 1)).fill(7) };
-    const found = await decodePlainPng(png, colour === 2 ? 3 : 1, rng.chance(0.5) ? into : undefined);
-    const expected = decode(png);
-    assert.deepEqual([found?.width, found?.height], [width, height]);
-    assert.ok(
-      Buffer.compare(found!.data, expected.data as Uint8Array) === 0,
-      `seed ${seed}, round ${round}: ${width}×${height}, colour type ${colour}`,
-    );
+  for (let round = 0; round < 300; round++) {
+    const parts = random(rng);
+    const header = readPngHeader(encodePng(parts));
+    const found = await decodePng(header);
+    const name = `seed ${seed}, round ${round}: ${JSON.stringify(parts)}`;
+    assert.deepEqual([found.width, found.height], [parts.width, parts.height], name);
+    assert.deepEqual([...found.data], samplesOf(parts), name);
   }
 });
 
-test('the other kind of channels is left to others; memory of another size is not used', async () => {
+test('large PNGs, which are decompressed in pieces, decode as by another decoder', async () => {
   const rng = Rng.of(seed);
-  const png = randomPng(rng, 5, 4, 2);
-  assert.equal(await decodePlainPng(png, 1), undefined);
-  const into = { width: 4, height: 5, data: new Uint8Array(60) };
-  const found = await decodePlainPng(png, 3, into);
-  assert.equal(found?.data.length, 60);
-  assert.notEqual(found?.data, into.data);
-  assert.ok(into.data.every((value) => value === 0));
+  for (const colour of [0, 2] as const) {
+    const parts = random(rng, {
+      colour,
+      depth: 8,
+      interlaced: false,
+      width: 1100,
+      height: 1000 + rng.int(50),
+    });
+    const png = encodePng(parts);
+    const expected = decode(png).data as Uint8Array;
+    const found = colour === 2 ? await decodePlainPng(png, most) : await decodePng(readPngHeader(png));
+    assert.ok(Buffer.compare(found!.data as Uint8Array, expected) === 0, `seed ${seed}`);
+  }
+});
+
+test('pixels go where they are wanted if they fit; only plain colour pictures are decoded quickly', async () => {
+  const rng = Rng.of(seed);
+  const plain = { colour: 2, depth: 8, interlaced: false } as const;
+  const png = encodePng(random(rng, { ...plain, width: 5, height: 4 }));
+  const fitting = { width: 5, height: 4, data: new Uint8Array(60) };
+  assert.equal(await decodePlainPng(png, most, fitting), fitting);
+  const other = { width: 4, height: 5, data: new Uint8Array(60) };
+  const found = await decodePlainPng(png, most, other);
+  assert.deepEqual(found, fitting);
+  assert.ok(other.data.every((value) => value === 0));
+  assert.equal(await decodePlainPng(png, 19), undefined);
+  for (const kind of [{ colour: 0 }, { depth: 16 }, { interlaced: true }] as Partial<PngParts>[]) {
+    const parts = random(rng, { ...plain, ...kind });
+    assert.equal(await decodePlainPng(encodePng(parts), most), undefined, JSON.stringify(parts));
+  }
 });
 
 test('a damaged file is never accepted with other pixels', async () => {
@@ -77,15 +88,29 @@ test('a damaged file is never accepted with other pixels', async () => {
     [300, 9, 7],
     [4, 1100, 1000],
   ]) {
-    const png = randomPng(rng, width, height, 2);
-    const good = (await decodePlainPng(png, 3))!;
+    const png = encodePng(random(rng, { colour: 2, depth: 8, interlaced: false, width, height }));
+    const good = (await decodePlainPng(png, most))!;
     for (let round = 0; round < rounds; round++) {
       const bad = Buffer.from(png);
       for (let i = rng.int(3); i >= 0; i--) bad[rng.int(bad.length)] ^= 1 << rng.int(8);
       const cut = rng.chance(0.2) ? bad.subarray(0, rng.int(bad.length)) : bad;
-      const found = await decodePlainPng(cut, 3);
+      const found = await decodePlainPng(cut, most);
       // A flip in the checksum of compressed data changes no pixel.
       if (found) assert.deepEqual(found, good, `seed ${seed}, round ${round}`);
     }
+  }
+});
+
+test('a size that so few bytes cannot hold is refused before memory is spent on it', () => {
+  const rng = Rng.of(seed);
+  for (const interlaced of [false, true]) {
+    const bomb = encodePng(random(rng, { colour: 0, depth: 8, interlaced }));
+    bomb.writeUInt32BE(60000, 16);
+    bomb.writeUInt32BE(60000, 20);
+    // With a header whose checksum is right, as a hostile file has it.
+    const header = encodePng({ ...random(rng, { colour: 0, depth: 8 }), width: 1, height: 1 });
+    header.writeUInt32BE(60000, 16);
+    header.writeUInt32BE(60000, 20);
+    for (const bytes of [bomb, header]) assert.throws(() => readPngHeader(bytes), /checksum|more than its/);
   }
 });

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { cityscapesClasses } from '../../src/data/classes.js';
-import { openDataset, readSample } from '../../src/data/datasets.js';
-import { readInstances } from '../../src/data/image.js';
+import { openDataset } from '../../src/data/datasets.js';
+import { readInstances } from '../../src/data/label-image.js';
+import { cityscapesClasses } from '../../src/data/layouts/cityscapes.js';
+import { readSample } from '../../src/data/read-sample.js';
 import { renderScene, writeSynthetic } from '../../src/data/synth.js';
 import { rejects, temporary } from './helpers.js';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cityscapesClasses } from '../../src/data/classes.js';
+import { cityscapesClasses } from '../../src/data/layouts/cityscapes.js';
 import { ConfusionMatrix } from '../../src/eval/confusion.js';
 import { cityscapesInstanceSizes, InstanceCounter } from '../../src/eval/instances.js';
 import { scoresOf } from '../../src/eval/iou.js';

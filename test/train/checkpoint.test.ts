@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { camvidClasses } from '../../src/data/classes.js';
+import { camvidClasses } from '../../src/data/layouts/camvid.js';
 import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
 import { removeTemporaries } from '../../src/model/durable.js';

@@ -269,7 +269,7 @@ test('images of another size are named', async () => {
     train(options),
     /train9\.png: is 32×48, but .*train0\.png is 32×40; training needs one size/,
   );
-  rmSync(at('sized'), { recursive: true });
+  rmSync(at('sized'), { recursive: true, force: true });
   const notices: string[] = [];
   const result = await train({
     ...options,
