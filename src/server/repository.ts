@@ -11,8 +11,6 @@ export interface ServedModel extends Model {
   readonly version: string;
   /** Differs between the states of a file: what was made from an older one is not used again. */
   readonly key: string;
-  /** The size of the pictures it was trained on, where its file tells. */
-  readonly trainedSize?: { readonly height: number; readonly width: number };
 }
 
 /** Where a model's file lies. */

@@ -1,23 +1,27 @@
+import { fittingSize } from '../eval/fitting.js';
+import type { ModelInfo } from '../model/file.js';
 import type { PixelSize } from './segmenting.js';
 
-/** Steps of an octave by which aspect ratios are rounded: at most 2.2 % of distortion. */
-const perOctave = 16;
-/** Sides are multiples of this, so that no stride leaves a remainder. */
+/** Steps of an octave that sides are rounded to: off by at most 4.4 %. */
+const perOctave = 8;
+/** Sides are multiples of this, so that no stride of VNet leaves a remainder. */
 const unit = 8;
+/** Side that steps are counted from where a model does not say what it was trained on. */
+const usual = 512;
 
 /**
- * The size a picture is shown to the network at: the area of the pictures it was trained on, in the picture's own
- * aspect ratio, rounded, so that pictures of any number of sizes need few arenas. A picture of the trained size, or
- * of its aspect ratio, is shown at exactly that size.
+ * The size a picture is shown to a model at: what {@link fittingSize} gives, each side rounded to a grid of few sides,
+ * so that pictures of any number of sizes need few arenas. A picture of the size the model was trained on is shown as it
+ * is.
  */
-export function bucketOf(image: PixelSize, trained: PixelSize): PixelSize {
-  const area = trained.height * trained.width;
-  const base = Math.log2(trained.width / trained.height);
-  const wanted = Math.log2(image.width / image.height);
-  const aspect = 2 ** (base + Math.round((wanted - base) * perOctave) / perOctave);
-  if (aspect === trained.width / trained.height) return { ...trained };
-  const side = (length: number): number => Math.max(32, Math.round(length / unit) * unit);
-  // Beyond 16:1 a side would be too thin for the network: the rest is distortion.
-  const bounded = Math.min(16, Math.max(1 / 16, aspect));
-  return { height: side(Math.sqrt(area / bounded)), width: side(Math.sqrt(area * bounded)) };
+export function bucketOf(info: Pick<ModelInfo, 'trained'>, image: PixelSize): PixelSize {
+  const [height, width] = fittingSize(info, image) ?? [image.height, image.width];
+  const [trainedHeight, trainedWidth] = info.trained.image ?? [usual, usual];
+  return { height: round(height, trainedHeight), width: round(width, trainedWidth) };
+}
+
+function round(side: number, trained: number): number {
+  const steps = Math.round(perOctave * Math.log2(side / trained));
+  if (steps === 0) return trained;
+  return Math.max(32, unit * Math.round((trained * 2 ** (steps / perOctave)) / unit));
 }

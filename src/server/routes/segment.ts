@@ -191,7 +191,7 @@ async function only(body: Uint8Array<ArrayBuffer>, contentType: string): Promise
 function sizeOf(asked: string, image: RgbImage, model: ServedModel, most: number): PixelSize {
   const own = { height: image.height, width: image.width };
   if (asked === 'own') return own;
-  if (asked === 'auto') return model.trainedSize ? bucketOf(own, model.trainedSize) : own;
+  if (asked === 'auto') return bucketOf(model.info, own);
   const [height, width] = asked.split('x').map(Number);
   if (Math.min(height, width) < 32 || height * width > most) {
     throw new Problem(422, `size=${asked}: expected at least 32x32 and at most ${most} pixels`);
