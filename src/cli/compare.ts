@@ -32,6 +32,8 @@ interface CompareOptions extends DeviceFlags {
 
 interface Candidate {
   readonly name: string;
+  /** `best`, `last`, or the name of a model file. */
+  readonly checkpoint: string;
   readonly model: Model;
   readonly run?: RunRecord;
   evaluation?: Evaluation;
@@ -63,8 +65,14 @@ async function run(given: readonly string[], options: CompareOptions): Promise<v
   }
   const candidates: Candidate[] = [];
   for (const [i, name] of shortNames(given).entries()) {
-    const { model } = await openModel(given[i]);
-    candidates.push({ name, model, ...(isFolder(given[i]) ? { run: await readRun(given[i]) } : {}) });
+    const { model, file } = await openModel(given[i]);
+    const checkpoint = path.basename(file).replace(/\.safetensors$/, '');
+    candidates.push({
+      name,
+      checkpoint,
+      model,
+      ...(isFolder(given[i]) ? { run: await readRun(given[i]) } : {}),
+    });
   }
   const dataset = options.data ? await openDataset(options.data, { split: options.split }) : undefined;
   const images = dataset ? await scoreAll(candidates, dataset, options) : [];
@@ -73,8 +81,8 @@ async function run(given: readonly string[], options: CompareOptions): Promise<v
   const { renderComparison } = await import('../report/comparison.js');
   const html = renderComparison({
     subtitle: options.data
-      ? `scored on split '${options.split}' of ${path.basename(options.data)}`
-      : 'as trained',
+      ? `scored on split '${options.split}' of ${path.basename(options.data)}, ${dataset?.samples(options.split).length} images`
+      : 'each with the mIoU of its own validation: data sets may differ',
     columns,
     models: candidates.map(({ name, run: record }, i) => ({
       name,
@@ -160,15 +168,15 @@ function parametersOf({ weights }: Model): number {
 }
 
 /** Column titles with their cells; scores are those of `--data` where it was given. */
-function rowOf({ model, run: record, evaluation }: Candidate): Record<string, string> {
+function rowOf({ model, checkpoint, run: record, evaluation }: Candidate): Record<string, string> {
   const best = record && bestValidation(record);
   const times = record && timesOf(record);
   const { size } = record?.config ?? {};
   return {
     'mIoU %': formatScore(evaluation ? evaluation.scores.miou : (best?.miou ?? model.info.trained.miou)),
     'pixels %': formatScore(evaluation ? evaluation.scores.pixelAccuracy : best?.pixelAccuracy),
+    checkpoint: `${checkpoint}, epoch ${model.info.trained.epoch}`,
     params: formatCount(parametersOf(model)),
-    epochs: String(model.info.trained.epoch),
     'training size': size ? sizeText(size) : '–',
     'training time': times ? formatDuration(times.trainingSeconds) : '–',
     'training speed': times ? formatRate(times.imagesPerSecond) : '–',
@@ -180,10 +188,11 @@ function sizeText(size: RunRecord['config']['size']): string {
   return 'crop' in size ? `crop ${size.crop.join('×')}` : `resize ${size.resize.join('×')}`;
 }
 
-function toJson({ name, model, run: record, evaluation }: Candidate) {
+function toJson({ name, checkpoint, model, run: record, evaluation }: Candidate) {
   const { network, trained } = model.info;
   return {
     name,
+    checkpoint,
     network,
     trained,
     parameters: parametersOf(model),

@@ -14,10 +14,14 @@ export function lossChart(points: readonly LossPoint[]): string {
     shown.map(({ loss }) => loss),
     0.98,
   );
+  const top = highest * 1.05;
+  // The first steps are often far above the rest: where they leave the frame, and how far, is said.
+  const above = shown.filter(({ loss }) => loss > top);
+  const peak = above.reduce((most, { loss }) => Math.max(most, loss), 0);
   return renderChart({
     ariaLabel: 'Training loss over epochs',
     x: { label: 'epoch', ...ticksOfEpochs(points) },
-    y: { label: 'loss', grid: true, zero: true, domain: [0, highest * 1.05], ticks: 5, clamp: true },
+    y: { label: 'loss', grid: true, zero: true, domain: [0, top], ticks: 5, clamp: true },
     marks: [
       Plot.ruleY([0], { strokeOpacity: 0.4 }),
       Plot.lineY(shown, {
@@ -34,6 +38,15 @@ export function lossChart(points: readonly LossPoint[]): string {
           { x: 'epoch', y: 'loss', stroke: 'var(--accent)', strokeWidth: 2.2 },
         ),
       ),
+      Plot.dot(above, { x: 'epoch', y: () => top, symbol: 'triangle', r: 3, fill: 'var(--accent-2)' }),
+      ...(above.length > 0
+        ? [
+            Plot.text([above[0]], {
+              ...{ x: 'epoch', y: () => top, dx: 8, dy: -9, textAnchor: 'start', fill: 'var(--accent-2)' },
+              text: () => `▲ above the frame, up to ${peak.toPrecision(3)}`,
+            }),
+          ]
+        : []),
     ],
   });
 }
@@ -70,13 +83,17 @@ export function scoreChart(points: readonly ScorePoint[]): string {
   });
 }
 
+/** A colour for each run: the page's own, then others spread around the circle, none twice among the first twenty. */
+const runColour = (i: number): string =>
+  ['var(--accent)', 'var(--accent-2)', 'var(--accent-3)', 'var(--soft)'][i] ??
+  `hsl(${Math.round((i * 137.5) % 360)} 55% ${i % 2 ? 45 : 58}%)`;
+
 /** Validation mIoU of several runs over epochs, each curve named at its end. */
 export function runsChart(
   runs: readonly { readonly name: string; readonly scores: readonly ScorePoint[] }[],
 ): string {
-  const colours = ['var(--accent)', 'var(--accent-2)', 'var(--accent-3)', 'var(--soft)'];
   const points = runs.flatMap(({ name, scores }, i) =>
-    scores.map(({ epoch, miou }) => ({ name, epoch, miou: 100 * miou, colour: colours[i % colours.length] })),
+    scores.map(({ epoch, miou }) => ({ name, epoch, miou: 100 * miou, colour: runColour(i) })),
   );
   const ends = runs.flatMap(({ name }) => points.filter((point) => point.name === name).slice(-1));
   return renderChart({
@@ -142,7 +159,8 @@ export function classChart(classes: readonly ClassScore[], room = classes.length
   });
 }
 
-const phaseColours: Readonly<Record<MemoryPoint['phase'], string>> = {
+/** Of the memory chart, and its legend. */
+export const phaseColours: Readonly<Record<MemoryPoint['phase'], string>> = {
   prepare: 'var(--soft)',
   forward: 'var(--accent)',
   backward: 'var(--accent-2)',

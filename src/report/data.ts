@@ -59,6 +59,8 @@ export interface ReportData {
   readonly loss: readonly LossPoint[];
   readonly scores: readonly ScorePoint[];
   readonly classes: readonly ClassScore[];
+  /** How many images the scores rest on, where there are scores. */
+  readonly images?: number;
   readonly memory?: MemoryFacts;
   readonly time: readonly Fact[];
   readonly settings: readonly Fact[];

@@ -1,7 +1,7 @@
-import { classChart, lossChart, memoryChart, scoreChart } from './charts.js';
+import { classChart, lossChart, memoryChart, phaseColours, scoreChart } from './charts.js';
 import type { Fact, ReportData, SampleImages } from './data.js';
 import { formatScore } from './format.js';
-import { card, escapeHtml, grid, legend, page, pictureRow } from './page.js';
+import { card, chartLegend, escapeHtml, grid, legend, page, pictureRow } from './page.js';
 
 /** Seconds after which the page of a run that goes on loads itself again. */
 const reloadSeconds = 15;
@@ -32,10 +32,22 @@ const headline = (facts: readonly Fact[]): string =>
     )
     .join('')}</div>`;
 
-function curves({ loss, scores, classes }: ReportData): string {
+function curves({ loss, scores, classes, images }: ReportData): string {
   const cards: string[] = [];
-  if (loss.length > 1) cards.push(card('Loss', lossChart(loss)));
-  if (scores.length > 0) cards.push(card('Validation mIoU', scoreChart(scores)));
+  if (loss.length > 1) {
+    const lines = chartLegend([
+      { text: 'as logged', colour: 'var(--accent)', style: 'faint' },
+      { text: 'running mean over a twentieth of the run', colour: 'var(--accent)' },
+    ]);
+    cards.push(card('Loss', lossChart(loss) + lines));
+  }
+  if (scores.length > 0) {
+    const rests = images === undefined ? '' : `, ${images} images`;
+    const lines = chartLegend([
+      { text: `validation split${rests}; the best is named`, colour: 'var(--accent-3)' },
+    ]);
+    cards.push(card('Validation mIoU', scoreChart(scores) + lines));
+  }
   const scored = classes.some(({ iou }) => iou !== undefined);
   return grid('Learning', cards) + (scored ? classSection(classes) : '');
 }
@@ -51,7 +63,12 @@ function classSection(classes: ReportData['classes']): string {
 function resources({ memory, time }: ReportData): string {
   const cards: string[] = [];
   if (memory) {
-    cards.push(card('Arena over one training step', memoryChart(memory.timeline, memory.arenaBytes)));
+    const phases = [...new Set(memory.timeline.map(({ phase }) => phase))];
+    const lines = chartLegend([
+      ...phases.map((phase) => ({ text: phase, colour: phaseColours[phase] })),
+      { text: 'size of the arena', colour: 'currentColor', style: 'dashed' },
+    ]);
+    cards.push(card('Arena over one training step', memoryChart(memory.timeline, memory.arenaBytes) + lines));
   }
   const tables = [
     memory ? card('Memory', table(memory.facts)) : '',

@@ -49,6 +49,17 @@ export const grid = (title: string, cards: readonly string[]): string =>
     ? `<section><h2>${escapeHtml(title)}</h2><div class="grid">${cards.join('\n')}</div></section>`
     : '';
 
+/** What the lines and colours of a chart stand for. `dashed`: a line that is broken. */
+export const chartLegend = (
+  entries: readonly { readonly text: string; readonly colour: string; readonly style?: 'faint' | 'dashed' }[],
+): string =>
+  `<ul class="legend lines">${entries
+    .map(
+      ({ text, colour, style = '' }) =>
+        `<li><i class="${style}" style="--line-colour:${colour}"></i>${escapeHtml(text)}</li>`,
+    )
+    .join('')}</ul>`;
+
 export const legend = (classes: readonly Pick<ClassScore, 'name' | 'colour'>[]): string =>
   `<ul class="legend">${classes
     .map(

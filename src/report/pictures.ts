@@ -23,9 +23,11 @@ export function chooseSamples(
   const spread = Array.from({ length: Math.min(shown, samples.length) }, (_, i, all = shown) => {
     return samples[Math.floor(((i + 0.5) * samples.length) / Math.min(all, samples.length))];
   });
+  // No picture twice: the worst ones are those that are not shown already.
+  const shownIds = new Set(spread.map(({ id }) => id));
   const byId = new Map(samples.map((sample) => [sample.id, sample]));
   const worst = run.images
-    .filter(({ id, miou }) => miou !== undefined && byId.has(id))
+    .filter(({ id, miou }) => miou !== undefined && byId.has(id) && !shownIds.has(id))
     .sort((a, b) => a.miou! - b.miou!)
     .slice(0, samples.length > 2 * shown ? shown : 0)
     .map(({ id }) => byId.get(id)!);

@@ -46,6 +46,7 @@ export function runReport(run: RunRecord, around: RunSurroundings): ReportData {
       colour: info.classes.colours[i] as Rgb,
       iou: best?.classIou[i] ?? undefined,
     })),
+    ...(run.images.length > 0 ? { images: run.images.length } : {}),
     memory: memoryFacts(around, plan),
     time: timeFacts(run, plan),
     settings: settingsOf(run),
@@ -68,7 +69,7 @@ function headline(run: RunRecord, { rss }: RunSurroundings, plan: Plan): Fact[] 
       {
         label: 'validation mIoU',
         value: `${formatScore(best.miou)} %`,
-        note: `best, epoch ${best.epoch + 1}`,
+        note: `best, epoch ${best.epoch + 1}${run.images.length > 0 ? `, on ${run.images.length} images` : ''}`,
       },
       { label: 'pixel accuracy', value: `${formatScore(best.pixelAccuracy)} %` },
     );

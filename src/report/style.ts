@@ -57,5 +57,9 @@ figcaption b{white-space:nowrap;font-variant-numeric:tabular-nums}
 .legend{display:flex;flex-wrap:wrap;gap:.3rem .9rem;margin:0 0 1rem;padding:0;list-style:none;font-size:.86rem;color:var(--dim)}
 .legend i{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin-right:.35em;vertical-align:-.05em;
 box-shadow:0 0 0 1px color-mix(in srgb,currentColor 35%,transparent)}
+ul.lines{margin:.6rem 0 0}
+.lines i{width:1.4em;height:3px;border-radius:0;box-shadow:none;background:var(--line-colour);vertical-align:.25em}
+.lines i.faint{opacity:.35;height:2px}
+.lines i.dashed{background:repeating-linear-gradient(90deg,var(--line-colour) 0 4px,transparent 4px 7px);height:2px}
 footer{margin-top:3rem;font-size:.86rem;color:var(--dim)}
 `;
