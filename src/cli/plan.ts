@@ -13,10 +13,13 @@ import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
 import { published } from '../report/published.js';
+import type { CompileOptions } from '../run.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
-import { deviceOptions, precisionOption } from './device.js';
+import { deviceOptions, openBackend, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, netOption, sizeOption, whole } from './options.js';
+import type { PlanTime } from './plan-time.js';
+import { measureTime, renderTime } from './plan-time.js';
 import { formatTable } from './table.js';
 
 interface PlanOptions extends DeviceFlags, PrecisionFlags {
@@ -29,6 +32,9 @@ interface PlanOptions extends DeviceFlags, PrecisionFlags {
   readonly alpha?: number;
   readonly beta?: number;
   readonly calls?: boolean;
+  readonly time?: boolean;
+  readonly epochs: number;
+  readonly images: number;
   readonly json?: boolean;
 }
 
@@ -59,18 +65,38 @@ export function planCommand(): Command {
     .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
     .option('--alpha <n>', 'V modules of stage 2 of vnet (default: 1)', whole(0, 64))
     .option('--beta <n>', 'V modules of stage 3 of vnet (default: 2)', whole(0, 64))
+    .option('--time', 'also measure a few steps here, and say how long a recipe takes')
+    .addOption(new Option('--epochs <n>', 'of the recipe that --time tells').argParser(whole(1)).default(300))
+    .addOption(
+      new Option('--images <n>', 'of its training split')
+        .argParser(whole(1))
+        .default(2975, "2975, Cityscapes'"),
+    )
     .addOption(new Option('--calls', 'also list every kernel call with the memory in use'));
   for (const option of [...deviceOptions(), precisionOption()]) command.addOption(option);
   return command
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nExample:\n  vnet plan --size 1024x2048 --batch 4 --mode train --policy reversible',
+      '\nExamples:\n' +
+        '  vnet plan --size 1024x2048 --batch 4 --mode train --policy reversible\n' +
+        '  vnet plan --time --epochs 100 --images 367 --size 360x480',
     )
     .action(async (options: PlanOptions) => {
       const result = planRun(options, await scratchRuleOf(options.device, options.gpu));
-      process.stdout.write(options.json ? `${JSON.stringify(toJson(result), null, 2)}\n` : render(result));
+      const time = options.time ? await timeOf(result) : undefined;
+      const json = () => JSON.stringify({ ...toJson(result), ...(time ? { time } : {}) }, null, 2);
+      const shown = () => `${render(result)}${time ? `${renderTime(time)}\n\n` : ''}`;
+      process.stdout.write(options.json ? `${json()}\n` : shown());
     });
+}
+
+/** Measures the step that was planned. */
+async function timeOf({ options, network }: PlanResult): Promise<PlanTime> {
+  const { mode, batch, size, policy, precision, epochs, images } = options;
+  const device = await openBackend(options);
+  const how = { mode, batch, ...size, precision, device, ...(mode === 'train' ? { policy } : {}) };
+  return measureTime(network, how as CompileOptions, { epochs, images, batch });
 }
 
 type Device = Awaited<ReturnType<typeof scratchRuleOf>>;

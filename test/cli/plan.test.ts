@@ -67,3 +67,14 @@ test('plan prints parameters, the paper step within its promises, and deep netwo
   const { arenaBytes } = JSON.parse(deep.stdout);
   assert.ok(arenaBytes / 2 ** 20 < 1.05 * arena('reversible'), 'depth costs less than 5 %');
 });
+
+test('--time: steps measured here, and the recipe at that pace', async () => {
+  const args = ['--size', '64x96', '--batch', '2', '--epochs', '10', '--images', '101', '--device', 'wasm'];
+  const { code, stdout, stderr } = await vnet(['plan', '--time', ...args, '--json']);
+  assert.equal(code, 0, stderr);
+  const { time } = JSON.parse(stdout);
+  const { median, least, most } = time.stepSeconds;
+  assert.ok(0 < least && least <= median && median <= most, `${least} ${median} ${most}`);
+  assert.equal(time.recipe.steps, 500);
+  assert.equal(time.recipe.seconds.median, 500 * median);
+});
