@@ -238,7 +238,10 @@ test('bad input: one line that names the file and the way out, nothing overwritt
   failed(await train('run', '--epochs', '1'), /run: holds a run already; go on with --resume/);
   assert.deepEqual(readFileSync(weights), saved);
   failed(await vnet(['train', '--data', at('gone'), '--out', at('x')]), /gone: no such data set folder/);
-  failed(await train('x', '--size', '16384x16384', 'crop', '--batch', '4'), /needs \d+ MiB.*(--batch|--size|smaller images)/);
+  failed(
+    await train('x', '--size', '16384x16384', 'crop', '--batch', '4'),
+    /needs \d+ MiB.*(--batch|--size|smaller images)/,
+  );
   failed(await train('x', '--classes', '5'), /has 19 classes, not --classes 5/, 2);
 
   copyFileSync(weights, at('cut.safetensors'));
