@@ -54,9 +54,9 @@ export type { Policy } from './graph/differentiate.js';
 export { policies } from './graph/differentiate.js';
 export type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './graph/planned.js';
 export type { DType, Shape, Value } from './ir/value.js';
-export type { ModelInfo } from './model/file.js';
+export type { ModelInfo } from './model/format.js';
+export { loadModel, shippedModel } from './model/load.js';
 export type { Model, ModelOptions } from './model/model.js';
-export { loadModel, shippedModel } from './model/model.js';
 export type { NetworkKind, Schema } from './nets/define.js';
 export { defineNetwork } from './nets/define.js';
 export { networkFromConfig, networkNames, networks } from './nets/index.js';
@@ -68,6 +68,19 @@ export { vnet } from './nets/vnet.js';
 export { predict } from './predict.js';
 export type { CompileOptions, RunOn } from './run.js';
 export { compile } from './run.js';
+export type { Outline, OutlineOptions, Point } from './segmenter/outlines.js';
+export type { RawPixels } from './segmenter/pixels.js';
+export type { ClassArea, RgbaImage, SegmentClass } from './segmenter/segmentation.js';
+export { Segmentation } from './segmenter/segmentation.js';
+export type {
+  ModelSource,
+  PictureSource,
+  SegmentedFrame,
+  SegmenterOptions,
+  SegmentOptions,
+  StreamOptions,
+} from './segmenter/segmenter.js';
+export { Segmenter } from './segmenter/segmenter.js';
 export type { TrainConfig } from './train/config.js';
 export type { TrainEvent, TrainResult } from './train/events.js';
 export { hyperOf } from './train/optimizer.js';

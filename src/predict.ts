@@ -6,8 +6,8 @@ import { deviceAt } from './device.js';
 import type { PredictOptions } from './eval/predict.js';
 import { predictLabels } from './eval/predict.js';
 import { Predictor } from './eval/predictor.js';
+import { loadModel } from './model/load.js';
 import type { Model } from './model/model.js';
-import { loadModel } from './model/model.js';
 import type { RunOn } from './run.js';
 
 /**

@@ -9,7 +9,7 @@ import { writeOverlayPng } from '../data/image.js';
 import { renderScene, writeSynthetic } from '../data/synth.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
-import { loadModel } from '../model/model.js';
+import { loadModel } from '../model/load.js';
 import { vnet } from '../nets/vnet.js';
 import { formatDuration, formatScore } from '../report/format.js';
 import { compile } from '../run.js';

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { shippedName } from '../model/model.js';
+import { shippedName } from '../model/load.js';
 import { formatBytes, formatCount, formatExact, formatScore } from '../report/format.js';
 import { openModel } from './model.js';
 import { jsonOption } from './options.js';

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
 import { isFile, isFolder } from '../data/files.js';
 import { UserError } from '../errors.js';
+import { loadModel, shippedModel, shippedName } from '../model/load.js';
 import type { Model } from '../model/model.js';
-import { loadModel, shippedModel, shippedName } from '../model/model.js';
 import { runFiles } from '../train/checkpoint.js';
 
 export const modelOption = (): Option =>

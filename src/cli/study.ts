@@ -10,7 +10,7 @@ import { readImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
-import { loadModel } from '../model/model.js';
+import { loadModel } from '../model/load.js';
 import { readRun, timesOf } from '../report/record.js';
 import type { Part, PartResult } from '../report/study.js';
 import { runFiles } from '../train/checkpoint.js';

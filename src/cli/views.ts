@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { fittingSize } from '../eval/fitting.js';
 import type { PredictOptions } from '../eval/predict.js';
-import type { ModelInfo } from '../model/file.js';
+import type { ModelInfo } from '../model/format.js';
 import type { PixelSize } from './options.js';
 import { pixelSize, real } from './options.js';
 

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { readBytes, reason } from './files.js';
+import { ignoreId } from './ignore.js';
 
 /** Red, green, blue, each 0 to 255. */
 export type Rgb = readonly [number, number, number];
 
-/** The train id of pixels that count neither in the loss nor in the score. */
-export const ignoreId = 255;
+export { ignoreId } from './ignore.js';
 
 /** The classes of a data set, and how the values in its label files become train ids. */
 export interface ClassTable {

@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" />
+/// <reference types="@webgpu/types" preserve="true" />
 import { existsSync, readdirSync } from 'node:fs';
 import type { DeviceInfo } from '../backends/webgpu/index.js';
 import { UserError } from '../errors.js';

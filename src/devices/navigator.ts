@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" />
+/// <reference types="@webgpu/types" preserve="true" />
 import type { DeviceInfo } from '../backends/webgpu/index.js';
 import { browserGpus, chooseAdapter, listDevices, webgpuBackend } from '../backends/webgpu/index.js';
 import { scratchBytes } from '../backends/webgpu/kernels/index.js';

@@ -1,4 +1,4 @@
-import type { ModelInfo } from '../model/file.js';
+import type { ModelInfo } from '../model/format.js';
 
 /**
  * How many times longer a picture's side may be than in training. CamVid's model, trained on 360×480, scores 57.7 % on

@@ -20,27 +20,28 @@ export interface PredictOptions {
 
 /**
  * The class of each pixel of an image, at the image's size.
+ * @param confidence takes each pixel's probability of its class, 0 to 255; labels are then those of the probabilities.
  * @throws UserError for images (or scaled images, or windows) below 32×32, or options out of range.
  */
 export async function predictLabels(
   predictor: Pick<Predictor, 'labels' | 'logits'>,
   image: RgbImage,
   options: PredictOptions = {},
+  confidence?: Uint8Array,
 ): Promise<LabelImage> {
   checkPredictOptions(options);
   const { height, width } = image;
   if (options.resize) {
     const { resize, ...rest } = options;
-    const labels = await predictLabels(predictor, resizeImage(image, resize[0], resize[1]), rest);
-    return resizePair(
-      { image: { ...labels, data: new Uint8Array(3 * labels.data.length) }, labels },
-      height,
-      width,
-    ).labels;
+    const shown = resizeImage(image, resize[0], resize[1]);
+    const certain = confidence && new Uint8Array(shown.height * shown.width);
+    const labels = await predictLabels(predictor, shown, rest, certain);
+    if (certain) confidence.set(nearest({ ...shown, data: certain }, height, width).data);
+    return nearest(labels, height, width);
   }
   const { scales = [1], flip = false, window } = options;
   const whole = !window || (height <= window[0] && width <= window[1]);
-  if (whole && !flip && scales.length === 1 && scales[0] === 1) return predictor.labels(image);
+  if (!confidence && whole && !flip && scales.length === 1 && scales[0] === 1) return predictor.labels(image);
   const views: View[] = [];
   for (const scale of scales) {
     const scaled = resizeImage(image, Math.round(height * scale), Math.round(width * scale));
@@ -53,7 +54,7 @@ export async function predictLabels(
       }
     }
   }
-  return { height, width, data: fuseViews(views, height, width) };
+  return { height, width, data: fuseViews(views, height, width, confidence) };
 }
 
 /** The largest part of an image that the network sees at once with these options, and what is read from it. */
@@ -115,6 +116,14 @@ const resizeImage = (image: RgbImage, height: number, width: number): RgbImage =
   height === image.height && width === image.width
     ? image
     : resizePair(unlabelled(image), height, width).image;
+
+/** The value of the nearest pixel. */
+const nearest = (values: LabelImage, height: number, width: number): LabelImage =>
+  resizePair(
+    { image: { ...values, data: new Uint8Array(3 * values.data.length) }, labels: values },
+    height,
+    width,
+  ).labels;
 
 const mirrored = (image: RgbImage): RgbImage => flipPair(unlabelled(image)).image;
 

@@ -16,8 +16,14 @@ export interface View {
  * The class of each pixel by the mean of the views' class probabilities: `argmax_c Σ softmax(z)[c]`, z each view's
  * logits resized bilinearly (`align_corners = false`) to the part it shows. Every pixel must be in some view.
  * Needs memory for one row of probabilities only.
+ * @param confidence takes the mean probability of each pixel's class, 0 to 255.
  */
-export function fuseViews(views: readonly View[], height: number, width: number): Uint8Array {
+export function fuseViews(
+  views: readonly View[],
+  height: number,
+  width: number,
+  confidence?: Uint8Array,
+): Uint8Array {
   const { classes } = views[0].logits;
   const labels = new Uint8Array(height * width);
   const sums = new Float64Array(width * classes);
@@ -33,6 +39,11 @@ export function fuseViews(views: readonly View[], height: number, width: number)
       let best = 0;
       for (let c = 1; c < classes; c++) if (sums[x * classes + c] > sums[x * classes + best]) best = c;
       labels[y * width + x] = best;
+      if (!confidence) continue;
+      // The probabilities of a view sum to one, and views may cover a pixel in different numbers.
+      let total = 0;
+      for (let c = 0; c < classes; c++) total += sums[x * classes + c];
+      confidence[y * width + x] = Math.round((255 * sums[x * classes + best]) / total);
     }
   }
   return labels;

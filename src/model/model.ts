@@ -1,21 +1,10 @@
-import { fileURLToPath } from 'node:url';
 import { compileInference } from '../compile.js';
-import { isFile } from '../data/files.js';
 import { UserError } from '../errors.js';
 import type { Plan, Slot } from '../graph/planned.js';
 import type { NetworkKind } from '../nets/define.js';
 import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
-import type { ModelFile, ModelInfo } from './file.js';
-import { readModel } from './file.js';
-
-/** The model that comes with the package: VNet trained on CamVid, `models/README.md` is its card. */
-export const shippedModel = fileURLToPath(
-  new URL('../../../models/vnet-camvid.safetensors', import.meta.url),
-);
-
-/** What that model is called where the path of a model is expected. */
-export const shippedName = 'camvid';
+import type { ModelFile, ModelInfo } from './format.js';
 
 /** A network with its weights and what they were trained for. */
 export interface Model {
@@ -28,16 +17,6 @@ export interface Model {
 export interface ModelOptions {
   /** Kinds of networks of your own, which a model may be of. */
   readonly networks?: readonly NetworkKind[];
-}
-
-/**
- * Loads a model written by training (`best`, `last`, or an exported one); `camvid`, where no such file exists, is the
- * one that comes with the package.
- * @throws UserError, one line naming the file: missing, damaged, foreign, or weights that do not fit the network.
- */
-export async function loadModel(file: string, options: ModelOptions = {}): Promise<Model> {
-  const path = file === shippedName && !isFile(file) ? shippedModel : file;
-  return modelOf(await readModel(path), path, options);
 }
 
 /** Rebuilds the network of a file and checks that every tensor is there in its shape. */

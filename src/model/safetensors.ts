@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { getFloat16, setFloat16 } from '@petamoriken/float16';
-import { z } from 'zod';
+import * as v from 'valibot';
+import { sha256 } from '#sha256';
 import { UserError } from '../errors.js';
 
 /**
@@ -72,13 +72,13 @@ export function encodeSafetensors(
     header[name] = { dtype: storage, shape, data_offsets: [offset, end] };
     offset = end;
   }
-  const text = Buffer.from(JSON.stringify(header));
+  const text = new TextEncoder().encode(JSON.stringify(header));
   // Padded with spaces so that the data starts at a multiple of 8, as the format recommends.
   const headerBytes = Math.ceil(text.length / 8) * 8;
-  const file = Buffer.alloc(8 + headerBytes + offset, 0x20);
-  file.writeBigUInt64LE(BigInt(headerBytes), 0);
-  text.copy(file, 8);
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const file = new Uint8Array(8 + headerBytes + offset).fill(0x20, 0, 8 + headerBytes);
+  const view = new DataView(file.buffer);
+  view.setBigUint64(0, BigInt(headerBytes), true);
+  file.set(text, 8);
   let at = 8 + headerBytes;
   for (const [name, { data, storage = 'F32' }] of tensors) {
     for (const value of data) {
@@ -93,20 +93,24 @@ export function encodeSafetensors(
       at += formats[storage].bytes;
     }
   }
-  const digits = createHash('sha256').update(file).digest('hex');
-  file.write(digits, file.indexOf(`"${hashKey}":"${noHash}"`) + hashKey.length + 4, 'latin1');
+  file.set(new TextEncoder().encode(sha256(file)), hashPlace(file, noHash));
   return file;
 }
 
-const headerSchema = z.record(
-  z.string(),
-  z.object({
-    dtype: z.string(),
-    shape: z.array(z.number().int().min(0)),
-    data_offsets: z.tuple([z.number().int().min(0), z.number().int().min(0)]),
-  }),
+/** Where the digits of the hash stand: after its key, which is in the header once. */
+function hashPlace(bytes: Uint8Array, digits: string): number {
+  const key = new TextEncoder().encode(`"${hashKey}":"${digits}"`);
+  let at = 8;
+  while (at < bytes.length && !key.every((byte, i) => bytes[at + i] === byte)) at++;
+  return at + hashKey.length + 4;
+}
+
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const headerSchema = v.record(
+  v.string(),
+  v.object({ dtype: v.string(), shape: v.array(count), data_offsets: v.strictTuple([count, count]) }),
 );
-const metadataSchema = z.record(z.string(), z.string());
+const metadataSchema = v.record(v.string(), v.string());
 
 /**
  * Reads a safetensors file, of this or any other program.
@@ -114,10 +118,9 @@ const metadataSchema = z.record(z.string(), z.string());
  * @throws UserError, one line: truncated, damaged (the hash differs), no safetensors, or an unsupported type.
  */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Safetensors {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { header, metadata, dataStart } = parseHeader(buffer, file);
-  const verified = verifyHash(buffer, metadata, dataStart, file);
-  const data = buffer.subarray(dataStart);
+  const { header, metadata, dataStart } = parseHeader(bytes, file);
+  const verified = verifyHash(bytes, metadata, dataStart, file);
+  const data = bytes.subarray(dataStart);
   const tensors = new Map<string, StoredTensor>();
   let next = 0;
   const inOrder = Object.entries(header).sort((a, b) => a[1].data_offsets[0] - b[1].data_offsets[0]);
@@ -132,7 +135,7 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Safetensors 
     if (range[0] !== next || range[1] - range[0] !== count * format.bytes) {
       throw new UserError(`${file}: tensor ${name} has wrong offsets; the file is damaged, get it again`);
     }
-    if (range[1] > data.length) throw truncated(file, dataStart + range[1], buffer.length);
+    if (range[1] > data.length) throw truncated(file, dataStart + range[1], bytes.length);
     next = range[1];
     tensors.set(name, { dtype, shape, data: widen(data.subarray(range[0], range[1]), count, format) });
   }
@@ -144,43 +147,40 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Safetensors 
   return { tensors, metadata, verified };
 }
 
-function parseHeader(buffer: Buffer, file: string) {
+function parseHeader(bytes: Uint8Array, file: string) {
   const foreign = (why: string) =>
     new UserError(`${file}: is not a safetensors file (${why}); give a model or checkpoint file`);
-  if (buffer.length < 10) throw foreign(`only ${buffer.length} bytes`);
-  const length = buffer.readBigUInt64LE(0);
+  if (bytes.length < 10) throw foreign(`only ${bytes.length} bytes`);
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   // The limit of the reference implementation; beyond it the first bytes are something else.
-  if (length < 2n || length > 100_000_000n || buffer[8] !== 0x7b)
+  if (length < 2n || length > 100_000_000n || bytes[8] !== 0x7b)
     throw foreign('its header is no JSON object');
   const dataStart = 8 + Number(length);
-  if (dataStart > buffer.length) throw truncated(file, dataStart, buffer.length);
+  if (dataStart > bytes.length) throw truncated(file, dataStart, bytes.length);
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(buffer.subarray(8, dataStart)));
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, dataStart)));
   } catch {
     throw foreign('its header is no JSON object');
   }
   const { __metadata__: meta, ...rest } = json as Record<string, unknown>;
-  const metadata = metadataSchema.safeParse(meta ?? {});
-  const header = headerSchema.safeParse(rest);
+  const metadata = v.safeParse(metadataSchema, meta ?? {});
+  const header = v.safeParse(headerSchema, rest);
   if (!metadata.success || !header.success) throw foreign('its header lacks dtype, shape and data_offsets');
-  return { header: header.data, metadata: metadata.data, dataStart };
+  return { header: header.output, metadata: metadata.output, dataStart };
 }
 
 function verifyHash(
-  buffer: Buffer,
+  bytes: Uint8Array,
   metadata: Readonly<Record<string, string>>,
   dataStart: number,
   file: string,
 ): boolean {
   const digits = metadata[hashKey];
   if (digits === undefined) return false;
-  const at = buffer.subarray(0, dataStart).indexOf(`"${hashKey}":"${digits}"`) + hashKey.length + 4;
-  const hash = createHash('sha256')
-    .update(buffer.subarray(0, at))
-    .update(noHash)
-    .update(buffer.subarray(at + noHash.length));
-  if (hash.digest('hex') !== digits) {
+  const at = hashPlace(bytes.subarray(0, dataStart), digits);
+  const zeros = new TextEncoder().encode(noHash);
+  if (sha256(bytes.subarray(0, at), zeros, bytes.subarray(at + noHash.length)) !== digits) {
     throw new UserError(
       `${file}: its content does not match its hash; the file is truncated or damaged, use another copy`,
     );
@@ -193,7 +193,7 @@ const truncated = (file: string, expected: number, found: number) =>
     `${file}: is truncated (${found} bytes, its header says at least ${expected}); use another copy`,
   );
 
-function widen(bytes: Buffer, count: number, format: Format): Float32Array {
+function widen(bytes: Uint8Array, count: number, format: Format): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = new Float32Array(count);
   for (let i = 0; i < count; i++) values[i] = format.get(view, i * format.bytes);

@@ -8,7 +8,7 @@ import { Predictor } from '../eval/predictor.js';
 import type { Policy } from '../graph/differentiate.js';
 import { policies } from '../graph/differentiate.js';
 import type { Plan } from '../graph/planned.js';
-import { loadModel } from '../model/model.js';
+import { loadModel } from '../model/load.js';
 import { networkFromConfig } from '../nets/index.js';
 import type { TrainEvent, TrainResult } from '../train/events.js';
 import { renderReport } from './html.js';

@@ -1,8 +1,8 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../errors.js';
+import { loadModel, shippedModel } from '../model/load.js';
 import type { Model } from '../model/model.js';
-import { loadModel, shippedModel } from '../model/model.js';
 import { Problem } from './problem.js';
 
 /** A model as it is served. */

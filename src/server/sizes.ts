@@ -1,5 +1,5 @@
 import { fittingSize } from '../eval/fitting.js';
-import type { ModelInfo } from '../model/file.js';
+import type { ModelInfo } from '../model/format.js';
 import type { PixelSize } from './segmenting.js';
 
 /** Steps of an octave that sides are rounded to: off by at most 4.4 %. */

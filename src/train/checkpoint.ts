@@ -1,31 +1,32 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
-import { isFile } from '../data/files.js';
+import * as v from 'valibot';
+import { isFile, readBytes } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { writeDurable } from '../model/durable.js';
-import type { ModelInfo, Tensors } from '../model/file.js';
-import { averagePrefix, field, infoOf, metadataOf, readTensors, withPrefix } from '../model/file.js';
+import type { ModelInfo, Tensors } from '../model/format.js';
+import { averagePrefix, decodeTensors, field, infoOf, metadataOf, withPrefix } from '../model/format.js';
 import type { FloatTensor } from '../model/safetensors.js';
 import { encodeSafetensors } from '../model/safetensors.js';
 
-const progressSchema = z.object({
+const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+const progressSchema = v.object({
   /** Epoch in progress, from 0. */
-  epoch: z.number().int().min(0),
+  epoch: whole,
   /** Batches of this epoch that are done; all of them: its validation is what comes next. */
-  stepInEpoch: z.number().int().min(0),
+  stepInEpoch: whole,
   /** Optimiser steps since the start. */
-  step: z.number().int().min(0),
-  bestMiou: z.number().min(0).max(1).optional(),
-  averageUpdates: z.number().int().min(0),
+  step: whole,
+  bestMiou: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+  averageUpdates: whole,
   /** Of a float16 run. */
-  lossScale: z.object({ scale: z.number().positive(), steps: z.number().int().min(0) }).optional(),
+  lossScale: v.optional(v.object({ scale: v.pipe(v.number(), v.gtValue(0)), steps: whole })),
   /** Length of `metrics.jsonl` when this was saved; what follows belongs to steps that are done again. */
-  metricsBytes: z.number().int().min(0),
+  metricsBytes: whole,
 });
 
 /** Where a training run stands. */
-export type Progress = z.infer<typeof progressSchema>;
+export type Progress = v.InferOutput<typeof progressSchema>;
 
 /** Everything needed to go on as if a run had never stopped. */
 export interface TrainingState {
@@ -62,7 +63,7 @@ export async function writeTraining(file: string, state: TrainingState, previous
 
 /** Reads a training checkpoint. @throws UserError as {@link readModel}, and where the file is only a model. */
 export async function readTraining(file: string): Promise<TrainingState> {
-  const { tensors, metadata } = await readTensors(file);
+  const { tensors, metadata } = decodeTensors(await readBytes(file), file);
   if (metadata.kind !== 'training') {
     throw new UserError(`${file}: is a model without training state; start a new run from it with \`init\``);
   }
@@ -73,7 +74,7 @@ export async function readTraining(file: string): Promise<TrainingState> {
     average: average.size > 0 ? average : undefined,
     optimizer: withPrefix(tensors, optimizerPrefix),
     progress: field(metadata, 'progress', progressSchema, file),
-    recipe: field(metadata, 'recipe', z.record(z.string(), z.unknown()), file),
+    recipe: field(metadata, 'recipe', v.record(v.string(), v.unknown()), file),
   };
 }
 

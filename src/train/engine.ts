@@ -1,6 +1,6 @@
 import type { Executor } from '../backends/backend.js';
 import type { Slot } from '../graph/planned.js';
-import type { Tensors } from '../model/file.js';
+import type { Tensors } from '../model/format.js';
 import { modelSlots } from '../model/model.js';
 import { LossScale } from './loss-scale.js';
 import type { Optimizer, OptimizerOptions } from './optimizer.js';

@@ -12,7 +12,7 @@ import type { Place } from '../device.js';
 import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
 import { removeTemporaries } from '../model/durable.js';
-import { classesOf } from '../model/file.js';
+import { classesOf } from '../model/format.js';
 import type { NetworkKind } from '../nets/define.js';
 import { networkFromConfig } from '../nets/index.js';
 import { initialWeights } from '../nets/initialize.js';

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { DeviceError, UserError } from '../errors.js';
 import type { Scores } from '../eval/iou.js';
-import type { ModelInfo, Tensors } from '../model/file.js';
 import { writeModel } from '../model/file.js';
+import type { ModelInfo, Tensors } from '../model/format.js';
 import type { Progress, TrainingState } from './checkpoint.js';
 import { runFiles, writeTraining } from './checkpoint.js';
 import { WeightAverage } from './ema.js';

@@ -11,7 +11,7 @@ import type { EvaluatedImage } from '../eval/evaluate.js';
 import { evaluate } from '../eval/evaluate.js';
 import type { Scores } from '../eval/iou.js';
 import { Predictor } from '../eval/predictor.js';
-import type { Tensors } from '../model/file.js';
+import type { Tensors } from '../model/format.js';
 import type { Network } from '../nets/index.js';
 import type { ResolvedTrainConfig } from './config.js';
 import type { TrainEvent } from './events.js';

@@ -8,7 +8,7 @@ import { csvTable, markdownTable } from '../../src/cli/markdown.js';
 import { runCli } from '../../src/cli/program.js';
 import { Rng } from '../../src/data/rng.js';
 import { readModel, writeModel } from '../../src/model/file.js';
-import { shippedModel } from '../../src/model/model.js';
+import { shippedModel } from '../../src/model/load.js';
 import { published } from '../../src/report/published.js';
 import { scatterChart } from '../../src/report/scatter.js';
 import { vnet } from './vnet.js';

@@ -9,7 +9,7 @@ import { readImage } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { evaluate } from '../../src/eval/evaluate.js';
 import { Predictor } from '../../src/eval/predictor.js';
-import { loadModel, shippedModel } from '../../src/model/model.js';
+import { loadModel, shippedModel } from '../../src/model/load.js';
 import { predict } from '../../src/predict.js';
 import { temporaryFolder, vnet } from '../cli/vnet.js';
 import { testData } from '../interop/data.js';

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
-import { shippedModel } from '../../src/model/model.js';
+import { shippedModel } from '../../src/model/load.js';
 import { predict } from '../../src/predict.js';
 import type { RunningServer } from '../../src/server/index.js';
 import { serve, street } from './support.js';

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import type { LabelImage } from '../../src/data/image.js';
 import { decodeImage } from '../../src/data/image.js';
-import { shippedModel } from '../../src/model/model.js';
+import { shippedModel } from '../../src/model/load.js';
 import { predict } from '../../src/predict.js';
 import type { RunningServer } from '../../src/server/index.js';
 import { paint, serve, street, temporaryFolder } from './support.js';

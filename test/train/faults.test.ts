@@ -19,7 +19,7 @@ import { writeLabelPng } from '../../src/data/image.js';
 import { deviceAt } from '../../src/device.js';
 import { UserError } from '../../src/errors.js';
 import { readModel, writeModel } from '../../src/model/file.js';
-import { loadModel, shippedModel } from '../../src/model/model.js';
+import { loadModel, shippedModel } from '../../src/model/load.js';
 import { readTraining, runFiles } from '../../src/train/checkpoint.js';
 import type { TrainEvent } from '../../src/train/events.js';
 import { train } from '../../src/train/train.js';

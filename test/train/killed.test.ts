@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Rng } from '../../src/data/rng.js';
-import { loadModel } from '../../src/model/model.js';
+import { loadModel } from '../../src/model/load.js';
 import { readTraining, runFiles } from '../../src/train/checkpoint.js';
 import { readMetrics } from '../../src/train/metrics.js';
 import { writeDataset } from './support.js';

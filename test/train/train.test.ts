@@ -9,7 +9,7 @@ import { LOSS_SCALE } from '../../src/compile.js';
 import { deviceAt } from '../../src/device.js';
 import { DeviceError, UserError } from '../../src/errors.js';
 import type { Phase } from '../../src/ir/graph.js';
-import { loadModel } from '../../src/model/model.js';
+import { loadModel } from '../../src/model/load.js';
 import { readTraining, runFiles } from '../../src/train/checkpoint.js';
 import type { TrainEvent } from '../../src/train/events.js';
 import { readMetrics } from '../../src/train/metrics.js';

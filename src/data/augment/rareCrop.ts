@@ -1,4 +1,4 @@
-import { ignoreId } from '../classes.js';
+import { ignoreId } from '../ignore.js';
 import type { LabelImage } from '../image.js';
 import type { Rng } from '../rng.js';
 

@@ -1,4 +1,5 @@
-import { ignoreId, type Rgb } from '../classes.js';
+import type { Rgb } from '../classes.js';
+import { ignoreId } from '../ignore.js';
 import type { LabelImage, RgbImage } from '../image.js';
 import type { Pair } from './augmentation.js';
 

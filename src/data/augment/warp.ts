@@ -1,4 +1,5 @@
-import { ignoreId, type Rgb } from '../classes.js';
+import type { Rgb } from '../classes.js';
+import { ignoreId } from '../ignore.js';
 import type { Rng } from '../rng.js';
 import type { Augmentation, Pair } from './augmentation.js';
 import { blankPair, boxFactor, boxShrink, imagenetMean, type View } from './resample.js';

@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { reason } from '../data/files.js';
+import type { RgbImage } from '../data/image.js';
+import { decodeImage, readImage } from '../data/image.js';
+import { UserError } from '../errors.js';
+import { shippedModel } from '../model/load.js';
+
+/**
+ * Decodes a picture in Node: a path, a `file:` or web address, or the bytes of a picture file.
+ * @returns undefined for what is no picture here.
+ * @throws UserError naming it: missing, damaged, or no picture.
+ */
+export async function readPicture(source: unknown): Promise<RgbImage | undefined> {
+  if (typeof source === 'string' || source instanceof URL) {
+    const file = fileOf(source);
+    return file === undefined ? decode(await download(source), String(source)) : readImage(file);
+  }
+  if (source instanceof Uint8Array) return decode(source, 'the picture');
+  if (source instanceof ArrayBuffer) return decode(new Uint8Array(source), 'the picture');
+  if (source instanceof Blob) return decode(new Uint8Array(await source.arrayBuffer()), 'the picture');
+  return undefined;
+}
+
+const decode = (bytes: Uint8Array, name: string): Promise<RgbImage> =>
+  decodeImage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), name);
+
+/** The bytes of a model file. */
+export async function readModelBytes(source: string | URL = shippedModel): Promise<Uint8Array> {
+  const file = fileOf(source);
+  if (file === undefined) return download(source);
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new UserError(`${file}: cannot be read (${reason(error)})`);
+  }
+}
+
+/** The path of what lies in the file system. */
+function fileOf(source: string | URL): string | undefined {
+  if (typeof source === 'string' && !/^(https?|file|data|blob):/.test(source)) return source;
+  const url = new URL(source);
+  return url.protocol === 'file:' ? fileURLToPath(url) : undefined;
+}
+
+async function download(source: string | URL): Promise<Uint8Array> {
+  const response = await fetch(source).catch((error: Error) => {
+    throw new UserError(`${source}: cannot be fetched (${(error.cause as Error)?.message ?? error.message})`);
+  });
+  if (!response.ok)
+    throw new UserError(`${source}: the server answered ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}

@@ -1,0 +1,128 @@
+import type { RgbImage } from '../data/image.js';
+import { UserError } from '../errors.js';
+import type { Outline, OutlineOptions } from './outlines.js';
+import { outlinesOf } from './outlines.js';
+
+/** A class that the model tells apart. */
+export interface SegmentClass {
+  /** Its value in `labels`. */
+  readonly id: number;
+  readonly name: string;
+  /** Red, green, blue, each 0 to 255. */
+  readonly colour: readonly [number, number, number];
+}
+
+/** How much of a picture a class takes. */
+export interface ClassArea extends SegmentClass {
+  readonly pixels: number;
+  /** Of all pixels, 0 to 1. */
+  readonly share: number;
+}
+
+/** RGBA pixels, as `ImageData` has them; in a browser it is one. */
+export interface RgbaImage {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** The classes of one picture's pixels, at the picture's size. */
+export class Segmentation {
+  readonly width: number;
+  readonly height: number;
+  private counted: readonly ClassArea[] | undefined;
+
+  /** @param image the picture, RGB. */
+  constructor(
+    private readonly image: RgbImage,
+    /** The class of each pixel, rows first: `labels[y · width + x]`. */
+    readonly labels: Uint8Array,
+    readonly classes: readonly SegmentClass[],
+    /** The probability of each pixel's class, 0 to 255; where it was asked for. */
+    readonly confidence?: Uint8Array,
+  ) {
+    this.width = image.width;
+    this.height = image.height;
+  }
+
+  /** Every class with its pixels and its share of the picture, in the order of `classes`. */
+  get areas(): readonly ClassArea[] {
+    if (!this.counted) {
+      const pixels = new Uint32Array(256);
+      for (const label of this.labels) pixels[label]++;
+      const count = this.labels.length;
+      this.counted = this.classes.map((entry) => ({
+        ...entry,
+        pixels: pixels[entry.id],
+        share: pixels[entry.id] / count,
+      }));
+    }
+    return this.counted;
+  }
+
+  /** The class at a pixel. */
+  classAt(x: number, y: number): SegmentClass {
+    return this.classes[this.labels[y * this.width + x]];
+  }
+
+  /** 255 where the pixel is of the class, else 0. @throws UserError for a class that the model does not have. */
+  mask(of: string | number): Uint8Array {
+    const { id } = this.find(of);
+    return this.labels.map((label) => (label === id ? 255 : 0));
+  }
+
+  /** The class colours over the picture. `opacity` 0 is the picture, 1 (the default of {@link toImageData}) the colours. */
+  overlay({ opacity = 0.5 }: { readonly opacity?: number } = {}): RgbaImage {
+    const a = Math.round(Math.min(1, Math.max(0, opacity)) * 256);
+    const colours = this.words();
+    const { data } = this.image;
+    const rgba = new Uint32Array(this.labels.length);
+    for (let i = 0, o = 0; i < rgba.length; i++, o += 3) {
+      const colour = colours[this.labels[i]];
+      const mix = (shift: number, k: number) =>
+        ((((colour >>> shift) & 255) * a + data[o + k] * (256 - a) + 128) >> 8) << shift;
+      rgba[i] = 0xff000000 | mix(16, 2) | mix(8, 1) | mix(0, 0);
+    }
+    return this.picture(rgba);
+  }
+
+  /**
+   * The class colours, opaque; or, with `only`, those of some classes on transparent ground, to be drawn over the
+   * picture.
+   */
+  toImageData({ only }: { readonly only?: readonly (string | number)[] } = {}): RgbaImage {
+    const colours = this.words();
+    if (only) {
+      const shown = new Set(only.map((of) => this.find(of).id));
+      for (const id of colours.keys()) if (!shown.has(id)) colours[id] = 0;
+    }
+    const rgba = new Uint32Array(this.labels.length);
+    for (let i = 0; i < rgba.length; i++) rgba[i] = colours[this.labels[i]];
+    return this.picture(rgba);
+  }
+
+  /** The parts of a class as polygons. @throws UserError for a class that the model does not have. */
+  outlines(of: string | number, options?: OutlineOptions): Outline[] {
+    return outlinesOf(this.labels, this.width, this.height, this.find(of).id, options);
+  }
+
+  private find(of: string | number): SegmentClass {
+    const found = this.classes.find(({ id, name }) => id === of || name === of);
+    if (found) return found;
+    const names = this.classes.map(({ name }) => name).join(', ');
+    throw new UserError(`class ${of}: this model has no such class; it has ${names}`);
+  }
+
+  /** Colours as the words of RGBA bytes, by class. */
+  private words(): Uint32Array {
+    const bytes = new Uint8Array(4 * 256);
+    for (const { id, colour } of this.classes) bytes.set([...colour, 255], 4 * id);
+    return new Uint32Array(bytes.buffer);
+  }
+
+  private picture(rgba: Uint32Array<ArrayBuffer>): RgbaImage {
+    const { width, height } = this;
+    const data = new Uint8ClampedArray(rgba.buffer);
+    return typeof ImageData === 'undefined' ? { width, height, data } : new ImageData(data, width, height);
+  }
+}
