@@ -1,19 +1,24 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
-import { compileInference, compileTraining } from '../compile.js';
+import { compileInference, compileTraining, inferenceGraph, trainingGraph } from '../compile.js';
 import { scratchRuleOf } from '../device.js';
 import { UserError } from '../errors.js';
 import type { PlanCost, StageCost } from '../graph/cost.js';
 import { costOf } from '../graph/cost.js';
 import type { Policy } from '../graph/differentiate.js';
 import { policies } from '../graph/differentiate.js';
+import type { Watch } from '../graph/passes.js';
 import type { Plan } from '../graph/planned.js';
 import { formatShape } from '../ir/value.js';
+import { writeDurable } from '../model/durable.js';
 import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
+import { graphPage } from '../report/graph/page.js';
+import type { AfterPass } from '../report/graph/passes.js';
 import { published } from '../report/published.js';
 import type { CompileOptions } from '../run.js';
+import { callTable } from './callTable.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';
@@ -35,6 +40,7 @@ interface PlanOptions extends DeviceFlags, PrecisionFlags {
   readonly time?: boolean;
   readonly epochs: number;
   readonly images: number;
+  readonly graph?: string;
   readonly json?: boolean;
 }
 
@@ -72,7 +78,14 @@ export function planCommand(): Command {
         .argParser(whole(1))
         .default(2975, "2975, Cityscapes'"),
     )
-    .addOption(new Option('--calls', 'also list every kernel call with the memory in use'));
+    .option(
+      '--calls',
+      'also list every kernel call: what it writes and where, its private memory, the memory in use',
+    )
+    .option(
+      '--graph <file>',
+      'also write the graph after every pass and the memory over time as an HTML page',
+    );
   for (const option of [...deviceOptions(), precisionOption()]) command.addOption(option);
   return command
     .addOption(jsonOption())
@@ -80,10 +93,13 @@ export function planCommand(): Command {
       'after',
       '\nExamples:\n' +
         '  vnet plan --size 1024x2048 --batch 4 --mode train --policy reversible\n' +
-        '  vnet plan --time --epochs 100 --images 367 --size 360x480',
+        '  vnet plan --time --epochs 100 --images 367 --size 360x480\n' +
+        '  vnet plan --size 512x1024 --mode infer --calls --graph graph.html',
     )
     .action(async (options: PlanOptions) => {
-      const result = planRun(options, await scratchRuleOf(options.device, options.gpu));
+      const device = await scratchRuleOf(options.device, options.gpu);
+      const result = planRun(options, device);
+      if (options.graph !== undefined) await writeGraphPage(options.graph, result, device);
       const time = options.time ? await timeOf(result) : undefined;
       const json = () => JSON.stringify({ ...toJson(result), ...(time ? { time } : {}) }, null, 2);
       const shown = () => `${render(result)}${time ? `${renderTime(time)}\n\n` : ''}`;
@@ -164,21 +180,40 @@ function toJson({ device, options, network, plan, cost, byPolicy }: PlanResult) 
   };
 }
 
-function render(result: PlanResult): string {
-  const { device, options, network, plan, byPolicy } = result;
-  const { mode, batch, size, net, classes } = options;
+/** What is planned, in words: the network, and the run. */
+function titleOf({ device, options, network }: PlanResult): { title: string; run: string } {
+  const { mode, batch, size, net, precision } = options;
   const { alpha, beta } = network.config;
   const title = net === 'vnet' ? `VNet(${alpha}, ${beta})` : published[net].title;
   const what = mode === 'train' ? `training step, policy ${options.policy}` : 'inference';
+  const storage = precision && precision !== 'f32' ? ` in ${precision}` : '';
+  return { title, run: `${batch} × ${formatSize(size)}, ${what}${storage} on ${device}` };
+}
+
+async function writeGraphPage(file: string, result: PlanResult, { scratchBytes }: Device): Promise<void> {
+  const { options, network, plan } = result;
+  const { batch, size, mode, policy, precision } = options;
+  const passes: AfterPass[] = [];
+  const watch: Watch = (pass, graph) => passes.push({ pass, graph });
+  const common = { batch, ...size, precision, scratchBytes };
+  if (mode === 'infer') inferenceGraph(network, common, watch);
+  else trainingGraph(network, { ...common, policy }, watch);
+  const { title, run } = titleOf(result);
+  await writeDurable(file, Buffer.from(graphPage(title, run, passes, plan)));
+}
+
+function render(result: PlanResult): string {
+  const { options, plan, byPolicy } = result;
+  const { title, run } = titleOf(result);
   const parts = [
-    `${pc.bold(title)}, ${classes} classes: ` +
+    `${pc.bold(title)}, ${options.classes} classes: ` +
       `${pc.bold(formatCount(plan.parameters))} parameters (${formatExact(plan.parameters)})\n` +
-      `${batch} × ${formatSize(size)}, ${what}${options.precision && options.precision !== 'f32' ? ` in ${options.precision}` : ''} on ${device}: ${plan.calls.length} kernel calls`,
+      `${run}: ${plan.calls.length} kernel calls`,
     renderArena(plan),
     renderStages(result),
   ];
   if (byPolicy.size > 0) parts.push(renderPolicies(result));
-  if (options.calls) parts.push(renderCalls(plan));
+  if (options.calls) parts.push(callTable(plan));
   return `\n${parts.join('\n\n')}\n\n`;
 }
 
@@ -286,25 +321,4 @@ function renderPolicies({ options, byPolicy }: PlanResult): string {
     `For comparison, VNet(1, 2) at 4 × 1024×2048: PyTorch's process peaks at ${references.pytorchPeakRssMB} MB, ` +
     `the paper's GPU run takes ${references.paperGpuMB} MB.`;
   return `${table}\n${pc.dim(note)}`;
-}
-
-function renderCalls(plan: Plan): string {
-  return formatTable(
-    [
-      { title: '#', align: 'right' },
-      { title: 'phase', rank: 2 },
-      { title: 'op', rank: 1 },
-      { title: 'label' },
-      { title: 'MiB in use', align: 'right' },
-      { title: 'GFLOP', align: 'right', rank: 3 },
-    ],
-    plan.calls.map((call, i) => [
-      String(i + 1),
-      call.phase,
-      call.op,
-      call.label,
-      formatMiB(plan.timeline[i].bytes),
-      formatGiga(call.flops),
-    ]),
-  );
 }

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { scratchBytes as gpuScratch } from '../../src/backends/webgpu/kernels/index.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
+import type { TensorRef } from '../../src/graph/planned.js';
 import { vnet as network } from '../../src/nets/vnet.js';
-import { vnet } from './vnet.js';
+import { temporaryFolder, vnet } from './vnet.js';
 
 const { scratchBytes } = wasmBackend;
+const folder = temporaryFolder();
 
 test('plan --json gives the numbers of the plan, for every policy', async () => {
   const { code, stdout } = await vnet(
@@ -77,4 +81,29 @@ test('--time: steps measured here, and the recipe at that pace', async () => {
   assert.ok(0 < least && least <= median && median <= most, `${least} ${median} ${most}`);
   assert.equal(time.recipe.steps, 500);
   assert.equal(time.recipe.seconds.median, 500 * median);
+});
+
+test('plan --graph writes a page, --calls where every call writes', async () => {
+  const file = path.join(folder, 'graph.html');
+  const { code, stdout } = await vnet([
+    'plan',
+    '--size',
+    '64x96',
+    '--mode',
+    'infer',
+    '--calls',
+    '--graph',
+    file,
+  ]);
+  assert.equal(code, 0);
+  assert.match(readFileSync(file, 'utf8'), /<h2>Memory over time<\/h2>.*fuse: \d+ nodes/s);
+  const plan = compileInference(network({ classes: 19 }), { batch: 1, height: 64, width: 96, scratchBytes });
+  for (const { label, outputs } of plan.calls) {
+    const [{ shape, offset }] = Object.values<TensorRef>(outputs as never);
+    const at = String(offset).replace(/\B(?=(\d{3})+$)/g, ' ');
+    assert.match(stdout, new RegExp(`${label} +${shape.join('×')}.* ${at}`), label);
+  }
+  const refused = await vnet(['plan', '--size', '64x96', '--graph', folder]);
+  assert.equal(refused.code, 1);
+  assert.equal(refused.stderr.trim().split('\n').length, 1);
 });

@@ -1,0 +1,36 @@
+import type { Plan, TensorRef } from '../graph/planned.js';
+import { formatShape } from '../ir/value.js';
+import { formatExact, formatGiga, formatMiB } from '../report/format.js';
+import { formatTable } from './table.js';
+
+/** Every kernel call of a plan: what it writes and at which byte of the arena, its private memory, the memory in use. */
+export function callTable(plan: Plan): string {
+  const columns = [
+    { title: '#', align: 'right' },
+    { title: 'phase', rank: 4 },
+    { title: 'op', rank: 1 },
+    { title: 'label' },
+    { title: 'writes', rank: 2 },
+    { title: 'at byte', align: 'right', rank: 3 },
+    { title: 'scratch MiB', align: 'right', rank: 5 },
+    { title: 'MiB in use', align: 'right' },
+    { title: 'GFLOP', align: 'right', rank: 6 },
+  ] as const;
+  const rows = plan.calls.map((call, i) => {
+    const written = Object.values<TensorRef | undefined>(call.outputs).filter((ref) => ref !== undefined);
+    return [
+      String(i + 1),
+      call.phase,
+      call.op,
+      call.label,
+      written
+        .map(({ shape, dtype }) => `${formatShape(shape)}${dtype === 'f32' ? '' : ` ${dtype}`}`)
+        .join(', '),
+      written.map(({ offset }) => formatExact(offset)).join(', '),
+      call.scratch.bytes === 0 ? '–' : formatMiB(call.scratch.bytes),
+      formatMiB(plan.timeline[i].bytes),
+      formatGiga(call.flops),
+    ];
+  });
+  return formatTable(columns, rows);
+}
