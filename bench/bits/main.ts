@@ -95,9 +95,14 @@ const parts: readonly Part[] = [
   {
     name: 'labels',
     run: (checkout, out) => {
-      for (const pictures of ['camvid/val', 'cityscapes-sample']) {
+      for (const [pictures, size] of [
+        ['camvid/val', '360x480'],
+        ['cityscapes-sample', '1024x2048'],
+      ]) {
         const folder = path.join(out, path.basename(pictures));
-        vnet(checkout, 'predict', path.join(data, pictures), '--out', folder, '--model', 'camvid');
+        // The pictures' own size, whatever a commit takes by itself.
+        const options = ['--model', 'camvid', '--resize', size, '--out', folder];
+        vnet(checkout, 'predict', path.join(data, pictures), ...options);
       }
     },
   },
