@@ -21,6 +21,7 @@ import { deviceOptions, openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, pixelSize, real, threadsOption, whole } from './options.js';
 import { Progress } from './progress.js';
+import { drivesCommand } from './studyDrives.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
@@ -46,7 +47,8 @@ export const studyCommand = (): Command =>
   new Command('study')
     .summary('experiments of several trainings, with table and plot')
     .description('Trainings that answer one question, with a table and a plot of their scores.')
-    .addCommand(resolutionCommand());
+    .addCommand(resolutionCommand())
+    .addCommand(drivesCommand());
 
 function resolutionCommand(): Command {
   const command = new Command('resolution')

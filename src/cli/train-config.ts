@@ -10,6 +10,7 @@ import { parseTrainConfig } from '../train/config.js';
 import { type AugmentFlags, augmentOf } from './augment.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { modelFile } from './model.js';
+import type { PixelSize } from './options.js';
 
 export type Size = NonNullable<TrainConfig['size']>;
 
@@ -41,6 +42,8 @@ export interface TrainFlags extends DeviceFlags, PrecisionFlags, AugmentFlags {
   readonly init?: string;
   readonly trainSplit?: string;
   readonly valSplit?: string;
+  readonly holdOut?: string;
+  readonly valResize?: PixelSize;
   readonly extra?: boolean;
   readonly validateEvery?: number;
   readonly samples?: number;
@@ -104,6 +107,8 @@ export async function resolveConfig(
     init: flags.init && modelFile(flags.init),
     trainSplit: flags.trainSplit,
     valSplit: flags.valSplit,
+    holdOut: flags.holdOut,
+    valResize: flags.valResize && [flags.valResize.height, flags.valResize.width],
     extra: flags.extra,
     validateEvery: flags.validateEvery,
     samples: flags.samples,
@@ -152,7 +157,7 @@ const placeSchema = z.object({
 });
 
 /** The options in a JSON file, checked so that messages name the file. */
-async function readConfig(file: string): Promise<Record<string, unknown>> {
+export async function readConfig(file: string): Promise<Record<string, unknown>> {
   const bytes = await readBytes(file);
   let json: unknown;
   try {

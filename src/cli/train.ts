@@ -10,7 +10,7 @@ import { parseTrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
 import { addAugmentOptions } from './augment.js';
 import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
-import { jsonOption, netOption, real, sizePolicy, whole } from './options.js';
+import { jsonOption, netOption, pixelSize, real, sizePolicy, whole } from './options.js';
 import { Stopped } from './stopped.js';
 import type { TrainFlags } from './train-config.js';
 import { resolveConfig } from './train-config.js';
@@ -74,6 +74,15 @@ export function trainCommand(): Command {
     .optionsGroup('Data and validation:')
     .option('--train-split <name>', 'default: train')
     .option('--val-split <name>', 'default: val')
+    .option(
+      '--hold-out <regex>',
+      'validate on the images of both splits whose names match, train on all others, such as ^0001TP',
+    )
+    .option(
+      '--val-resize <HxW>',
+      'size of images in validation (default: as trained where resized)',
+      pixelSize,
+    )
     .option('--extra', 'Cityscapes: train on the coarse set too')
     .option('--validate-every <epochs>', '0: never (default: 1)', whole(0))
     .option('--samples <n>', 'overlays written at each validation (default: 2)', whole(0, 1000))

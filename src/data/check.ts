@@ -57,13 +57,18 @@ export interface Report {
  * @throws UserError as {@link openDataset}.
  */
 export async function checkDataset(dir: string, options: CheckOptions = {}): Promise<Report> {
-  const { split, extra, workers, onProgress, ...asked } = options;
-  const dataset = await openDataset(dir, { split, extra });
+  const { split, extra } = options;
+  return { ...(await checkOpened(await openDataset(dir, { split, extra }), options)), dir };
+}
+
+/** As {@link checkDataset}, of a data set that is open; `extra` says nothing here. */
+export async function checkOpened(dataset: Dataset, options: CheckOptions = {}): Promise<Report> {
+  const { split, extra: _, workers, onProgress, ...asked } = options;
   const use = useOf(asked, split);
   const others = split === undefined ? dataset.splits : [split];
   const { splits, problems } = await inspect(dataset, use, { others, workers, onProgress });
   return {
-    dir,
+    dir: dataset.root,
     layout: dataset.name,
     splits: splits.map((inspected) => summarise(dataset, inspected)),
     problems,

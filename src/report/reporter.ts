@@ -2,7 +2,6 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Backend } from '../backends/backend.js';
 import { compileTraining } from '../compile.js';
-import { openDataset } from '../data/datasets.js';
 import { writeAtomic } from '../data/files.js';
 import { Predictor } from '../eval/predictor.js';
 import type { Policy } from '../graph/differentiate.js';
@@ -10,7 +9,9 @@ import { policies } from '../graph/differentiate.js';
 import type { Plan } from '../graph/planned.js';
 import { loadModel } from '../model/load.js';
 import { networkFromConfig } from '../nets/index.js';
+import { validationResize } from '../train/config.js';
 import type { TrainEvent, TrainResult } from '../train/events.js';
+import { openTrainingData } from '../train/training-data.js';
 import { renderReport } from './html.js';
 import { chooseSamples, predictedPictures, samplesSoFar } from './pictures.js';
 import type { RunRecord } from './record.js';
@@ -68,14 +69,12 @@ export class RunReporter {
     const model = await loadModel(result.best ?? result.last);
     const { backend, threads = availableParallelism() } = this.options;
     const { config } = run;
-    const dataset = await openDataset(config.data, { extra: config.extra });
+    const dataset = await openTrainingData(config);
     const hasTruth = dataset.splits.includes(config.valSplit) && (await dataset.hasLabels(config.valSplit));
     const split = hasTruth ? config.valSplit : config.trainSplit;
     const chosen = chooseSamples(run, dataset.samples(split));
     const predictor = new Predictor(model.network, model.weights, { backend, threads, sizes: 1 });
-    const view = {
-      resize: config.size !== 'full' && 'resize' in config.size ? config.size.resize : undefined,
-    };
+    const view = { resize: validationResize(config) };
     try {
       await this.write(run, {
         running: false,
@@ -91,7 +90,7 @@ export class RunReporter {
   private async writeRunning(): Promise<void> {
     const run = await readRun(this.folder);
     const { config } = run;
-    const dataset = await openDataset(config.data, { extra: config.extra });
+    const dataset = await openTrainingData(config);
     const hasTruth = dataset.splits.includes(config.valSplit);
     const samples = hasTruth ? await samplesSoFar(run, dataset, dataset.samples(config.valSplit)) : [];
     await this.write(run, { running: true, samples, worst: [] });

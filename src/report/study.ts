@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot';
 import { renderChart } from './chart.js';
 import { formatBytes, formatDuration, formatRate, formatScore } from './format.js';
+import { markdownTable } from './table.js';
 
 /** What a network was trained on in a resolution study. */
 export type Part = 'full' | 'crop' | 'resize';
@@ -63,24 +64,18 @@ export function studyMarkdown(results: readonly PartResult[], about: readonly st
     '',
     ...about,
     '',
-    ...table(titles, rows),
+    ...markdownTable(titles, rows),
     '',
     '![mIoU by training size](resolution.svg)',
     '',
     '## IoU per class, %',
     '',
-    ...table(
+    ...markdownTable(
       ['class', ...results.map(({ part }) => part)],
       classes.map((name) => [name, ...results.map(({ classIou }) => formatScore(classIou[name]))]),
     ),
     '',
   ].join('\n');
-}
-
-function table(titles: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(titles), line(titles.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)];
 }
 
 /** mIoU at full resolution of each training as an SVG of its own; resized input as an outline. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { trainingPrecisions } from '../compile.js';
 import { augmentationSchema } from '../data/augment/augmentation.js';
+import { holdOutSchema } from '../data/holdOut.js';
 import { UserError } from '../errors.js';
 
 const side = z.int().min(32);
@@ -64,6 +65,8 @@ const recipeShape = {
   /** Storage of feature maps; default `f32`. `f16` takes half the memory, on GPUs that have it. */
   precision: z.enum(trainingPrecisions).optional(),
   trainSplit: z.string().default('train'),
+  /** Images of both splits that are held out of training and validated on, instead of the validation split. */
+  holdOut: holdOutSchema.optional(),
   /** Cityscapes: train on the coarse set too. */
   extra: z.boolean().default(false),
   /** A model to start from; tensors of other shapes (the head, for other classes) start fresh. */
@@ -79,6 +82,8 @@ const settingsShape = {
   /** Go on from the last checkpoint in `out`. */
   resume: z.boolean().default(false),
   valSplit: z.string().default('val'),
+  /** Size that validation images are resized to, as height and width; default: as for training where that resizes, else their own. */
+  valResize: sides.optional(),
   /** Epochs between validations (0: never); the last epoch has one too. */
   validateEvery: z.int().min(0).default(1),
   /** Overlays of validation images written at each validation. */
@@ -121,6 +126,11 @@ export function parseTrainConfig(config: unknown, source = 'options'): ResolvedT
   const [issue] = parsed.error.issues;
   const where = issue.path.join('.');
   throw new UserError(`${source}: ${where ? `"${where}": ` : ''}${issue.message.split('\n')[0]}`, 2);
+}
+
+/** The size that images are resized to for validation; undefined: their own. */
+export function validationResize({ size, valResize }: Pick<ResolvedTrainConfig, 'size' | 'valResize'>) {
+  return valResize ?? (size !== 'full' && 'resize' in size ? size.resize : undefined);
 }
 
 /** The part of the options that determines the weights. */

@@ -4,7 +4,6 @@ import { usableMemory } from '../backends/hostMemory.js';
 import { checkBatch, processBytes } from '../backends/memory.js';
 import { compileTraining } from '../compile.js';
 import { SampleCache } from '../data/cache.js';
-import { openDataset } from '../data/datasets.js';
 import { isFolder, makeFolder, writeAtomic } from '../data/files.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { checkUsable } from '../data/trainable.js';
@@ -24,7 +23,13 @@ import type { TrainEvent, TrainResult } from './events.js';
 import { RunLock } from './lock.js';
 import { checkSameRecipe, findStart, storedWeights, takeFrom } from './start.js';
 import { Trainer } from './trainer.js';
-import { cacheBudget, checkedSource, classWeightsOf, trainingLoader } from './training-data.js';
+import {
+  cacheBudget,
+  checkedSource,
+  classWeightsOf,
+  openTrainingData,
+  trainingLoader,
+} from './training-data.js';
 import { Validation } from './validation.js';
 
 /** Options of {@link train}: the configuration, and what cannot be written as JSON. */
@@ -71,7 +76,7 @@ async function trainLocked(
   },
 ): Promise<TrainResult> {
   const resumed = await findStart(config, onEvent);
-  const dataset = await openDataset(config.data, { split: config.trainSplit, extra: config.extra });
+  const dataset = await openTrainingData(config);
   const { name, config: shape } = config.network;
   const network = networkFromConfig(name, { ...shape, classes: dataset.classes.names.length }, networks);
   await checkUsable(

@@ -1,10 +1,22 @@
 import type { SampleCache } from '../data/cache.js';
-import { checkDataset, enetWeights } from '../data/check.js';
+import { checkOpened, enetWeights } from '../data/check.js';
 import type { Dataset } from '../data/dataset.js';
+import { openDataset } from '../data/datasets.js';
+import { withHeldOut } from '../data/holdOut.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { ResolvedTrainConfig } from './config.js';
 import type { BatchSource } from './trainer.js';
+
+/**
+ * The data set of a run, with what is held out as its validation split.
+ * @throws UserError as `openDataset` and `withHeldOut`.
+ */
+export async function openTrainingData(config: ResolvedTrainConfig): Promise<Dataset> {
+  const { data, trainSplit, valSplit, extra, holdOut } = config;
+  const dataset = await openDataset(data, { split: trainSplit, extra });
+  return holdOut ? withHeldOut(dataset, { train: trainSplit, val: valSplit }, holdOut) : dataset;
+}
 
 /** The loader of a run's training split: shuffled, augmented, full batches only. */
 export function trainingLoader(dataset: Dataset, config: ResolvedTrainConfig, cache: SampleCache): Loader {
@@ -92,7 +104,7 @@ export async function classWeightsOf(
       2,
     );
   }
-  const report = await checkDataset(dataset.root, { split: config.trainSplit, extra: config.extra });
+  const report = await checkOpened(dataset, { split: config.trainSplit });
   const { classes } = report.splits[0];
   if (classWeights === 'median') return classes.map(({ medianWeight }) => medianWeight);
   return enetWeights(

@@ -13,7 +13,7 @@ import type { Scores } from '../eval/iou.js';
 import { Predictor } from '../eval/predictor.js';
 import type { Tensors } from '../model/format.js';
 import type { Network } from '../nets/index.js';
-import type { ResolvedTrainConfig } from './config.js';
+import { type ResolvedTrainConfig, validationResize } from './config.js';
 import type { TrainEvent } from './events.js';
 
 interface Surroundings {
@@ -95,7 +95,7 @@ export class Validation {
   /** Scores the weights, and writes `validation.json` and the overlays of the first images. */
   async run(weights: Tensors, at: { epoch: number; step: number }): Promise<Scores> {
     const { backend, signal, onEvent } = this.around;
-    const { threads, precision, size, valSplit, samples, out } = this.config;
+    const { threads, precision, valSplit, samples, out } = this.config;
     const arrays = new Map([...weights].map(([name, { data }]) => [name, data]));
     if (this.predictor) await this.predictor.setWeights(arrays);
     else this.predictor = new Predictor(this.network, arrays, { backend, threads, precision, sizes: 1 });
@@ -105,8 +105,8 @@ export class Validation {
       loader: this.loader,
       signal,
       instances: false,
-      // A network trained on resized images is scored on them, at the labels' own size.
-      resize: size !== 'full' && 'resize' in size ? size.resize : undefined,
+      // Scored at the labels' own size in any case.
+      resize: validationResize(this.config),
       onImage: async (image, done, total) => {
         images.push({ id: image.sample.id, image: image.sample.image, miou: image.miou });
         if (done <= samples) await this.writeSample(image, at.epoch);
