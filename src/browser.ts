@@ -37,9 +37,9 @@ export type { Network } from './nets/network.js';
 export { imageNorm } from './nets/normalization.js';
 export type { VNetConfig, VNetOptions } from './nets/vnet.js';
 export { vnet } from './nets/vnet.js';
+export { hyperOf } from './optimizers/index.js';
 export type { CompileOptions, RunOn } from './run.js';
 export { compile } from './run.js';
-export { hyperOf } from './train/optimizer.js';
 
 /**
  * The browser's GPU. @param name part of an adapter's name: takes it even where it is software.

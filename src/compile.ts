@@ -4,15 +4,18 @@ import type { Policy } from './graph/differentiate.js';
 import { differentiate } from './graph/differentiate.js';
 import { fuse } from './graph/fuse/index.js';
 import { scaleLosses, storeHalf } from './graph/half.js';
-import { makeNode, makeValue } from './graph/node.js';
+import { makeValue } from './graph/node.js';
 import type { Pass, Watch } from './graph/passes.js';
 import { runPasses } from './graph/passes.js';
-import { flatLength, plan } from './graph/plan.js';
+import { plan } from './graph/plan.js';
 import type { Plan, ScratchRule } from './graph/planned.js';
 import { allowShortProducts } from './graph/short.js';
 import type { Graph } from './ir/graph.js';
 import type { Value } from './ir/value.js';
 import type { Network } from './nets/network.js';
+import type { OptimizerName } from './optimizers/index.js';
+import { optimizerNamed } from './optimizers/index.js';
+import { appendUpdate } from './optimizers/update.js';
 
 /** Label value without loss. */
 export const IGNORE = 255;
@@ -53,6 +56,10 @@ export interface TrainingOptions extends SizeOptions {
   readonly labelSmoothing?: number;
   /** Online hard example mining: the loss is that of the hard pixels, see `ops/ohem.ts`. Default: of all. */
   readonly hard?: { readonly threshold: number; readonly least: number };
+  /** What the phase `update` does; default `adam`. */
+  readonly optimizer?: OptimizerName;
+  /** Keep an exponential moving average of parameters and running statistics (`optimizers/update.ts`). Default false. */
+  readonly average?: boolean;
   /** Adds the input `classWeights` (`1×1×1×classes`). Default false. */
   readonly classWeights?: boolean;
 }
@@ -108,40 +115,10 @@ export function trainingGraph(net: Network, options: TrainingOptions, watch?: Wa
   if (lossScale) {
     passes.push(['float16', storeHalf], ['loss scale', (graph) => scaleLosses(graph, lossScale, LOSS_SCALE)]);
   }
-  passes.push(['optimiser', (graph) => withAdam(graph, lossScale)]);
+  const { optimizer = 'adam', average } = options;
+  const update = { optimizer: optimizerNamed(optimizer), lossScale, average };
+  passes.push(['optimiser', (graph) => appendUpdate(graph, update)]);
   return runPasses(b.finish(outputs), passes, watch);
-}
-
-/**
- * Appends the optimiser: one pass over the flat parameters, their gradients and two moments. `lossScale`: what the
- * gradients must be divided by first.
- */
-function withAdam(graph: Graph, lossScale?: Value): Graph {
-  const shape = [1, 1, 1, flatLength(graph.params)] as const;
-  const param = makeValue('params', shape, 'f32', 'param');
-  const grad = makeValue('grads', shape, 'f32', 'activation');
-  const m = makeValue('adam.m', shape, 'f32', 'state');
-  const v = makeValue('adam.v', shape, 'f32', 'state');
-  const hyper = makeValue('hyper', [1, 1, 1, 8], 'f32', 'input');
-  const unscaled =
-    lossScale && makeNode('rescale', { x: grad, factor: lossScale }, { invert: true }, 'unscale', 'backward');
-  const { node } = makeNode(
-    'adam',
-    { param, grad: unscaled?.outputs.y ?? grad, m, v, hyper },
-    {},
-    'adam',
-    'update',
-  );
-  const initial = new Map(graph.initial);
-  for (const moment of [m, v]) initial.set(moment.id, { kind: 'constant', value: 0 });
-  return {
-    ...graph,
-    nodes: [...graph.nodes, ...(unscaled ? [unscaled.node] : []), node],
-    states: [...graph.states, m, v],
-    inputs: [...graph.inputs, hyper],
-    initial,
-    flat: { params: param, grads: grad },
-  };
 }
 
 /** The plan of a training step: phases `forward`, `backward`, `update`. */

@@ -65,6 +65,7 @@ export type { Network } from './nets/network.js';
 export { imageNorm } from './nets/normalization.js';
 export type { VNetConfig, VNetOptions } from './nets/vnet.js';
 export { vnet } from './nets/vnet.js';
+export { hyperOf } from './optimizers/index.js';
 export { predict } from './predict.js';
 export type { CompileOptions, RunOn } from './run.js';
 export { compile } from './run.js';
@@ -83,6 +84,5 @@ export type {
 export { Segmenter } from './segmenter/segmenter.js';
 export type { TrainConfig } from './train/config.js';
 export type { TrainEvent, TrainResult } from './train/events.js';
-export { hyperOf } from './train/optimizer.js';
 export type { TrainOptions } from './train/train.js';
 export { train } from './train/train.js';

@@ -13,6 +13,8 @@ import { formatShape } from '../ir/value.js';
 import { writeDurable } from '../model/durable.js';
 import type { Network } from '../nets/index.js';
 import { networkFromConfig } from '../nets/index.js';
+import type { OptimizerName } from '../optimizers/index.js';
+import { optimizerNames } from '../optimizers/index.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
 import { graphPage } from '../report/graph/page.js';
 import type { AfterPass } from '../report/graph/passes.js';
@@ -32,6 +34,8 @@ interface PlanOptions extends DeviceFlags, PrecisionFlags {
   readonly batch?: number;
   readonly mode: 'train' | 'infer';
   readonly policy: Policy;
+  readonly optimizer: OptimizerName;
+  readonly ema?: boolean;
   readonly classes: number;
   readonly net: string;
   readonly alpha?: number;
@@ -67,6 +71,8 @@ export function planCommand(): Command {
         .choices(policies)
         .default('reversible'),
     )
+    .addOption(new Option('--optimizer <name>', 'of a training step').choices(optimizerNames).default('adam'))
+    .option('--ema', 'with an average of the weights, as vnet train --ema keeps one')
     .addOption(netOption().default('vnet'))
     .addOption(new Option('--classes <n>', 'classes of the head').argParser(whole(2, 255)).default(19))
     .option('--alpha <n>', 'V modules of stage 2 of vnet (default: 1)', whole(0, 64))
@@ -141,7 +147,8 @@ function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): Pl
   }
   const byPolicy = new Map(
     policies.map((policy) => {
-      const plan = compileTraining(network, { ...common, policy });
+      const { optimizer, ema: average } = options;
+      const plan = compileTraining(network, { ...common, policy, optimizer, average });
       return [policy, { plan, cost: costOf(plan) }];
     }),
   );
@@ -161,7 +168,7 @@ function toJson({ device, options, network, plan, cost, byPolicy }: PlanResult) 
     precision: options.precision ?? 'f32',
     batch,
     ...size,
-    ...(mode === 'train' ? { policy } : {}),
+    ...(mode === 'train' ? { policy, optimizer: options.optimizer } : {}),
     parameters: plan.parameters,
     arenaBytes: plan.arenaBytes,
     persistentBytes: plan.persistentBytes,

@@ -4,6 +4,7 @@ import { openDataset } from '../data/datasets.js';
 
 import { UserError } from '../errors.js';
 import { policies } from '../graph/differentiate.js';
+import { optimizerNames } from '../optimizers/index.js';
 import { formatScore } from '../report/format.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
@@ -39,7 +40,7 @@ export function trainCommand(): Command {
     )
     .option('--size <size...>', 'full | HxW crop | HxW resize (default: full)', sizePolicy)
     .option('--lr <rate>', 'highest learning rate (default: 0.0005)', real(0, 1000, true))
-    .addOption(new Option('--optimizer <name>', 'default: adam').choices(['adam', 'adamw', 'sgd']))
+    .addOption(new Option('--optimizer <name>', 'default: adam').choices(optimizerNames))
     .option('--momentum <share>', 'of sgd (default: 0.9)', real(0, 0.999999))
     .option('--weight-decay <rate>', 'default: 0.0001, for adamw 0.01', real(0))
     .addOption(

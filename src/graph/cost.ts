@@ -30,10 +30,7 @@ export interface PlanCost {
 }
 
 /** The stage a label belongs to. */
-export function stageOf(label: string): string {
-  const first = label.split(/[./]/, 1)[0];
-  return first === 'adam' ? 'optimiser' : first;
-}
+export const stageOf = (label: string): string => label.split(/[./]/, 1)[0];
 
 /** Whether a call repeats forward work for the backward pass, or computes an input back from an output. */
 const isRecompute = (call: Call): boolean =>

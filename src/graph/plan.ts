@@ -19,9 +19,15 @@ const PARAM_ALIGN_ELEMENTS = 4;
 
 const alignUp = (value: number, to: number): number => Math.ceil(value / to) * to;
 
-/** Elements of the flat region that holds all params (and another of the same layout all gradients). */
+/** Elements of the flat region that holds all params; gradients and states have regions of the same kind. */
 export const flatLength = (params: readonly Value[]): number =>
   params.reduce((sum, param) => sum + alignUp(sizeOf(param.shape), PARAM_ALIGN_ELEMENTS), 0);
+
+/** The states that a model is made of, and what training keeps beside them. */
+const byRole = ({ states }: Graph): { running: Value[]; others: Value[] } => ({
+  running: states.filter(({ role }) => role === 'state'),
+  others: states.filter(({ role }) => role !== 'state'),
+});
 
 const hasHalf = ({ nodes }: Graph): boolean =>
   nodes.some((node) => valuesOf(node.outputs).some(({ dtype }) => dtype === 'f16'));
@@ -59,6 +65,9 @@ export function placementOf(graph: Graph, scratchBytes: ScratchRule): Placement 
   return planner.placement(planner.finish(scratchBytes));
 }
 
+const roleOfState = ({ role }: Value): Slot['role'] =>
+  role === 'moment' || role === 'average' ? role : 'state';
+
 class Planner {
   private readonly places = new Map<number, Place>();
   private readonly lastUse = new Map<number, number>();
@@ -90,7 +99,9 @@ class Planner {
         graph.flat?.grads,
       );
     }
-    for (const value of [...graph.states, ...graph.inputs]) this.placePersistent(value);
+    const { running, others } = byRole(graph);
+    this.placeFlat(running, graph.flat?.states);
+    for (const value of [...others, ...graph.inputs]) this.placePersistent(value);
     this.nodes.forEach((node, i) => {
       this.visit(node, i);
     });
@@ -390,7 +401,7 @@ class Planner {
     const { graph } = this;
     const named: [string, Value, Slot['role']][] = [
       ...graph.params.map((value): [string, Value, Slot['role']] => [value.name, value, 'param']),
-      ...graph.states.map((value): [string, Value, Slot['role']] => [value.name, value, 'state']),
+      ...graph.states.map((value): [string, Value, Slot['role']] => [value.name, value, roleOfState(value)]),
       ...graph.inputs.map((value): [string, Value, Slot['role']] => [value.name, value, 'input']),
       ...Object.entries(graph.outputs).map(([name, value]): [string, Value, Slot['role']] => [
         name,
@@ -407,6 +418,7 @@ class Planner {
     ];
     if (graph.flat) {
       named.push(['params', graph.flat.params, 'param'], ['grads', graph.flat.grads, 'output']);
+      if (graph.flat.states) named.push(['states', graph.flat.states, 'state']);
     }
     return Object.fromEntries(
       named.map(([name, value, role]) => {

@@ -43,7 +43,7 @@ export type ScratchRule = (call: Call) => number;
 
 /** A tensor that the caller may write or read by name between runs. */
 export interface Slot extends TensorRef {
-  readonly role: 'input' | 'param' | 'state' | 'output';
+  readonly role: 'input' | 'param' | 'state' | 'moment' | 'average' | 'output';
   /** What a param or state holds before training, or an input unless the caller writes another value. */
   readonly initial?: Initial;
 }

@@ -135,6 +135,7 @@ function rootsOf({ graph, nodes }: Placement): { roots: Root[]; pieces: Map<numb
   for (const value of [...graph.params, ...graph.states, ...graph.inputs]) addRoot(value, -1);
   const wholes = (values: readonly Value[]) => values.flatMap(({ id }) => pieces.get(id) ?? []);
   if (flat) pieces.set(flat.params.id, wholes(graph.params));
+  if (flat?.states) pieces.set(flat.states.id, wholes(graph.states.filter(({ role }) => role === 'state')));
   nodes.forEach((node, step) => {
     const { view } = opOf(node);
     if (view === 'join') {

@@ -40,13 +40,14 @@ export interface Graph {
   readonly regions: readonly Region[];
   readonly inputs: readonly Value[];
   readonly params: readonly Value[];
+  /** What is kept between runs beside the params: of the roles `state`, `moment` and `average`. */
   readonly states: readonly Value[];
   /** Initial content of params and states, and of inputs that have a default, by value id. */
   readonly initial: ReadonlyMap<number, Initial>;
   /** The gradient of each param, by the param's id; empty before `differentiate`. Kept in one flat region like the params. */
   readonly gradients: ReadonlyMap<number, Value>;
-  /** Values that name the whole flat region of params or gradients, for ops that walk over all of them at once. */
-  readonly flat?: { readonly params: Value; readonly grads: Value };
+  /** Values that name a whole flat region, of params, gradients or states, for ops that walk over all of them at once. */
+  readonly flat?: { readonly params: Value; readonly grads: Value; readonly states?: Value };
   /** What the caller reads after a run. */
   readonly outputs: Readonly<Record<string, Value>>;
 }

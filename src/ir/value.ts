@@ -8,11 +8,13 @@ export type DType = 'f32' | 'f16' | 'u8';
  * What a value is to the outside.
  * - `input`: written by the caller before a run (images, labels, hyper-parameters).
  * - `param`: trained; lives in one flat region, in order of creation.
- * - `state`: kept between runs but not trained (running statistics, Adam moments).
+ * - `state`: kept between runs but not trained (running statistics); in one flat region too.
+ * - `moment`: what an optimiser remembers between updates.
+ * - `average`: the moving average of weights.
  * - `constant`: computed by the `prepare` phase from params and state, kept until they change.
  * - `activation`: everything a run computes; shares the arena by liveness.
  */
-export type Role = 'input' | 'param' | 'state' | 'constant' | 'activation';
+export type Role = 'input' | 'param' | 'state' | 'moment' | 'average' | 'constant' | 'activation';
 
 /** One tensor of the graph. Immutable: every value is written by exactly one node (or by the caller). */
 export interface Value {

@@ -68,7 +68,7 @@ export const smallestPlan = (network: Network): Plan =>
 export function modelSlots(plan: Plan): Map<string, Slot> {
   return new Map(
     Object.entries(plan.slots).filter(
-      ([name, { initial, role }]) => initial !== undefined && role !== 'input' && !name.startsWith('adam.'),
+      ([, { initial, role }]) => initial !== undefined && (role === 'param' || role === 'state'),
     ),
   );
 }

@@ -1,7 +1,9 @@
 import type { Node, Operands, Phase } from '../ir/graph.js';
 import type { Value } from '../ir/value.js';
 import { prelu, preluGrad } from './activation.js';
+import { adam } from './adam.js';
 import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
+import { average } from './average.js';
 import { addBias, fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
@@ -20,11 +22,11 @@ import {
 } from './norm.js';
 import { hardLabels } from './ohem.js';
 import type { OpDef } from './op.js';
-import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { relu, reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
+import { sgd } from './sgd.js';
 import { add, concat, copy, scale, split } from './view.js';
 
 /** Every operation by name. The same names are the files and tables of each backend. */
@@ -57,6 +59,8 @@ export const ops = {
   scale,
   rescale,
   adam,
+  sgd,
+  average,
   relu,
   reluGrad,
   sigmoid,

@@ -3,6 +3,7 @@ import { trainingPrecisions } from '../compile.js';
 import { augmentationSchema } from '../data/augment/augmentation.js';
 import { holdOutSchema } from '../data/holdOut.js';
 import { UserError } from '../errors.js';
+import { optimizerNamed, optimizerNames } from '../optimizers/index.js';
 
 const side = z.int().min(32);
 const sides = z.tuple([side, side]);
@@ -30,7 +31,7 @@ const recipeShape = {
     .default('full'),
   /** Random changes of training images, see `Augmentation`; all of a name at once, with changes of one's own, on the command line. */
   augment: augmentationSchema.default({}).transform((augment) => ({ flip: true, ...augment })),
-  optimizer: z.enum(['adam', 'adamw', 'sgd']).default('adam'),
+  optimizer: z.enum(optimizerNames).default('adam'),
   /** The highest learning rate of the schedule. */
   learningRate: z.number().positive().default(5e-4),
   /** Of sgd; default 0.9. */
@@ -122,7 +123,10 @@ export type Recipe = z.output<typeof recipeSchema>;
  */
 export function parseTrainConfig(config: unknown, source = 'options'): ResolvedTrainConfig {
   const parsed = trainConfig.safeParse(config);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    checkOptimizer(parsed.data, source);
+    return parsed.data;
+  }
   const [issue] = parsed.error.issues;
   const where = issue.path.join('.');
   throw new UserError(`${source}: ${where ? `"${where}": ` : ''}${issue.message.split('\n')[0]}`, 2);
@@ -131,6 +135,16 @@ export function parseTrainConfig(config: unknown, source = 'options'): ResolvedT
 /** The size that images are resized to for validation; undefined: their own. */
 export function validationResize({ size, valResize }: Pick<ResolvedTrainConfig, 'size' | 'valResize'>) {
   return valResize ?? (size !== 'full' && 'resize' in size ? size.resize : undefined);
+}
+
+/** A number that the optimiser does not have would have no effect. */
+function checkOptimizer(config: ResolvedTrainConfig, source: string): void {
+  const { defaults } = optimizerNamed(config.optimizer);
+  for (const name of ['momentum', 'weightDecay'] as const) {
+    if (config[name] === undefined || name in defaults) continue;
+    const known = Object.keys(defaults).join(', ');
+    throw new UserError(`${source}: "${name}": ${config.optimizer} has none; it has ${known}`, 2);
+  }
 }
 
 /** The part of the options that determines the weights. */

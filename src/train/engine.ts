@@ -2,9 +2,10 @@ import type { Executor } from '../backends/backend.js';
 import type { Slot } from '../graph/planned.js';
 import type { Tensors } from '../model/format.js';
 import { modelSlots } from '../model/model.js';
+import type { OptimizerOptions } from '../optimizers/index.js';
+import { hyperOf, optimizerNamed } from '../optimizers/index.js';
+import { WeightAverage } from './ema.js';
 import { LossScale } from './loss-scale.js';
-import type { Optimizer, OptimizerOptions } from './optimizer.js';
-import { createOptimizer } from './optimizer.js';
 
 /** What one optimiser step reports. */
 export interface StepResult {
@@ -42,16 +43,23 @@ export class TrainingEngine {
   private readonly model: ReadonlyMap<string, Slot>;
   /** Parameters with their first element in the flat region. */
   private readonly params: readonly { name: string; slot: Slot; start: number; length: number }[];
-  private readonly optimizer: Optimizer;
   /** Of plans that store feature maps as float16. */
   readonly lossScale: LossScale | undefined;
+  /** Of plans that keep one. */
+  readonly average: WeightAverage | undefined;
+  /** Names of the slots that the optimiser remembers. */
+  private readonly moments: readonly string[];
 
+  /** @param decay of the weight average, for a plan that keeps one. */
   constructor(
     readonly executor: Executor,
-    optimizer: OptimizerOptions,
+    private readonly optimizer: OptimizerOptions,
+    decay?: number,
   ) {
     const { plan } = executor;
-    this.optimizer = createOptimizer(executor, optimizer);
+    this.moments = Object.keys(plan.slots).filter((name) => plan.slots[name].role === 'moment');
+    const { moments } = optimizerNamed(optimizer.kind);
+    if (moments.join() !== this.moments.join()) throw new Error(`the plan is not one of ${optimizer.kind}`);
     this.lossScale = plan.slots.lossScale && new LossScale(executor);
     this.model = modelSlots(plan);
     this.params = [...this.model]
@@ -62,6 +70,7 @@ export class TrainingEngine {
         start: (slot.offset - plan.flatParams.offset) / 4,
         length: slot.shape.reduce((product, n) => product * n, 1),
       }));
+    this.average = decay === undefined ? undefined : new WeightAverage(executor, decay, this.model);
   }
 
   /**
@@ -104,7 +113,10 @@ export class TrainingEngine {
       norm = normOf(grads);
       executor.write('grads', grads);
     }
-    await this.optimizer.update(grads, learningRate, t);
+    executor.write('hyper', hyperOf(this.optimizer, learningRate, t));
+    this.average?.prepare();
+    await executor.run('update');
+    if (this.average) this.average.updates++;
     this.lossScale?.keep();
     return { loss: weightSum > 0 ? lossSum / weightSum : 0, gradientNorm: norm };
   }
@@ -140,33 +152,37 @@ export class TrainingEngine {
 
   /** Copies of the optimiser's moments, one tensor per moment and parameter: `adam.m/stem.conv1.weight`. */
   async readOptimizer(): Promise<Tensors> {
-    const { moments } = this.optimizer;
-    const flats = await Promise.all(moments.map((moment) => this.optimizer.read(moment)));
+    const { moments } = this;
+    const flats = await Promise.all(moments.map((moment) => this.executor.read(moment)));
     return new Map(
       moments.flatMap((moment, i) =>
         this.params.map(({ name, slot, start, length }) => [
           `${moment}/${name}`,
-          { shape: slot.shape, data: flats[i].slice(start, start + length) },
+          { shape: slot.shape, data: (flats[i] as Float32Array).slice(start, start + length) },
         ]),
       ),
     );
   }
 
-  /** Writes all weights; optimiser moments become zero until {@link writeOptimizer}. */
+  /** Writes all weights, also as the average; optimiser moments become zero until {@link writeOptimizer}. */
   writeWeights(weights: ReadonlyMap<string, Float32Array>): void {
-    for (const name of this.model.keys()) this.executor.write(name, weights.get(name)!);
+    const tensors = new Map(
+      [...this.model].map(([name, { shape }]) => [name, { shape, data: weights.get(name)! }]),
+    );
+    for (const [name, { data }] of tensors) this.executor.write(name, data);
+    this.average?.write(tensors, 0);
     this.writeOptimizer(new Map());
   }
 
   /** Writes the moments; what is absent becomes zero. */
   writeOptimizer(tensors: Tensors): void {
-    for (const moment of this.optimizer.moments) {
+    for (const moment of this.moments) {
       const flat = new Float32Array(this.executor.plan.flatParams.length);
       for (const { name, start } of this.params) {
         const stored = tensors.get(`${moment}/${name}`);
         if (stored) flat.set(stored.data, start);
       }
-      this.optimizer.write(moment, flat);
+      this.executor.write(moment, flat);
     }
   }
 

@@ -119,6 +119,8 @@ async function trainLocked(
         labelSmoothing: config.labelSmoothing,
         hard: config.ohem,
         classWeights: recipe.weights !== undefined,
+        optimizer: config.optimizer,
+        average: config.average !== undefined,
       });
     const plan = planFor(config.batch);
     checkBatch(
@@ -132,11 +134,9 @@ async function trainLocked(
     const left = usableMemory() - plan.arenaBytes - validationBytes - processBytes;
     const stored = await loader.storedSize();
     cache.budget = cacheBudget(config, stored, left);
-    engine = new TrainingEngine(await backend.prepare(plan, { threads: config.threads }), {
-      kind: config.optimizer,
-      momentum: config.momentum,
-      weightDecay: config.weightDecay,
-    });
+    const executor = await backend.prepare(plan, { threads: config.threads });
+    const { optimizer, momentum, weightDecay } = config;
+    engine = new TrainingEngine(executor, { kind: optimizer, momentum, weightDecay }, config.average);
     if (recipe.weights) engine.executor.write('classWeights', Float32Array.from(recipe.weights));
     if (resumed) {
       const misfit = engine.misfit(resumed.state.weights);
@@ -173,7 +173,6 @@ async function trainLocked(
         batch: config.batch,
         accumulate: config.accumulate,
         schedule: { kind: config.schedule, learningRate: config.learningRate, warmup: config.warmup },
-        average: config.average,
         validateEvery: config.validateEvery,
         validate: validation && ((weights, at) => validation!.run(weights, at)),
         saveEveryMinutes: config.saveEveryMinutes,

@@ -5,7 +5,6 @@ import { writeModel } from '../model/file.js';
 import type { ModelInfo, Tensors } from '../model/format.js';
 import type { Progress, TrainingState } from './checkpoint.js';
 import { runFiles, writeTraining } from './checkpoint.js';
-import { WeightAverage } from './ema.js';
 import type { TrainingBatch, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
@@ -46,8 +45,6 @@ export interface TrainerOptions {
   /** Batches an optimiser step. */
   readonly accumulate: number;
   readonly schedule: Omit<Schedule, 'steps'>;
-  /** Decay of the weight average; absent: none is kept. */
-  readonly average?: number;
   /** Epochs between validations; the last epoch always has one. */
   readonly validateEvery: number;
   readonly validate?: Validate;
@@ -68,7 +65,7 @@ export interface TrainerOptions {
 }
 
 /**
- * The training loop. All state that decides the weights is in the engine, the weight average and `progress`, and
+ * The training loop. All state that decides the weights is in the engine and `progress`, and
  * all of it is in every checkpoint: going on from one is going on as if never stopped.
  *
  * `last` is saved at the start, every few minutes, after an epoch's last step, and again after its validation, so a
@@ -77,7 +74,6 @@ export interface TrainerOptions {
 export class Trainer {
   private readonly files: ReturnType<typeof runFiles>;
   private readonly stepsPerEpoch: number;
-  private readonly average: WeightAverage | undefined;
   private progress: Progress;
   private savedAt = performance.now();
   /** Steps in the last save, if any. */
@@ -90,11 +86,10 @@ export class Trainer {
     private readonly options: TrainerOptions,
     private readonly metrics: MetricsFile,
     private readonly board: TensorBoardWriter,
-    start: { progress: Progress; average: WeightAverage | undefined },
+    start: { progress: Progress },
   ) {
     this.files = runFiles(options.out);
     this.stepsPerEpoch = Math.floor(source.steps / options.accumulate);
-    this.average = start.average;
     this.progress = start.progress;
     this.clock = new StepClock(options.batch * options.accumulate, () => source.waitMs);
   }
@@ -113,6 +108,7 @@ export class Trainer {
     if (start) {
       engine.writeWeights(new Map([...start.weights].map(([name, { data }]) => [name, data])));
       engine.writeOptimizer(start.optimizer);
+      if (start.average) engine.average?.write(start.average, start.progress.averageUpdates);
       const { lossScale } = start.progress;
       if (engine.lossScale && lossScale) engine.lossScale.state = lossScale;
     }
@@ -126,8 +122,7 @@ export class Trainer {
     const metrics = await MetricsFile.open(runFiles(options.out).metrics, progress.metricsBytes);
     try {
       const board = await TensorBoardWriter.create(options.out, progress.step);
-      const average = await startAverage(engine, options.average, start);
-      const trainer = new Trainer(engine, source, options, metrics, board, { progress, average });
+      const trainer = new Trainer(engine, source, options, metrics, board, { progress });
       if (start) trainer.savedStep = progress.step;
       return await trainer.loop(!start).catch((error: unknown) => trainer.withLastSave(error));
     } finally {
@@ -194,10 +189,6 @@ export class Trainer {
     if (result.loss > mostLoss) {
       const error = new NonFiniteError('loss', result.loss, ids.length - 1);
       this.explain(error, ids);
-    }
-    if (this.average) {
-      const weights = await this.engine.readWeights();
-      this.average.update(new Map([...weights].map(([name, { data }]) => [name, data])));
     }
     const done = step + 1;
     this.progress = { ...this.progress, step: done, stepInEpoch: this.progress.stepInEpoch + 1 };
@@ -294,11 +285,12 @@ export class Trainer {
     await this.checkFolder();
     const { last, previous } = this.files;
     this.progress = { ...this.progress, metricsBytes: await this.metrics.sync() };
-    const { average, engine, progress, options } = this;
+    const { engine, progress, options } = this;
+    const { average } = engine;
     const state: TrainingState = {
       info: this.info(),
       weights: await engine.readWeights(),
-      average: average && (await this.modelWeights()),
+      average: await average?.read(),
       optimizer: await engine.readOptimizer(),
       progress: {
         ...progress,
@@ -320,13 +312,8 @@ export class Trainer {
   }
 
   /** The weights that are validated and shipped: averaged where an average is kept. */
-  private async modelWeights(): Promise<Tensors> {
-    const weights = await this.engine.readWeights();
-    const { average } = this;
-    if (!average) return weights;
-    return new Map(
-      [...weights].map(([name, { shape }]) => [name, { shape, data: average.average.get(name)! }]),
-    );
+  private modelWeights(): Promise<Tensors> {
+    return this.engine.average?.read() ?? this.engine.readWeights();
   }
 
   private info(miou?: number): ModelInfo {
@@ -399,17 +386,6 @@ export class Trainer {
   private emit(event: TrainEvent): void {
     this.options.onEvent?.(event);
   }
-}
-
-async function startAverage(
-  engine: TrainingEngine,
-  decay: number | undefined,
-  start: TrainingState | undefined,
-): Promise<WeightAverage | undefined> {
-  if (decay === undefined) return undefined;
-  const tensors = start?.average ?? (await engine.readWeights());
-  const first = new Map([...tensors].map(([name, { data }]) => [name, data]));
-  return new WeightAverage(decay, first, start?.progress.averageUpdates ?? 0);
 }
 
 function validationScalars(scores: Scores, names: readonly string[]): Record<string, number> {

@@ -1,11 +1,11 @@
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/ir/value.js';
 import { sizeOf } from '../../src/ir/value.js';
+import { adamHyper } from '../../src/ops/adam.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
 import { windowShape } from '../../src/ops/maxpool.js';
-import { adamHyper } from '../../src/ops/optimizer.js';
 import type { Tensor, Tensors } from './harness.js';
 import { randomBytes, randomTensor, tensor } from './harness.js';
 
@@ -296,6 +296,20 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
       hyper: { shape: vector(8), data: hyper },
     };
     return { inputs, attrs: {} };
+  },
+  sgd(rng) {
+    const shape = vector(between(rng, 1, 100));
+    const hyper = Float32Array.of(rng.range(1e-4, 1), rng.pick([0, 0.9]), rng.pick([0, 1e-2]), 0);
+    const operands = { param: 1, grad: 0.1, velocity: 0.5 };
+    const inputs = Object.fromEntries(
+      Object.entries(operands).map(([name, size]) => [name, randomTensor(rng, shape, -size, size)]),
+    ) as Record<keyof typeof operands, Tensor>;
+    return { inputs: { ...inputs, hyper: { shape: vector(4), data: hyper } }, attrs: {} };
+  },
+  average(rng) {
+    const shape = vector(between(rng, 1, 100));
+    const decay = tensor(vector(1), [rng.pick([0, 0.1, 0.999])]);
+    return { inputs: { x: randomTensor(rng, shape), average: randomTensor(rng, shape), decay }, attrs: {} };
   },
   reluGrad: (rng) => onePoint(rng, -1),
   sigmoid: (rng) => ({ inputs: { x: randomTensor(rng, image(rng), -9, 9) }, attrs: {} }),

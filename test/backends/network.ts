@@ -16,7 +16,7 @@ export type StepResult = ReadonlyMap<string, Float32Array>;
 export function perturbedWeights(plan: Plan, seed: number): Map<string, Float32Array> {
   const weights = initialWeights(plan, seed);
   for (const [name, data] of weights) {
-    if (name.startsWith('adam.')) continue;
+    if (plan.slots[name].role === 'moment') continue;
     const rng = seededRandom(seed + name.length);
     data.forEach((value, i) => {
       data[i] = value + rng.range(-0.1, 0.1);

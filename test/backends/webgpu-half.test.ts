@@ -18,7 +18,7 @@ import { imageNorm } from '../../src/nets/normalization.js';
 import type { KernelName } from '../../src/ops/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { OpDef } from '../../src/ops/op.js';
-import { hyperOf } from '../../src/train/optimizer.js';
+import { hyperOf } from '../../src/optimizers/index.js';
 import { kernelNames, randomCase } from './cases.js';
 import { adapters, backendOn, halfAdapter } from './gpu.js';
 import type { Tensor } from './harness.js';

@@ -94,6 +94,17 @@ const draws: { readonly [K in KernelName]?: Draw<K> } = {
   copy: (rng, x) => ({ inputs: { x: randomTensor(rng, x) }, attrs: {} }),
   add: (rng, x) => ({ inputs: { a: randomTensor(rng, x), b: randomTensor(rng, x) }, attrs: { sign: -1 } }),
   scale: (rng, x) => ({ inputs: { x: randomTensor(rng, x) }, attrs: { factor: 3 } }),
+  sgd(rng, x) {
+    const shape: Shape = [1, 1, 1, x[0] * x[1] * x[2] + 2];
+    const [param, grad, velocity] = [0, 1, 2].map(() => randomTensor(rng, shape));
+    const hyper = { shape: [1, 1, 1, 4] as const, data: Float32Array.of(0.1, 0.9, 0.01, 0) };
+    return { inputs: { param, grad, velocity, hyper }, attrs: {} };
+  },
+  average(rng, x) {
+    const shape: Shape = [1, 1, 1, x[0] * x[1] * x[2] + 2];
+    const decay = { shape: [1, 1, 1, 1] as const, data: Float32Array.of(0.99) };
+    return { inputs: { x: randomTensor(rng, shape), average: randomTensor(rng, shape), decay }, attrs: {} };
+  },
   adam(rng, x) {
     const shape: Shape = [1, 1, 1, x[0] * x[1] * x[2] + 2];
     const hyper = Float32Array.of(1e-3, 0.9, 0.999, 1e-8, 1e-4, 0.01, 0.2, 0.01);

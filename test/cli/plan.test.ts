@@ -33,6 +33,18 @@ test('plan --json gives the numbers of the plan, for every policy', async () => 
   }
 });
 
+test('plan --optimizer and --ema plan what training will: the moments of one optimiser, averages where asked for', async () => {
+  const options = { batch: 4, height: 64, width: 96, scratchBytes };
+  for (const optimizer of ['adam', 'adamw', 'sgd'] as const) {
+    const args = `plan --size 64x96 --optimizer ${optimizer} --json`.split(' ');
+    const plan = compileTraining(network({ classes: 19 }), { ...options, optimizer });
+    assert.equal(JSON.parse((await vnet(args)).stdout).arenaBytes, plan.arenaBytes);
+    const averaged = compileTraining(network({ classes: 19 }), { ...options, optimizer, average: true });
+    assert.equal(JSON.parse((await vnet([...args, '--ema'])).stdout).arenaBytes, averaged.arenaBytes);
+    assert.ok(averaged.arenaBytes > plan.arenaBytes);
+  }
+});
+
 test('plan --mode infer', async () => {
   const { stdout } = await vnet('plan --size 64x96 --mode infer --json'.split(' '));
   const plan = compileInference(network({ classes: 19 }), { batch: 1, height: 64, width: 96, scratchBytes });

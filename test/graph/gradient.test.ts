@@ -25,7 +25,7 @@ async function trainingStep(
   for (const [name, data] of initialWeights(plan, seed)) {
     const noisy = Float64Array.from(
       data,
-      (value) => value + (name.startsWith('adam') ? 0 : rng.range(-0.1, 0.1)),
+      (value) => value + (plan.slots[name].role === 'moment' ? 0 : rng.range(-0.1, 0.1)),
     );
     executor.writeFloat64(name, noisy);
   }

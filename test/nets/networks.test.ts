@@ -61,7 +61,8 @@ async function prepared<E extends Executor>(
   const executor = await prepare(plan);
   const rng = seededRandom(seed);
   for (const [slot, data] of initialWeights(plan, seed)) {
-    const fixed = slot.startsWith('adam.') || slot.startsWith('dropout.') || slot.endsWith('.weight');
+    const fixed =
+      plan.slots[slot].role === 'moment' || slot.startsWith('dropout.') || slot.endsWith('.weight');
     executor.write(slot, fixed ? data : data.map((value) => value + rng.range(-0.1, 0.1)));
   }
   executor.write('images', randomBytes(rng, plan.slots.images.shape).data as Uint8Array);

@@ -8,19 +8,19 @@ import { Rng } from '../../src/data/rng.js';
 import { UserError } from '../../src/errors.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
+import type { OptimizerOptions } from '../../src/optimizers/index.js';
 import { NonFiniteError, TrainingEngine } from '../../src/train/engine.js';
-import type { OptimizerOptions } from '../../src/train/optimizer.js';
-import { sgdStep } from '../../src/train/optimizer.js';
 
 const network = vnet({ classes: 3, alpha: 1, beta: 0, stem: 4, widths: [8, 12], pyramid: [3] });
 
-async function makeEngine(optimizer: OptimizerOptions, precision?: Precision) {
+async function makeEngine(optimizer: OptimizerOptions, precision?: Precision, decay?: number) {
   const plan = compileTraining(network, {
     ...{ batch: 1, height: 32, width: 32, precision },
+    ...{ optimizer: optimizer.kind, average: decay !== undefined },
     scratchBytes: () => 0,
   });
   const executor = await referenceBackend.prepare(plan);
-  const engine = new TrainingEngine(executor, optimizer);
+  const engine = new TrainingEngine(executor, optimizer, decay);
   engine.writeWeights(initialWeights(plan, 1));
   return { engine, executor, plan };
 }
@@ -82,18 +82,65 @@ function initialFlat(plan: Awaited<ReturnType<typeof makeEngine>>['plan']): Floa
   return flat;
 }
 
-test('SGD with momentum and weight decay, two steps worked out by hand', () => {
-  const params = Float32Array.of(1, -2);
-  const velocity = new Float32Array(2);
-  const options = { learningRate: 0.1, momentum: 0.5, weightDecay: 0.25 };
-  sgdStep(params, Float32Array.of(0.75, 0.5), velocity, options);
-  // v = 0.75 + 0.25·1 = 1 and 0.5 − 0.5 = 0.
-  assert.deepEqual([...velocity], [1, 0]);
-  assert.ok(largestGap(params, [0.9, -2]) < 1e-7);
-  sgdStep(params, Float32Array.of(0, 1.5), velocity, options);
-  // v = 0.5 + 0.225 and 1.5 − 0.5.
-  assert.ok(largestGap(velocity, [0.725, 1]) < 1e-7);
-  assert.ok(largestGap(params, [0.8275, -2.1]) < 1e-6);
+test('SGD with momentum and weight decay follows its formula, step by step', async () => {
+  const { engine, executor } = await makeEngine({ kind: 'sgd', momentum: 0.5, weightDecay: 0.25 });
+  let velocity: number[] = [];
+  for (let t = 1; t <= 3; t++) {
+    const before = await executor.read('params');
+    await engine.step([randomBatch(t)], 0.1, t);
+    const grads = await executor.read('grads');
+    velocity = Array.from(before, (p, i) => 0.5 * (velocity[i] ?? 0) + grads[i] + 0.25 * p);
+    assert.ok(largestGap(await executor.read('sgd.velocity'), velocity) < 1e-6);
+    const expected = Array.from(before, (p, i) => p - 0.1 * velocity[i]);
+    assert.ok(largestGap(await executor.read('params'), expected) < 1e-6);
+  }
+});
+
+test('a plan has the moments of its optimiser and no others', async () => {
+  const momentsOf = ({ plan }: Awaited<ReturnType<typeof makeEngine>>) =>
+    Object.keys(plan.slots).filter((name) => plan.slots[name].role === 'moment');
+  const [adam, sgd] = [await makeEngine({ kind: 'adam' }), await makeEngine({ kind: 'sgd' })];
+  assert.deepEqual(momentsOf(adam), ['adam.m', 'adam.v']);
+  assert.deepEqual(momentsOf(sgd), ['sgd.velocity']);
+  assert.ok(sgd.plan.persistentBytes < adam.plan.persistentBytes - 3 * sgd.plan.flatParams.length);
+  assert.throws(() => new TrainingEngine(sgd.executor, { kind: 'adam' }), /the plan is not one of adam/);
+  const foreign = { kind: 'adam', momentum: 0.9 } as OptimizerOptions;
+  await assert.rejects(new TrainingEngine(adam.executor, foreign).step([randomBatch(1)], 1, 1), {
+    message: 'adam has no momentum: it has beta1, beta2, eps, weightDecay',
+  });
+});
+
+test('the weight average follows its formula, and goes on from a stored one', async () => {
+  const a = await makeEngine({ kind: 'adam' }, 'f32', 0.5);
+  let expected = await a.engine.readWeights();
+  for (let t = 1; t <= 4; t++) {
+    await a.engine.step([randomBatch(t)], 0.01, t);
+    const decay = Math.min(0.5, t / (9 + t));
+    const now = await a.engine.readWeights();
+    expected = new Map(
+      [...expected].map(([name, { shape, data }]) => {
+        const next = data.map((value, i) => decay * value + (1 - decay) * now.get(name)!.data[i]);
+        return [name, { shape, data: next }];
+      }),
+    );
+  }
+  const average = await a.engine.average!.read();
+  assert.deepEqual([...average.keys()], [...expected.keys()]);
+  for (const [name, { shape, data }] of average) {
+    assert.deepEqual(shape, expected.get(name)!.shape);
+    assert.ok(largestGap(data, expected.get(name)!.data) < 1e-6, name);
+  }
+  const changed = (await a.engine.readWeights()).get('stem.norm1.variance')!;
+  assert.ok(largestGap(changed.data, average.get('stem.norm1.variance')!.data) > 0);
+
+  const b = await makeEngine({ kind: 'adam' }, 'f32', 0.5);
+  const weights = await a.engine.readWeights();
+  b.engine.writeWeights(new Map([...weights].map(([name, { data }]) => [name, data])));
+  b.engine.writeOptimizer(await a.engine.readOptimizer());
+  b.engine.average!.write(average, a.engine.average!.updates);
+  for (const { engine } of [a, b]) await engine.step([randomBatch(5)], 0.01, 5);
+  const [goneOn, resumed] = [await a.engine.average!.read(), await b.engine.average!.read()];
+  for (const [name, { data }] of goneOn) assert.ok(largestGap(data, resumed.get(name)!.data) < 1e-6, name);
 });
 
 test('weights and moments read are those that were written', async () => {

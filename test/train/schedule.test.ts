@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { adamHyper } from '../../src/ops/optimizer.js';
-import { WeightAverage } from '../../src/train/ema.js';
-import { hyperOf } from '../../src/train/optimizer.js';
+import { adamHyper } from '../../src/ops/adam.js';
+import { hyperOf } from '../../src/optimizers/index.js';
 import { learningRateAt } from '../../src/train/schedule.js';
 
 const close = (actual: number, expected: number, relative = 1e-12) =>
@@ -42,20 +41,4 @@ test('hyper-parameters of Adam and AdamW', () => {
   const adamw = hyperOf({ kind: 'adamw', weightDecay: 0.05 }, 0.01, 1);
   assert.equal(adamw[adamHyper.weightDecay], 0);
   close(adamw[adamHyper.decoupledDecay], 0.05, 1e-6);
-});
-
-test('the weight average follows its formula, and goes on from a stored one', () => {
-  const start = new Map([['w', Float32Array.of(1)]]);
-  const average = new WeightAverage(0.5, start);
-  average.update(new Map([['w', Float32Array.of(11)]])); // d = min(0.5, 1/10)
-  close(average.average.get('w')![0], 0.1 + 0.9 * 11, 1e-6);
-  average.update(new Map([['w', Float32Array.of(1)]])); // d = min(0.5, 2/11)
-  const expected = (2 / 11) * 10 + (9 / 11) * 1;
-  close(average.average.get('w')![0], expected, 1e-6);
-  assert.equal(start.get('w')![0], 1);
-  const again = new WeightAverage(0.5, average.average, average.updates);
-  for (const each of [average, again]) {
-    for (let i = 0; i < 30; i++) each.update(new Map([['w', Float32Array.of(Math.sin(i))]]));
-  }
-  assert.equal(again.average.get('w')![0], average.average.get('w')![0]);
 });

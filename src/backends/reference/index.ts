@@ -2,9 +2,11 @@ import type { Call, Plan } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
 import type { Backend } from '../backend.js';
 import { prelu, preluGrad } from './activation.js';
+import { adam } from './adam.js';
 import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
 import type { Arena, ReferenceKernel } from './arena.js';
 import { roundOutputs } from './arena.js';
+import { average } from './average.js';
 import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
@@ -22,11 +24,11 @@ import {
   runningStats,
 } from './norm.js';
 import { hardLabels } from './ohem.js';
-import { adam } from './optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
+import { sgd } from './sgd.js';
 import { add, copy, scale } from './view.js';
 
 const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
@@ -55,6 +57,8 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   scale,
   rescale,
   adam,
+  sgd,
+  average,
   reluGrad,
   sigmoid,
   sigmoidGrad,

@@ -4,7 +4,9 @@ import { conv2d } from './conv/forward.js';
 import { conv2dGradInput } from './conv/gradInput.js';
 import { conv2dGradWeight } from './conv/gradWeight.js';
 import { prelu, preluGrad } from './lower/activation.js';
+import { adam } from './lower/adam.js';
 import { adaptivePool, adaptivePoolGrad } from './lower/adaptive.js';
+import { average } from './lower/average.js';
 import { fill } from './lower/constant.js';
 import { countStep, dropoutMask } from './lower/dropout.js';
 import { multiply, multiplySum, sigmoid, sigmoidGrad } from './lower/gate.js';
@@ -21,11 +23,11 @@ import {
   scaleWeight,
 } from './lower/norm.js';
 import { hardLabels } from './lower/ohem.js';
-import { adam } from './lower/optimizer.js';
 import { pyramidPool, pyramidPoolGrad } from './lower/pool.js';
 import { reluGrad } from './lower/relu.js';
 import { rescale } from './lower/rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './lower/resize.js';
+import { sgd } from './lower/sgd.js';
 import { sumPixels } from './lower/sums.js';
 import { add, copy, scale } from './lower/view.js';
 import type { Stage, WasmKernel } from './stage.js';
@@ -57,6 +59,8 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
   scale,
   rescale,
   adam,
+  sgd,
+  average,
   reluGrad,
   sigmoid,
   sigmoidGrad,

@@ -1,4 +1,6 @@
 export { adam } from './adam';
+export { average } from './average';
+export { sgd } from './sgd';
 export { affine } from './affine';
 export { argmax, resizeArgmax } from './argmax';
 export { batchNormGradApply, batchNormGradJoin, batchNormGradReduce } from './batchNormGrad';

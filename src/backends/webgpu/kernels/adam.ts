@@ -1,4 +1,4 @@
-import { adamHyper as hyper } from '../../../ops/optimizer.js';
+import { adamHyper as hyper } from '../../../ops/adam.js';
 import type { GpuKernel } from './kernel.js';
 import { perQuad } from './kernel.js';
 

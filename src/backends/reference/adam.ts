@@ -1,4 +1,4 @@
-import { adamHyper } from '../../ops/optimizer.js';
+import { adamHyper } from '../../ops/adam.js';
 import type { ReferenceKernel } from './arena.js';
 import { View } from './arena.js';
 
