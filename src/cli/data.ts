@@ -1,5 +1,6 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
+import { convertAnnotations } from '../data/annotations/convert.js';
 import type { SizePolicy } from '../data/augment/augmentation.js';
 import type { Report, SplitReport } from '../data/check.js';
 import { checkDataset } from '../data/check.js';
@@ -17,6 +18,16 @@ interface CheckOptions {
   readonly size?: SizePolicy;
   readonly extra?: boolean;
   readonly workers?: number;
+  readonly json?: boolean;
+}
+
+interface ConvertFlags {
+  readonly out: string;
+  readonly split?: string;
+  readonly images?: string;
+  readonly classes?: string[];
+  readonly background: string;
+  readonly ignoreBackground?: boolean;
   readonly json?: boolean;
 }
 
@@ -52,7 +63,68 @@ export const dataCommand = (): Command =>
           '\nExamples:\n  vnet data check datasets/cityscapes --split train\n  vnet data check my-photos --size 512x512 crop',
         )
         .action(check),
+    )
+    .addCommand(
+      new Command('convert')
+        .summary('make a data set of COCO, labelme or Supervisely annotations')
+        .description(
+          'Paints polygons, rectangles, run lengths and masks into label images and makes a folder of images/, labels/ ' +
+            'and classes.json that the other commands read. Pictures are copied. Run it again for another split.',
+        )
+        .argument('<source>', "COCO's JSON file, a folder of labelme's JSON files, or a Supervisely project")
+        .requiredOption('--out <dir>', 'folder of the data set')
+        .option('--split <name>', 'the split it becomes: train, val or test (default: none)')
+        .option('--images <dir>', 'where the pictures are (default: where the annotations say)')
+        .option(
+          '--classes <names>',
+          'classes in the order they get values, with commas; others are left out',
+          names,
+        )
+        .option('--background <name>', 'class of pixels without a figure', 'background')
+        .option('--ignore-background', 'pixels without a figure are ignored instead')
+        .addOption(jsonOption())
+        .addHelpText(
+          'after',
+          '\nExamples:\n' +
+            '  vnet data convert annotations/instances_train.json --images train --out my-data --split train\n' +
+            '  vnet data convert labelled-with-labelme --out my-data --classes road,car',
+        )
+        .action(convert),
     );
+
+function names(text: string): string[] {
+  const list = text.split(',').map((name) => name.trim());
+  if (list.every(Boolean) && new Set(list).size === list.length) return list;
+  throw new InvalidArgumentError('Expected different names with commas between them, such as road,car.');
+}
+
+async function convert(source: string, flags: ConvertFlags): Promise<void> {
+  if (flags.split !== undefined && !/^[\w-]+$/.test(flags.split)) {
+    throw new UserError(`--split ${flags.split}: expected a plain name, such as train`, 2);
+  }
+  let progress: Progress | undefined;
+  const found = await convertAnnotations(source, {
+    ...flags,
+    background: flags.ignoreBackground ? null : flags.background,
+    onProgress: (done, total) => {
+      progress ??= new Progress('pictures', total);
+      progress.update(done);
+    },
+  }).finally(() => progress?.stop());
+  if (flags.json) process.stdout.write(`${JSON.stringify({ source, out: flags.out, ...found })}\n`);
+  else {
+    const left = found.skipped > 0 ? `; ${found.skipped} figures without an area were left out` : '';
+    process.stdout.write(
+      `${found.images} pictures from ${found.kind}, ${found.classes.length} classes (${found.classes.join(', ')}): ${flags.out}${left}\n`,
+    );
+    for (const failure of found.failures) process.stderr.write(`${failure}\n`);
+  }
+  if (found.failures.length > 0) {
+    throw new UserError(
+      `${source}: ${found.failures.length} of ${found.failures.length + found.images} pictures were not converted`,
+    );
+  }
+}
 
 async function check(dir: string, flags: CheckOptions): Promise<void> {
   const { split, trainSplit, valSplit, batch, size, extra, workers, json } = flags;

@@ -57,3 +57,22 @@ export function encodeRunLengths(runs: readonly number[]): string {
   }
   return text;
 }
+
+/** The run lengths that COCO's compressed text stands for. @throws Error for text that is none. */
+export function decodeRunLengths(text: string): number[] {
+  const runs: number[] = [];
+  for (let at = 0; at < text.length; ) {
+    let value = 0;
+    let shift = 0;
+    for (let more = true; more; shift += 5) {
+      const group = text.charCodeAt(at++) - 48;
+      // Six groups hold what a picture can have; the end of the text is no number.
+      if (!(group >= 0 && group < 64) || shift > 25) throw new Error('run lengths that cannot be read');
+      value |= (group & 31) << shift;
+      more = (group & 32) !== 0;
+      if (!more && group & 16 && shift < 25) value |= -1 << (shift + 5);
+    }
+    runs.push(runs.length > 2 ? value + runs[runs.length - 2] : value);
+  }
+  return runs;
+}
