@@ -94,10 +94,13 @@ export function trainingGraph(net: Network, options: TrainingOptions, watch?: Wa
     ? b.input('classWeights', [1, 1, 1, net.classes], 'f32')
     : undefined;
   const logits = net.build(b, images);
-  const lossAttrs = { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0 };
+  const { alignCorners } = net;
+  const lossAttrs = { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0, alignCorners };
   const { hard } = options;
   const labelsFor = (logits: Value, label: string): Value =>
-    hard ? b.emit('hardLabels', { logits, labels }, { ...hard, ignore: IGNORE }, { label }).hard : labels;
+    hard
+      ? b.emit('hardLabels', { logits, labels }, { ...hard, ignore: IGNORE, alignCorners }, { label }).hard
+      : labels;
   const lossInputs = { logits, labels: labelsFor(logits, 'hard'), classWeights };
   const { loss } = b.emit('crossEntropy', lossInputs, lossAttrs, { label: 'loss' });
   const outputs: Record<string, Value> = { loss };
@@ -136,10 +139,11 @@ export function inferenceGraph(net: Network, options: InferenceOptions, watch?: 
   const b = new Builder('infer');
   const images = b.input('images', [batch, height, width, 3], 'u8');
   const logits = net.build(b, images);
+  const attrs = { height, width, alignCorners: net.alignCorners };
   const outputs: Record<string, Value> =
     output === 'logits'
       ? { logits }
-      : { prediction: b.emit('resizeArgmax', { x: logits }, { height, width }, { label: 'argmax' }).labels };
+      : { prediction: b.emit('resizeArgmax', { x: logits }, attrs, { label: 'argmax' }).labels };
   const precisionPasses: Readonly<Record<Precision, readonly Pass[]>> = {
     f32: [],
     f16: [['float16', storeHalf]],

@@ -136,6 +136,7 @@ async function scoreAll(
       const size = candidate.run?.config.size;
       try {
         candidate.evaluation = await evaluate(predictor, dataset, {
+          classes: candidate.model.info.classes,
           split,
           resize: size && size !== 'full' && 'resize' in size ? size.resize : undefined,
           onImage: async ({ sample, image, labels, prediction }, done) => {

@@ -78,6 +78,7 @@ async function run(options: EvalOptions): Promise<void> {
   let evaluation: Evaluation;
   try {
     evaluation = await evaluate(predictor, dataset, {
+      classes: model.info.classes,
       ...predictOptions(options),
       split: options.split,
       onImage: ({ sample, miou }, done, total) => {

@@ -57,7 +57,13 @@ async function run(given: string, options: ExportOptions): Promise<void> {
   const { model, file } = await openModel(given);
   const { network, weights } = model;
   if (onnx) {
-    const bytes = exportOnnx(network, weights, { ...(size ?? { dynamic: true }), output });
+    const { name, names, colours } = model.info.classes;
+    const metadata = {
+      dataset: name,
+      classes: JSON.stringify(names),
+      colours: JSON.stringify(colours),
+    };
+    const bytes = exportOnnx(network, weights, { ...(size ?? { dynamic: true }), output, metadata });
     await writeAtomic(onnx, bytes);
     const shown = size ? formatSize(size) : 'any size';
     process.stdout.write(`${onnx}: ${network.name}, ${shown}, ${output}, ${formatBytes(bytes.length)}\n`);

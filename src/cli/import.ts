@@ -1,29 +1,30 @@
-import { readFile } from 'node:fs/promises';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ClassTable } from '../data/classes.js';
 import { plainTable, readClasses } from '../data/classes.js';
+import { readBytes } from '../data/files.js';
 import { camvidClasses } from '../data/layouts/camvid.js';
 import { cityscapesClasses } from '../data/layouts/cityscapes.js';
 import { UserError } from '../errors.js';
-import { countClasses } from '../interop/classes.js';
-import { readPth } from '../interop/pth.js';
-import type { ForeignTensor } from '../interop/pytorch.js';
+import { readCheckpoint } from '../interop/checkpoint.js';
+import type { Match } from '../interop/match.js';
+import { matchCheckpoint } from '../interop/match.js';
 import { fromPytorch } from '../interop/pytorch.js';
 import { importDefaults } from '../interop/sources.js';
 import { writeModel } from '../model/file.js';
 import { classesOf } from '../model/format.js';
-import { decodeSafetensors } from '../model/safetensors.js';
 import { networkFromConfig, networkNames } from '../nets/index.js';
 import { formatExact } from '../report/format.js';
 
 interface ImportOptions {
-  readonly net: string;
+  readonly net?: string;
   readonly out: string;
   readonly classes?: string;
   readonly order?: 'rgb' | 'bgr';
   readonly mean?: Three;
   readonly std?: Three;
   readonly config: Record<string, unknown>;
+  readonly ema?: boolean;
+  readonly ignoreClass?: string[];
 }
 
 type Three = [number, number, number];
@@ -32,59 +33,86 @@ export const importCommand = (): Command =>
   new Command('import')
     .summary('weights of PyTorch, by name')
     .description(
-      'Maps a state_dict of PyTorch (.safetensors, or .pth read without executing anything in it) onto a network and ' +
-        'writes a model. Every tensor that does not match is named.',
+      'Maps the weights of a PyTorch checkpoint (.safetensors; .pth, .pt or .ckpt, read without executing anything in ' +
+        'it) onto a network and writes a model. Prefixes (module., model., …) and dictionaries around the weights are ' +
+        'found, numbers of layers and channels come from the shapes; every tensor that does not match is named.',
     )
-    .argument('<checkpoint>', '.safetensors, .pth or .pt file')
+    .argument('<checkpoint>', '.safetensors, .pth, .pt or .ckpt file')
     .addOption(
-      new Option('--net <name>', 'which network it is').choices([...networkNames]).makeOptionMandatory(),
+      new Option('--net <name>', 'which network it is (default: the one whose names match)').choices([
+        ...networkNames,
+      ]),
     )
     .requiredOption('--out <file>', 'model file to write (.safetensors)')
     .option('--classes <table>', 'cityscapes, camvid, or a classes.json (default: by the number of classes)')
+    .option(
+      '--ignore-class <classes...>',
+      'outputs that are no class of the data set, by name or number: neither scored nor submitted (default: other)',
+    )
+    .option('--ema', 'take the averaged weights (EMA) that the file has beside the trained ones')
     .addOption(new Option('--order <order>', 'channels of its images').choices(['rgb', 'bgr']))
     .option('--mean <r,g,b>', 'of its images, as in (x/255 − mean)/std', three)
     .option('--std <r,g,b>', 'of its images', three)
-    .option('--config <json>', 'configuration of the network, such as {"alpha3":3}', object, {})
+    .option('--config <json>', 'configuration of the network that its shapes do not say', object, {})
     .addHelpText(
       'after',
       "\nWithout --order, --mean and --std, images are treated as the network's published code does.\n" +
-        '\nExample:\n  vnet import espnet_p_2_q_8.pth --net espnet --out espnet.safetensors',
+        'Shapes do not say dilations: give them with --config, such as {"dilations2":[[1,2]]}.\n' +
+        '\nExamples:\n  vnet import espnet_p_2_q_8.pth --net espnet --out espnet.safetensors\n' +
+        '  vnet import last.ckpt --out model.safetensors --classes camvid --ema',
     )
     .action(run);
 
 async function run(file: string, options: ImportOptions): Promise<void> {
-  const tensors = await readCheckpoint(file);
-  const defaults = importDefaults(options.net);
-  const normalization = {
-    mean: options.mean ?? defaults.normalization.mean,
-    std: options.std ?? defaults.normalization.std,
-  };
-  const configured = options.net === 'vnet' ? options.config : { ...options.config, normalization };
-  const make = (classes: number) => networkFromConfig(options.net, { ...configured, classes });
-  const table = await tableFor(options.classes, countClasses(make, tensors, file));
-  const network = make(table.names.length);
-  const { weights, unused } = fromPytorch(network, tensors, options.order ?? defaults.order, file);
+  const checkpoint = readCheckpoint(await readBytes(file), file);
+  const match = matchCheckpoint(checkpoint, file, {
+    network: options.net,
+    config: options.config,
+    average: options.ema ?? false,
+  });
+  const network = normalized(match, options, checkpoint.config !== undefined);
+  const table = await tableFor(options.classes, network.classes);
+  const ignored = ignoredOutputs(options.ignoreClass, table);
+  const defaults = checkpoint.config ? 'rgb' : importDefaults(network.name).order;
+  const { weights, unused } = fromPytorch(network, match.tensors, options.order ?? defaults, file);
   const info = {
     network: { name: network.name, config: { ...network.config } },
-    classes: classesOf(table),
+    classes: { ...classesOf(table), ...(ignored.length > 0 ? { ignored } : {}) },
     trained: { epoch: 0, step: 0 },
   };
   await writeModel(options.out, info, weights);
   const values = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
-  const lines = [`${options.out}: ${network.name}, ${weights.size} tensors, ${formatExact(values)} numbers`];
-  if (unused.length > 0) lines.push(`not used: ${unused.join(', ')}`);
+  const lines = [
+    `${options.out}: ${network.name}, ${weights.size} tensors, ${formatExact(values)} numbers, ${table.names.length} classes (${table.name})${ignored.length > 0 ? `, of which ${ignored.map((i) => table.names[i]).join(', ')} is not scored` : ''}`,
+  ];
+  if (match.prefix) lines.push(`taken from ${match.prefix.replace(/\.$/, '')}`);
+  for (const other of match.others)
+    lines.push(`also in the file: ${other.replace(/\.$/, '') || 'the same at the top'}`);
+  const shape = Object.entries(network.config).filter(
+    ([key]) => key !== 'classes' && key !== 'normalization',
+  );
+  lines.push(`configuration: ${JSON.stringify(Object.fromEntries(shape))}`);
+  if (unused.length > 0)
+    lines.push(`not used, ${unused.length} tensors:`, ...unused.map((name) => `  ${name}`));
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-async function readCheckpoint(file: string): Promise<ReadonlyMap<string, ForeignTensor>> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch {
-    throw new UserError(`${file}: cannot be read; give a .safetensors or .pth file`, 2);
+/** The network with the normalisation of its images: as asked, or as the published code has it. */
+function normalized({ network }: Match, options: ImportOptions, own: boolean): Match['network'] {
+  const asked = options.mean !== undefined || options.std !== undefined;
+  if (!('normalization' in network.config)) {
+    if (asked)
+      throw new UserError(`${network.name} has a normalisation of its own: leave --mean and --std away`, 2);
+    return network;
   }
-  return file.endsWith('.safetensors') ? decodeSafetensors(bytes, file).tensors : readPth(bytes, file);
+  if (own && !asked) return network;
+  const defaults = importDefaults(network.name).normalization;
+  const normalization = { mean: options.mean ?? defaults.mean, std: options.std ?? defaults.std };
+  return networkFromConfig(network.name, { ...network.config, normalization });
 }
+
+/** Name of the output that stands for no class. */
+const other = 'other';
 
 /** The table asked for, or one that has as many classes; unknown classes get names of their own. */
 async function tableFor(asked: string | undefined, count: number): Promise<ClassTable> {
@@ -102,15 +130,27 @@ async function tableFor(asked: string | undefined, count: number): Promise<Class
   }
   const fitting = Object.values(known).find(({ names }) => names.length === count);
   if (fitting) return fitting;
-  // Cityscapes with a class for everything else, as several published networks have it.
-  if (count === cityscapesClasses.names.length + 1) {
-    const { names, colours } = cityscapesClasses;
-    return plainTable('cityscapes and others', [...names, 'other'], [...colours, [0, 0, 0]]);
+  // A class for everything else, as several published networks have it.
+  const besides = Object.values(known).find(({ names }) => names.length + 1 === count);
+  if (besides) {
+    const { name, names, colours, toRaw } = besides;
+    const table = plainTable(`${name} and others`, [...names, other], [...colours, [0, 0, 0]]);
+    return { ...table, toRaw: [...toRaw, 0] };
   }
   return plainTable(
     'imported',
     Array.from({ length: count }, (_, i) => `class ${i}`),
   );
+}
+
+/** Numbers of the outputs that stand for no class. */
+function ignoredOutputs(asked: readonly string[] | undefined, { names }: ClassTable): number[] {
+  if (!asked) return names.includes(other) ? [names.indexOf(other)] : [];
+  return asked.map((each) => {
+    const found = /^\d+$/.test(each) ? Number(each) : names.indexOf(each);
+    if (found >= 0 && found < names.length) return found;
+    throw new UserError(`--ignore-class ${each}: is no class; they are ${names.join(', ')}`, 2);
+  });
 }
 
 function three(text: string): Three {

@@ -10,6 +10,7 @@ import { readPngText, withPngText } from '../data/png-text.js';
 import { SubmissionZip, submissionName } from '../data/submission.js';
 import { UserError } from '../errors.js';
 import type { Model } from '../model/model.js';
+import { outputsFor } from '../model/outputs.js';
 import { withLegend } from '../report/legend.js';
 import type { Input } from './inputs.js';
 import { outputKinds, outputMark } from './inputs.js';
@@ -115,17 +116,21 @@ function outputFiles(out: string, inputs: readonly Input[]): Map<string, Outputs
 
 /** One zip of all images under their official names. Names and classes are checked before anything runs. */
 export function submissionWriter(file: string, inputs: readonly Input[], { info }: Model): Writer {
-  if (info.classes.names.join() !== cityscapesClasses.names.join()) {
+  const { names, ignored = [] } = info.classes;
+  const counted = names.filter((_, output) => !ignored.includes(output));
+  if (counted.join() !== cityscapesClasses.names.join()) {
     throw new UserError(
       `--submission ${file}: the model has ${info.classes.names.length} ${info.classes.name} classes, the server scores the ${cityscapesClasses.names.length} of Cityscapes; use a model trained on Cityscapes`,
     );
   }
   const id = ({ name }: Input): string => path.basename(name).replace(/_leftImg8bit$/, '');
   for (const input of inputs) submissionName(id(input));
+  const outputs = outputsFor(info.classes, cityscapesClasses, 'Cityscapes');
   const zip = new SubmissionZip(file);
   return {
     async add(input, _image, labels) {
-      await zip.add(id(input), labels);
+      const data = outputs ? labels.data.map((output) => outputs[output]) : labels.data;
+      await zip.add(id(input), { ...labels, data });
       return { entry: submissionName(id(input)) };
     },
     finish: () => zip.finish(),

@@ -7,6 +7,8 @@ import { UserError } from '../errors.js';
 export class ConfusionMatrix {
   /** Row-major, `classes × classes`. */
   readonly counts: Float64Array;
+  /** Pixels of each class that were predicted as none of them (255): wrong, but in no class's false positives. */
+  readonly missed: Float64Array;
   /** Pixels seen with label 255. */
   ignored = 0;
 
@@ -16,12 +18,13 @@ export class ConfusionMatrix {
       throw new RangeError(`a confusion matrix has 1 to 255 classes, not ${classes}`);
     }
     this.counts = new Float64Array(classes * classes);
+    this.missed = new Float64Array(classes);
   }
 
   /**
    * Adds the pixels of one image (or of any part of one).
    * @param labels train ids; 255 is ignored, other values must be classes.
-   * @param prediction class of each pixel, in the same order; must be classes where the label is not 255.
+   * @param prediction class of each pixel, in the same order, or 255 for none; must be such where the label is not 255.
    * @throws UserError where the lengths differ or a value is no class; nothing is counted then.
    */
   add(labels: Uint8Array, prediction: Uint8Array): void {
@@ -37,12 +40,13 @@ export class ConfusionMatrix {
     for (let label = 0; label < 255; label++) {
       for (let predicted = 0; predicted < 256; predicted++) {
         if (pairs[(label << 8) | predicted] === 0) continue;
-        if (label < classes && predicted < classes) continue;
+        if (label < classes && (predicted < classes || predicted === 255)) continue;
         const what = label < classes ? `predicted class ${predicted}` : `label ${label}`;
         throw new UserError(`${what} is not one of the ${classes} classes (0 to ${classes - 1})`);
       }
     }
     for (let label = 0; label < classes; label++) {
+      this.missed[label] += pairs[(label << 8) | 255];
       for (let predicted = 0; predicted < classes; predicted++) {
         this.counts[label * classes + predicted] += pairs[(label << 8) | predicted];
       }
@@ -56,6 +60,7 @@ export class ConfusionMatrix {
       throw new RangeError(`cannot add ${other.classes} classes to ${this.classes}`);
     }
     for (let i = 0; i < this.counts.length; i++) this.counts[i] += other.counts[i];
+    for (let i = 0; i < this.classes; i++) this.missed[i] += other.missed[i];
     this.ignored += other.ignored;
   }
 
@@ -66,7 +71,7 @@ export class ConfusionMatrix {
 
   /** Labelled pixels counted. */
   get total(): number {
-    return this.counts.reduce((sum, count) => sum + count, 0);
+    return [...this.counts, ...this.missed].reduce((sum, count) => sum + count, 0);
   }
 
   /** The rows as plain numbers, for JSON. */

@@ -4,6 +4,8 @@ import { size } from '../data/image.js';
 import { readInstances } from '../data/label-image.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
+import type { ModelInfo } from '../model/format.js';
+import { outputsFor } from '../model/outputs.js';
 import { ConfusionMatrix } from './confusion.js';
 import type { InstanceClass } from './instances.js';
 import { cityscapesInstanceSizes, InstanceCounter } from './instances.js';
@@ -32,6 +34,8 @@ export interface EvaluateOptions extends PredictOptions {
   readonly instances?: boolean;
   /** A loader of the split with batch 1, used instead of a new one: keeps its threads and cache for the next time. */
   readonly loader?: Loader;
+  /** What the model's outputs are. Default: the classes of the data set, in their order. */
+  readonly classes?: Pick<ModelInfo['classes'], 'names' | 'ignored'>;
   /** Called after each image, awaited. */
   readonly onImage?: (image: EvaluatedImage, done: number, total: number) => void | Promise<void>;
 }
@@ -62,11 +66,8 @@ export async function evaluate(
     );
   }
   const { names, categories } = dataset.classes;
-  if (predictor.network.classes !== names.length) {
-    throw new UserError(
-      `${dataset.root}: has ${names.length} classes but the model has ${predictor.network.classes}; use a model trained on this data set`,
-    );
-  }
+  const own = Array.from({ length: predictor.network.classes }, (_, i) => names[i] ?? `class ${i}`);
+  const outputs = outputsFor(options.classes ?? { names: own }, dataset.classes, dataset.root);
   const confusion = new ConfusionMatrix(names.length);
   const counter = options.instances === false ? undefined : instanceCounter(dataset, samples);
   const loader = options.loader ?? new Loader(dataset, split, { workers: 1 });
@@ -81,11 +82,15 @@ export async function evaluate(
       const start = performance.now();
       const prediction = await named(sample.image, () => predictLabels(predictor, image, options));
       networkMs += performance.now() - start;
-      const own = new ConfusionMatrix(names.length);
-      own.add(labels.data, prediction.data);
-      confusion.merge(own);
+      if (outputs)
+        prediction.data.forEach((output, i) => {
+          prediction.data[i] = outputs[output];
+        });
+      const matrix = new ConfusionMatrix(names.length);
+      matrix.add(labels.data, prediction.data);
+      confusion.merge(matrix);
       if (counter && sample.instances) await addInstances(counter, sample.instances, prediction);
-      const { miou } = scoresOf(own);
+      const { miou } = scoresOf(matrix);
       await onImage?.({ sample, image, labels, prediction, miou }, done, samples.length);
     }
   } finally {

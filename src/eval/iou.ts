@@ -35,7 +35,7 @@ export function scoresOf(
   const { classes } = confusion;
   const all = [...Array(classes).keys()];
   const classIou = all.map((c) => groupIou(confusion, [c]));
-  const classAccuracy = all.map((c) => ratio(confusion.at(c, c), block(confusion, [c], all)));
+  const classAccuracy = all.map((c) => ratio(confusion.at(c, c), labelled(confusion, [c])));
   const { categories, instances } = options;
   return {
     miou: meanOfPresent(classIou),
@@ -86,6 +86,11 @@ function block(confusion: ConfusionMatrix, rows: readonly number[], columns: rea
   return sum;
 }
 
+/** Pixels of classes `rows`, whatever they were predicted as. */
+const labelled = (confusion: ConfusionMatrix, rows: readonly number[]): number =>
+  rows.reduce((sum, row) => sum + confusion.missed[row], 0) +
+  block(confusion, rows, [...Array(confusion.classes).keys()]);
+
 /** Labelled pixels of other classes that were predicted as one of the group. */
 function falsePositives(confusion: ConfusionMatrix, group: readonly number[]): number {
   const others = [...Array(confusion.classes).keys()].filter((c) => !group.includes(c));
@@ -94,8 +99,7 @@ function falsePositives(confusion: ConfusionMatrix, group: readonly number[]): n
 
 function groupIou(confusion: ConfusionMatrix, group: readonly number[]): number | undefined {
   const tp = block(confusion, group, group);
-  const labelled = block(confusion, group, [...Array(confusion.classes).keys()]);
-  return ratio(tp, labelled + falsePositives(confusion, group));
+  return ratio(tp, labelled(confusion, group) + falsePositives(confusion, group));
 }
 
 const ratio = (part: number, whole: number): number | undefined => (whole === 0 ? undefined : part / whole);

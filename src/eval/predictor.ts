@@ -23,6 +23,8 @@ export interface CoarseLogits {
   readonly width: number;
   readonly classes: number;
   readonly data: Float32Array;
+  /** How they are resized to the image, see `ops/resize.ts`. */
+  readonly alignCorners?: boolean;
 }
 
 type Output = 'labels' | 'logits';
@@ -76,7 +78,7 @@ export class Predictor {
       const data = (await this.run(image, 'logits', 'logits')) as Float32Array;
       const executor = await this.executor(image, 'logits');
       const [, height, width, classes] = executor.plan.slots.logits.shape;
-      return { height, width, classes, data };
+      return { height, width, classes, data, alignCorners: this.network.alignCorners };
     });
   }
 

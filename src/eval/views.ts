@@ -14,7 +14,7 @@ export interface View {
 
 /**
  * The class of each pixel by the mean of the views' class probabilities: `argmax_c Σ softmax(z)[c]`, z each view's
- * logits resized bilinearly (`align_corners = false`) to the part it shows. Every pixel must be in some view.
+ * logits resized bilinearly to the part it shows. Every pixel must be in some view.
  * Needs memory for one row of probabilities only.
  * @param confidence takes the mean probability of each pixel's class, 0 to 255.
  */
@@ -27,8 +27,10 @@ export function fuseViews(
   const { classes } = views[0].logits;
   const labels = new Uint8Array(height * width);
   const sums = new Float64Array(width * classes);
-  const columns = views.map((view) => samples(view.width, view.logits.width, view.flipped));
-  const rows = views.map((view) => samples(view.height, view.logits.height, false));
+  const columns = views.map((view) =>
+    samples(view.width, view.logits.width, view.flipped, view.logits.alignCorners),
+  );
+  const rows = views.map((view) => samples(view.height, view.logits.height, false, view.logits.alignCorners));
   for (let y = 0; y < height; y++) {
     sums.fill(0);
     for (const [i, view] of views.entries()) {
@@ -56,14 +58,17 @@ interface Samples {
   readonly weight: Float64Array;
 }
 
-function samples(out: number, length: number, mirrored: boolean): Samples {
+function samples(out: number, length: number, mirrored: boolean, alignCorners = false): Samples {
   const result = {
     first: new Int32Array(out),
     second: new Int32Array(out),
     weight: new Float64Array(out),
   };
   for (let i = 0; i < out; i++) {
-    const s = Math.max(0, ((mirrored ? out - 1 - i : i) + 0.5) * (length / out) - 0.5);
+    const place = mirrored ? out - 1 - i : i;
+    const s = alignCorners
+      ? (place * (length - 1)) / Math.max(1, out - 1)
+      : Math.max(0, (place + 0.5) * (length / out) - 0.5);
     result.first[i] = Math.floor(s);
     result.second[i] = Math.min(result.first[i] + 1, length - 1);
     result.weight[i] = s - result.first[i];

@@ -7,6 +7,7 @@ import type { Normalization } from '../ops/image.js';
 import type { EmitOp } from '../ops/index.js';
 import type { WindowAttrs } from '../ops/maxpool.js';
 import type { PyramidAttrs } from '../ops/pool.js';
+import type { Corners } from '../ops/resize.js';
 import { makeNode, makeValue } from './node.js';
 
 /** Options of `Builder.conv`; numbers stand for both directions. */
@@ -268,9 +269,9 @@ export class Builder {
   }
 
   /** Bilinear resampling to `height×width`; `x` itself where it has that size. */
-  resize(x: Value, height: number, width: number): Value {
+  resize(x: Value, height: number, width: number, { alignCorners }: Corners = {}): Value {
     if (x.shape[1] === height && x.shape[2] === width) return x;
-    return this.emit('resizeBilinear', { x }, { height, width }).y;
+    return this.emit('resizeBilinear', { x }, { height, width, alignCorners }).y;
   }
 
   /** `a·b`; `b` may be one pixel per image. */

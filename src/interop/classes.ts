@@ -1,27 +1,29 @@
-import { UserError } from '../errors.js';
-import { modelSlots, smallestPlan } from '../model/model.js';
 import type { Network } from '../nets/network.js';
 import type { ForeignTensor } from './pytorch.js';
 import { pytorchNames } from './pytorch.js';
+import { tensorsOf } from './tensors.js';
 
 /**
  * The number of classes of foreign weights, from the tensors whose length it is: those that grow from 2 to 3 where the
  * network does.
- * @throws UserError where the file has none of them.
+ * @param tensor looks up a tensor by the name of `pytorchNames`.
+ * @returns undefined where the file has none of them.
  */
 export function countClasses(
   make: (classes: number) => Network,
-  tensors: ReadonlyMap<string, ForeignTensor>,
-  file: string,
-): number {
-  const two = modelSlots(smallestPlan(make(2)));
-  const three = modelSlots(smallestPlan(make(3)));
+  tensor: (name: string) => ForeignTensor | undefined,
+): number | undefined {
+  const two = tensorsOf(make(2));
+  const three = tensorsOf(make(3));
   const names = pytorchNames(two.keys());
-  for (const [name, { shape }] of two) {
-    if (shape[3] !== 2 || three.get(name)?.shape[3] !== 3) continue;
-    const foreign = names.get(name)!;
-    const tensor = tensors.get(foreign) ?? tensors.get(`module.${foreign}`);
-    if (tensor) return tensor.shape[0];
+  for (const [name, shape] of two) {
+    const grown = three.get(name)!;
+    const axis = shape.findIndex((length, i) => length === 2 && grown[i] === 3);
+    if (axis < 0) continue;
+    const found = tensor(names.get(name)!);
+    // Outputs come first there; of transposed convolutions, which are stored the other way round, second.
+    const place = axis === 3 ? 0 : 1;
+    if (found && found.shape.length > place) return found.shape[place];
   }
-  throw new UserError(`${file}: lacks the head of ${make(2).name}; is it a checkpoint of this network?`);
+  return undefined;
 }

@@ -7,6 +7,7 @@ import type { ConvAttrs } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
 import type { NodeFor, OpNode } from '../ops/index.js';
 import { nodesOf } from '../ops/index.js';
+import type { ResizeAttrs } from '../ops/resize.js';
 import { convolutionAxes, poolPads, transposePads } from './geometry.js';
 import { OnnxGraph } from './onnxModel.js';
 import { OnnxSizes } from './onnxSizes.js';
@@ -15,6 +16,8 @@ import { OnnxSizes } from './onnxSizes.js';
 export type OnnxOptions = {
   /** `labels` (default): u8 `N×H×W`; `logits`: float `N×classes×h×w` as the head gives them. */
   readonly output?: 'labels' | 'logits';
+  /** Kept in the file beside the network's name and configuration, such as the names of the classes. */
+  readonly metadata?: Readonly<Record<string, string>>;
 } & (
   | { readonly height: number; readonly width: number; readonly dynamic?: false }
   /** Any batch and size when the model runs. */
@@ -55,8 +58,12 @@ export function exportOnnx(
             shape: dynamic ? ['N', channels, 'h', 'w'] : [1, channels, logits.shape[1], logits.shape[2]],
           } as const,
         ];
-  exporter.finish(logits, output);
-  const metadata = { network: network.name, config: JSON.stringify(network.config) };
+  exporter.finish(logits, output, network.alignCorners);
+  const metadata = {
+    ...options.metadata,
+    network: network.name,
+    config: JSON.stringify(network.config),
+  };
   const input = { name: 'images', type: 'uint8', shape: [...size, 3] } as const;
   return exporter.onnx.encode(network.name, [input], ports, metadata);
 }
@@ -90,14 +97,14 @@ class Exporter {
   }
 
   /** Names the output. */
-  finish(logits: Value, output: 'labels' | 'logits'): void {
+  finish(logits: Value, output: 'labels' | 'logits', alignCorners: boolean | undefined): void {
     const { onnx } = this;
     if (output === 'logits') {
       onnx.node('Identity', 'head', [this.name(logits)], {}, ['logits']);
       return;
     }
     const [, height, width] = this.images.shape;
-    const full = this.resize('argmax', logits, height, width);
+    const full = this.resize('argmax', logits, { height, width, alignCorners });
     const classes = onnx.one('ArgMax', 'argmax', [full], { axis: { int: 1 }, keepdims: { int: 0 } });
     onnx.node('Cast', 'argmax', [classes], { to: { int: 2 } }, ['labels']);
   }
@@ -169,7 +176,7 @@ class Exporter {
       case 'adaptivePool':
         return [this.adaptivePool(node)];
       case 'resizeBilinear':
-        return [this.resize(label, node.inputs.x, node.attrs.height, node.attrs.width)];
+        return [this.resize(label, node.inputs.x, node.attrs)];
       default:
         throw new UserError(`${label}: the operation ${node.op} has no counterpart in ONNX`);
     }
@@ -293,14 +300,15 @@ class Exporter {
   }
 
   private averages({ inputs: { x }, attrs: { kernels, stride }, label }: NodeFor<'pyramidPool'>): string {
-    const pools = kernels.map((k) =>
-      this.onnx.one('AveragePool', label, [this.name(x)], {
+    // Zeros around the image are put there first: not every program counts those of a pooling.
+    const pools = kernels.map((k) => {
+      const pads = this.onnx.ints(`pads.${k >> 1}`, [0, 0, k >> 1, k >> 1, 0, 0, k >> 1, k >> 1]);
+      const padded = this.onnx.one('Pad', label, [this.name(x), pads]);
+      return this.onnx.one('AveragePool', label, [padded], {
         kernel_shape: { ints: [k, k] },
         strides: { ints: [stride, stride] },
-        pads: { ints: [k >> 1, k >> 1, k >> 1, k >> 1] },
-        count_include_pad: { int: 1 },
-      }),
-    );
+      });
+    });
     return pools.length === 1 ? pools[0] : this.onnx.one('Sum', label, pools);
   }
 
@@ -340,13 +348,19 @@ class Exporter {
     return this.onnx.one('MatMul', label, [this.onnx.one('MatMul', label, [rows, name]), columns]);
   }
 
-  private resize(label: string, x: Value, height: number, width: number): string {
+  private resize(label: string, x: Value, { height, width, alignCorners }: ResizeAttrs): string {
     if (x.shape[1] === height && x.shape[2] === width) return this.name(x);
-    return this.onnx.one('Resize', label, [this.name(x), '', '', this.sizes.of(height, width)], {
-      mode: { text: 'linear' },
-      coordinate_transformation_mode: { text: 'half_pixel' },
-      axes: { ints: [2, 3] },
-    });
+    const name = this.name(x);
+    // All four sizes: some programs read no others.
+    return this.onnx.one(
+      'Resize',
+      label,
+      [name, '', '', this.sizes.resized(name, x.shape[3], height, width)],
+      {
+        mode: { text: 'linear' },
+        coordinate_transformation_mode: { text: alignCorners ? 'align_corners' : 'half_pixel' },
+      },
+    );
   }
 }
 

@@ -1,9 +1,10 @@
 import { UserError } from '../errors.js';
+import type { Shape } from '../ir/value.js';
 import { sizeOf } from '../ir/value.js';
-import { modelSlots, smallestPlan } from '../model/model.js';
 import type { Network } from '../nets/network.js';
 import { imageChannels, swapImageChannels } from './channels.js';
 import { convolutionAxes } from './geometry.js';
+import { tensorsOf } from './tensors.js';
 
 /** A tensor of a foreign file: row-major, shape as its program has it. */
 export interface ForeignTensor {
@@ -53,9 +54,9 @@ export function convolutionLayout({ shape, data }: ForeignTensor): Float32Array 
 
 /**
  * Maps a `state_dict` onto a network: by name, with layouts changed and, where `order` is `bgr`, the image's channels
- * swapped in every tensor that sees them.
+ * swapped in every tensor that sees them. One slope for all channels becomes one each.
  * @param file is what messages name.
- * @throws UserError naming the tensors that are missing or have another shape.
+ * @throws UserError naming every tensor that is missing, has another shape, or holds what is not a number.
  */
 export function fromPytorch(
   network: Network,
@@ -63,51 +64,74 @@ export function fromPytorch(
   order: 'rgb' | 'bgr',
   file: string,
 ): ImportedWeights {
-  // Written by DataParallel, which wraps the network in `module`.
-  const left = new Map([...tensors].map(([name, tensor]) => [name.replace(/^module\./, ''), tensor]));
-  const slots = modelSlots(smallestPlan(network));
+  const left = new Map(tensors);
+  const slots = tensorsOf(network);
   const names = pytorchNames(slots.keys());
   const missing = [...names.values()].filter((name) => !left.has(name));
   if (missing.length > 0) {
+    const foreign = new Set(names.values());
+    const more = [...left.keys()].filter((name) => !foreign.has(name) && !isCounter(name));
     throw new UserError(
-      `${file}: lacks ${missing.length} of the ${names.size} tensors of ${network.name} (${some(missing)}); has ${some([...left.keys()])}: is it a checkpoint of this network, with these \`classes\`?`,
+      `${file}: lacks ${missing.length} of the ${names.size} tensors of ${network.name}: ${missing.join(', ')}${more.length > 0 ? `; has instead: ${more.join(', ')}` : ''}`,
     );
   }
+  const misfits: string[] = [];
+  for (const [name, shape] of slots) {
+    const tensor = left.get(names.get(name)!)!;
+    const wanted = foreignShape(name, shape);
+    const isShared = name.endsWith('.slope') && sizeOfAll(tensor.shape) === 1;
+    if (tensor.shape.join('×') === wanted.join('×') || isShared) continue;
+    misfits.push(
+      `${names.get(name)} is ${tensor.shape.join('×') || 'a number'}, but ${network.name} needs ${wanted.join('×')}`,
+    );
+  }
+  if (misfits.length > 0)
+    throw new UserError(
+      `${file}: ${misfits.join('; ')}; is it a checkpoint of this network, with as many classes?`,
+    );
   const image = order === 'bgr' ? imageChannels(network) : new Map();
   const weights: ImportedWeights['weights'] = new Map();
-  for (const [name, slot] of slots) {
+  for (const [name, shape] of slots) {
     const foreign = names.get(name)!;
     const tensor = left.get(foreign)!;
     left.delete(foreign);
-    const [kh, kw, inner, outer] = slot.shape;
-    const isKernel = tensor.shape.length === 4;
-    const wanted = isKernel ? [outer, inner, kh, kw] : [sizeOf(slot.shape)];
-    if (tensor.shape.join('×') !== wanted.join('×')) {
+    const values = tensor.data;
+    if (!values.every(Number.isFinite))
       throw new UserError(
-        `${file}: ${foreign} is ${tensor.shape.join('×')}, but ${network.name} needs ${wanted.join('×')}; is it a checkpoint of this network, with these \`classes\`?`,
+        `${file}: ${foreign} holds numbers that are not finite; a training that diverged? Take another checkpoint`,
       );
+    const data =
+      tensor.shape.length === 4
+        ? convolutionLayout({ shape: tensor.shape, data: values })
+        : new Float32Array(sizeOf(shape));
+    if (tensor.shape.length !== 4) {
+      if (values.length === 1) data.fill(values[0]);
+      else data.set(values);
     }
-    const data = isKernel ? convolutionLayout(tensor) : tensor.data.slice();
     const channels = image.get(name);
-    if (channels) swapImageChannels(data, slot.shape, channels);
-    weights.set(name, { shape: slot.shape, data });
+    if (channels) swapImageChannels(data, shape, channels);
+    weights.set(name, { shape, data });
   }
-  const unused = [...left.keys()].filter((name) => !name.endsWith('.num_batches_tracked'));
+  const unused = [...left.keys()].filter((name) => !isCounter(name));
   return { weights, unused };
 }
 
-const some = (names: readonly string[]): string =>
-  names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')}, …`;
+const isCounter = (name: string): boolean => /(^|\.)num_batches_tracked$/.test(name);
+const sizeOfAll = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
+
+/** The shape that PyTorch has for a tensor of this program's name and shape. */
+const foreignShape = (name: string, shape: Shape): number[] =>
+  name.endsWith('.weight') ? [shape[3], shape[2], shape[0], shape[1]] : [sizeOf(shape)];
 
 /** The reverse of {@link fromPytorch} for RGB: names and layouts of a `state_dict`. */
 export function toPytorch(
   network: Network,
   weights: ReadonlyMap<string, Float32Array>,
 ): Map<string, ForeignTensor> {
-  const slots = modelSlots(smallestPlan(network));
+  const slots = tensorsOf(network);
   const names = pytorchNames(slots.keys());
   return new Map(
-    [...slots].map(([name, { shape }]) => {
+    [...slots].map(([name, shape]) => {
       const data = weights.get(name)!;
       const [kh, kw, inner, outer] = shape;
       const isKernel = name.endsWith('.weight');

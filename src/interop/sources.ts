@@ -23,10 +23,11 @@ const byNetwork: Readonly<Record<string, ImportDefaults>> = {
       std: [44.91483307, 46.15289307, 45.3192215],
     },
   },
-  // Torchvision's `ToTensor`, and nothing else.
+  // `x/255`, and nothing else.
   erfnet: { order: 'rgb', normalization: { mean: [0, 0, 0], std: [1, 1, 1] } },
+  enet: { order: 'rgb', normalization: { mean: [0, 0, 0], std: [1, 1, 1] } },
 };
 
 /** What the published code of a network does to its images; ImageNet's statistics on RGB where nothing is known. */
 export const importDefaults = (network: string): ImportDefaults =>
-  byNetwork[network] ?? { order: 'rgb', normalization: imageNet };
+  Object.hasOwn(byNetwork, network) ? byNetwork[network] : { order: 'rgb', normalization: imageNet };

@@ -19,6 +19,8 @@ const classesSchema = v.object({
   colours: v.array(v.strictTuple([byte, byte, byte])),
   /** Train id → value in label files of the data set. */
   toRaw: v.array(byte),
+  /** Outputs that stand for no class of the data set, where there are some. */
+  ignored: v.optional(v.array(byte)),
 });
 const normalizationSchema = v.object({ mean: v.array(v.number()), std: v.array(v.number()) });
 const trainedSchema = v.object({

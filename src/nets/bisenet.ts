@@ -2,10 +2,10 @@ import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
 import { defineNetwork } from './define.js';
-import { commonOptions } from './options.js';
+import { commonOptions, cornerOptions } from './options.js';
 import { basicStage, convNorm } from './resnet.js';
 
-export const bisenetConfig = v.strictObject(commonOptions);
+export const bisenetConfig = v.strictObject({ ...commonOptions, ...cornerOptions });
 export type BiSeNetOptions = v.InferInput<typeof bisenetConfig>;
 
 /** Feature maps of the context path at 1/8, 1/16 and 1/32. */
@@ -14,8 +14,7 @@ type Features = readonly [Value, Value, Value];
 /**
  * BiSeNet (Yu et al., "BiSeNet: Bilateral Segmentation Network for Real-Time Semantic Segmentation", ECCV 2018) on
  * ResNet-18, as the authors' code (TorchSeg) has it. The paper counts 49.0 M parameters; that code has 13.4 M, of which
- * ResNet-18 is 11.2 M (its heads for training are not counted). Differs in `align_corners` (false here). Logits at 1/8;
- * auxiliary losses of weight 1 at 1/16 and 1/8 in training.
+ * ResNet-18 is 11.2 M (its heads for training are not counted). Logits at 1/8; auxiliary losses of weight 1 at 1/16 and 1/8 in training.
  */
 export const bisenetR18 = defineNetwork('bisenet-r18', bisenetConfig, (b, images, config) =>
   bisenet(b, images, config, resnet18, 256),
@@ -33,23 +32,23 @@ function bisenet(
   context: (b: Builder, image: Value) => Features,
   auxiliaryWidth: number,
 ): Value {
-  const { classes } = config;
+  const { classes, alignCorners } = config;
+  const resize = (y: Value, { shape: [, height, width] }: Value) =>
+    b.resize(y, height, width, { alignCorners });
   const image = b.normalizeImage(images, config.normalization);
   const spatial = b.scope('spatial_path', () => spatialPath(b, image));
   const [at8, at16, at32] = b.scope('context_path', () => context(b, image));
   const pooled = b.adaptivePool(at32, 1, 1);
-  let x = b.resize(block(b, 'global_context.1', pooled, { out: 128, kernel: 1 }), ...sizeOf(at32));
+  let x = resize(block(b, 'global_context.1', pooled, { out: 128, kernel: 1 }), at32);
   [at32, at16].forEach((features, i) => {
     const next = [at16, at8][i];
     const sum = b.add(attentionRefinement(b, `arms.${i}`, features), x);
-    x = block(b, `refines.${i}`, b.resize(sum, ...sizeOf(next)), { out: 128, kernel: 3 });
+    x = block(b, `refines.${i}`, resize(sum, next), { out: 128, kernel: 3 });
     b.auxiliary(`heads.${i}`, 1, () => head(b, x, auxiliaryWidth, classes));
   });
   const fused = b.scope('ffm', () => featureFusion(b, spatial, x));
   return b.scope('heads.2', () => head(b, fused, 64, classes));
 }
-
-const sizeOf = ({ shape: [, height, width] }: Value): [height: number, width: number] => [height, width];
 
 /** Convolution, batch norm and ReLU in a scope of their own, as that code nests them. */
 const block = (b: Builder, name: string, x: Value, options: Parameters<typeof convNorm>[3]): Value =>

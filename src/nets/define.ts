@@ -56,6 +56,7 @@ export function defineNetwork<
       name,
       classes: config.classes,
       config: { ...config },
+      alignCorners: 'alignCorners' in config && config.alignCorners === true,
       build: (b, images) => build(b, images, config),
     };
   };

@@ -2,9 +2,16 @@ import * as v from 'valibot';
 import type { Activation, Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
 import { defineNetwork } from './define.js';
+import { enetPytorch } from './enetPytorch.js';
 import { commonOptions } from './options.js';
 
-export const enetConfig = v.strictObject(commonOptions);
+export const enetConfig = v.strictObject({
+  ...commonOptions,
+  /** Whose: the authors' (default), or that of most public PyTorch checkpoints, see {@link enetPytorch}. */
+  variant: v.optional(v.picklist(['torch', 'pytorch', 'pytorch-old']), 'torch'),
+  /** Activation of the authors' decoder: ReLU (default, their code), or PReLU (their Cityscapes weights). */
+  decoder: v.optional(v.picklist(['relu', 'prelu']), 'relu'),
+});
 export type ENetOptions = v.InferInput<typeof enetConfig>;
 
 const eps = 1e-3;
@@ -17,6 +24,8 @@ const pooling = { kernel: 2, stride: 2, padding: 0 };
  */
 export const enet = defineNetwork('enet', enetConfig, (b, images, config) => {
   const image = b.normalizeImage(images, config.normalization);
+  const { variant, classes, decoder: act } = config;
+  if (variant !== 'torch') return enetPytorch(b, image, classes, variant === 'pytorch-old');
   const initial = b.scope('initial', () => initialBlock(b, image));
   const down1 = downsample(b, 'bottleneck1.0', initial, 64, 0.01);
   let x = down1.y;
@@ -28,13 +37,13 @@ export const enet = defineNetwork('enet', enetConfig, (b, images, config) => {
       x = regular(b, `bottleneck${stage}.${i + 1}`, x, { ...middle, dropout: 0.1 });
     });
   }
-  x = upsample(b, 'bottleneck4.0', x, 64, down2);
-  for (const i of [1, 2]) x = regular(b, `bottleneck4.${i}`, x, { act: 'relu' });
-  x = upsample(b, 'bottleneck5.0', x, 16, down1);
-  x = regular(b, 'bottleneck5.1', x, { act: 'relu' });
+  x = upsample(b, 'bottleneck4.0', x, 64, down2, act);
+  for (const i of [1, 2]) x = regular(b, `bottleneck4.${i}`, x, { act });
+  x = upsample(b, 'bottleneck5.0', x, 16, down1, act);
+  x = regular(b, 'bottleneck5.1', x, { act });
   const [, height, width] = images.shape;
   return b.convTranspose('fullconv', x, {
-    out: config.classes,
+    out: classes,
     kernel: 2,
     stride: 2,
     height,
@@ -125,10 +134,17 @@ function downsample(b: Builder, name: string, x: Value, out: number, dropout: nu
 }
 
 /** The branch with a transposed 3×3, beside a 1×1 and unpooling to where the encoder's maxima were. */
-function upsample(b: Builder, name: string, x: Value, out: number, { index, size }: Pooled): Value {
+function upsample(
+  b: Builder,
+  name: string,
+  x: Value,
+  out: number,
+  { index, size }: Pooled,
+  act: Activation,
+): Value {
   const [, height, width] = size;
   return b.scope(name, () => {
-    const extended = branch(b, x, out, 'relu', { kernel: 1, stride: 1 }, (reduced) =>
+    const extended = branch(b, x, out, act, { kernel: 1, stride: 1 }, (reduced) =>
       b.convTranspose('conv', reduced, {
         out: reduced.shape[3],
         kernel: 3,
@@ -140,6 +156,6 @@ function upsample(b: Builder, name: string, x: Value, out: number, { index, size
     );
     const main = b.batchNorm('main.norm', b.conv('main.conv', x, { out, kernel: 1 }), { eps });
     const unpooled = b.maxUnpool(main, index, { ...pooling, height, width });
-    return b.relu(b.add(unpooled, extended));
+    return activate(b, 'act', b.add(unpooled, extended), act);
   });
 }

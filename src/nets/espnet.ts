@@ -12,6 +12,11 @@ export const espnetConfig = v.strictObject({
   alpha3: v.optional(whole(1, 64), 8),
   /** False leaves the decoder away (ESPNet-C): logits at 1/8. */
   decoder: v.optional(v.boolean(), true),
+  /**
+   * Channels of the first level that the decoder joins: 16 before the image is joined to them (default, as the code for
+   * testing has it), or 19 after, normalised (the code for training, and the CamVid weights).
+   */
+  detail: v.optional(v.picklist([16, 19]), 16),
 });
 export type ESPNetOptions = v.InferInput<typeof espnetConfig>;
 
@@ -46,7 +51,7 @@ function encoder(b: Builder, images: Value, config: v.InferOutput<typeof espnetC
   for (let i = 0; i < config.alpha3; i++) last3 = esp(b, `level3.${i}`, last3, 128, true);
   const level3 = normAct(b, 'b3', b.concat(first3, last3));
   const encoded = b.conv('classifier.conv', level3, { out: config.classes, kernel: 1 });
-  return { encoded, level1, level2 };
+  return { encoded, level1: config.detail === 19 ? joined1 : level1, level2 };
 }
 
 /** Class scores are upsampled step by step, joined with features of each level reduced to as many channels. */

@@ -1,12 +1,14 @@
 import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
+import type { Corners } from '../ops/resize.js';
 import { defineNetwork } from './define.js';
-import { commonOptions } from './options.js';
+import { commonOptions, cornerOptions } from './options.js';
 import { convNorm, pyramidOfBins } from './resnet.js';
 
 export const icnetConfig = v.strictObject({
   ...commonOptions,
+  ...cornerOptions,
   /** 0.5 (default) is the network after the paper's compression, which halves its kernels; 1 is before. */
   keep: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 0.5),
 });
@@ -15,31 +17,31 @@ export type ICNetOptions = v.InferInput<typeof icnetConfig>;
 /**
  * ICNet (Zhao et al., "ICNet for Real-Time Semantic Segmentation on High-Resolution Images", ECCV 2018), as the authors'
  * prototxt has it: PSPNet-50 on a quarter of the image, a few of its layers on half of it, three convolutions on the
- * whole, joined by cascade feature fusion. Differs in `align_corners` (false here). Logits at 1/4; auxiliary losses of
- * weight 0.16 and 0.4 on the coarser branches in training.
+ * whole, joined by cascade feature fusion. Logits at 1/4; auxiliary losses of weight 0.16 and 0.4 on the coarser branches in training.
  */
 export const icnet = defineNetwork('icnet', icnetConfig, (b, images, config) => {
   const wide = (channels: number) => 4 * Math.max(1, Math.round((channels * config.keep) / 4));
   const { classes } = config;
   const image = b.normalizeImage(images, config.normalization);
-  const half = b.resize(image, Math.ceil(image.shape[1] / 2), Math.ceil(image.shape[2] / 2));
+  const reduced = (x: Value, by: number) =>
+    b.resize(x, Math.ceil(x.shape[1] / by), Math.ceil(x.shape[2] / by), config);
+  const like = (x: Value, { shape: [, height, width] }: Value) => b.resize(x, height, width, config);
+  const half = reduced(image, 2);
   const medium = mediumBranch(b, half, wide);
-  const coarse = coarseBranch(b, medium, wide);
+  const coarse = coarseBranch(b, reduced(medium, 2), wide, config);
   const fine = fineBranch(b, image, wide);
   const classifier = (name: string, x: Value) => b.conv(name, x, { out: classes, kernel: 1, bias: true });
 
-  const sub4 = like(b, coarse, medium);
+  const sub4 = like(coarse, medium);
   b.auxiliary('sub4_out', 0.16, () => classifier('conv', sub4));
-  const sub24 = like(b, fuse(b, 'conv_sub4', sub4, 'conv3_1_sub2_proj', medium), fine);
+  const sub24 = like(fuse(b, 'conv_sub4', sub4, 'conv3_1_sub2_proj', medium), fine);
   b.auxiliary('sub24_out', 0.4, () => classifier('conv', sub24));
   const sub12 = fuse(b, 'conv_sub2', sub24, 'conv3_sub1_proj', fine);
-  const full = b.resize(sub12, Math.ceil(images.shape[1] / 4), Math.ceil(images.shape[2] / 4));
+  const full = b.resize(sub12, Math.ceil(images.shape[1] / 4), Math.ceil(images.shape[2] / 4), config);
   return classifier('conv6_cls', full);
 });
 
 type Width = (channels: number) => number;
-
-const like = (b: Builder, x: Value, target: Value): Value => b.resize(x, target.shape[1], target.shape[2]);
 
 /** A layer of the prototxt: `name` and `name_bn`. */
 const layer = (b: Builder, name: string, x: Value, options: Parameters<typeof convNorm>[3]): Value =>
@@ -67,12 +69,13 @@ function mediumBranch(b: Builder, half: Value, wide: Width): Value {
 }
 
 /** The rest of PSPNet-50 at 1/32; the pyramid of averages is added, not concatenated. */
-function coarseBranch(b: Builder, medium: Value, wide: Width): Value {
-  let x = b.resize(medium, Math.ceil(medium.shape[1] / 2), Math.ceil(medium.shape[2] / 2));
+function coarseBranch(b: Builder, reduced: Value, wide: Width, corners: Corners): Value {
+  let x = reduced;
   for (const i of [2, 3, 4]) x = bottleneck(b, `conv3_${i}`, x, wide(128));
   for (const i of [1, 2, 3, 4, 5, 6]) x = bottleneck(b, `conv4_${i}`, x, wide(256), 1, 2);
   for (const i of [1, 2, 3]) x = bottleneck(b, `conv5_${i}`, x, wide(512), 1, 4);
-  const sum = pyramidOfBins(b, x, [1, 2, 3, 6], (pooled) => pooled).reduce((a, level) => b.add(a, level), x);
+  const levels = pyramidOfBins(b, x, [1, 2, 3, 6], corners, (pooled) => pooled);
+  const sum = levels.reduce((a, level) => b.add(a, level), x);
   return layer(b, 'conv5_4_k1', sum, { out: wide(512), kernel: 1 });
 }
 

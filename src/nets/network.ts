@@ -7,6 +7,8 @@ export interface Network {
   readonly classes: number;
   /** JSON that `networkFromConfig` turns back into this network; stored in checkpoints. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Whether its logits are resized with the corners aligned (see `ops/resize.ts`): the option of that name. */
+  readonly alignCorners?: boolean;
   /** `images`: u8 `N×H×W×3`; returns logits `N×h×w×classes` at any resolution, resized bilinearly to `H×W` later. */
   build(b: Builder, images: Value): Value;
 }

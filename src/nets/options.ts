@@ -16,3 +16,9 @@ export const commonOptions = {
     std: [...imageNorm.std],
   }),
 };
+
+/** Of networks whose published code resizes that way. */
+export const cornerOptions = {
+  /** Feature maps and logits are resized with the corners aligned, as in the published code. Default true. */
+  alignCorners: v.optional(v.boolean(), true),
+};

@@ -2,11 +2,12 @@ import * as v from 'valibot';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
 import { defineNetwork } from './define.js';
-import { commonOptions, whole } from './options.js';
+import { commonOptions, cornerOptions, whole } from './options.js';
 import { bottleneckStage, convNorm, pyramidOfBins } from './resnet.js';
 
 export const pspnetConfig = v.strictObject({
   ...commonOptions,
+  ...cornerOptions,
   /** Bottlenecks of the four stages; the default is ResNet-101. */
   blocks: v.optional(v.strictTuple([whole(1), whole(1), whole(1), whole(1)]), [3, 4, 23, 3]),
   /** Channels of the stem and inside the first stage; everything else follows. Default 64. */
@@ -18,8 +19,7 @@ const bins = [1, 2, 3, 6];
 
 /**
  * PSPNet (Zhao et al., "Pyramid Scene Parsing Network", CVPR 2017) on a dilated ResNet-101, as the authors' PyTorch code
- * has it: a stem of three 3×3 convolutions, stages 3 and 4 dilated in place of strided. Differs in `align_corners`
- * (false here). Logits at 1/8; an auxiliary loss of weight 0.4 on stage 3 in training.
+ * has it: a stem of three 3×3 convolutions, stages 3 and 4 dilated in place of strided. Logits at 1/8; an auxiliary loss of weight 0.4 on stage 3 in training.
  */
 export const pspnet = defineNetwork('pspnet', pspnetConfig, (b, images, config) => {
   const { classes, width, blocks } = config;
@@ -37,7 +37,7 @@ export const pspnet = defineNetwork('pspnet', pspnetConfig, (b, images, config) 
     width: 8 * width,
     dilation: 4,
   });
-  const levels = pyramidOfBins(b, stage4, bins, (pooled, level) => {
+  const levels = pyramidOfBins(b, stage4, bins, config, (pooled, level) => {
     const names = [`ppm.features.${level}.1`, `ppm.features.${level}.2`] as const;
     return convNorm(b, names, pooled, { out: stage4.shape[3] / bins.length, kernel: 1 });
   });

@@ -1,5 +1,6 @@
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
+import type { Corners } from '../ops/resize.js';
 
 /** Options of `convNorm`; padding keeps the size at stride 1. */
 export interface ConvNormOptions {
@@ -76,8 +77,11 @@ export function pyramidOfBins(
   b: Builder,
   x: Value,
   bins: readonly number[],
+  { alignCorners }: Corners,
   transform: (pooled: Value, level: number) => Value,
 ): Value[] {
   const [, height, width] = x.shape;
-  return bins.map((n, level) => b.resize(transform(b.adaptivePool(x, n, n), level), height, width));
+  return bins.map((n, level) =>
+    b.resize(transform(b.adaptivePool(x, n, n), level), height, width, { alignCorners }),
+  );
 }

@@ -2,8 +2,9 @@ import type { Value } from '../ir/value.js';
 import { sizeOf } from '../ir/value.js';
 import { expectShape, expectVectors } from './fit.js';
 import type { OpDef } from './op.js';
+import type { Corners } from './resize.js';
 
-export interface CrossEntropyAttrs {
+export interface CrossEntropyAttrs extends Corners {
   /** Labels of this value carry no loss. */
   readonly ignore: number;
   /** ε: the target is `(1 − ε)·onehot + ε/classes`. */

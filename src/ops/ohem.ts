@@ -2,8 +2,9 @@ import type { Value } from '../ir/value.js';
 import { sizeOf } from '../ir/value.js';
 import { expectShape } from './fit.js';
 import type { OpDef } from './op.js';
+import type { Corners } from './resize.js';
 
-export interface HardLabelsAttrs {
+export interface HardLabelsAttrs extends Corners {
   /** Labels of this value stay what they are; pixels that are left out get it. */
   readonly ignore: number;
   /** Pixels whose own class has at most this probability are hard; 0 to 1. */

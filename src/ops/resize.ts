@@ -3,22 +3,32 @@ import { sizeOf } from '../ir/value.js';
 import type { OpDef } from './op.js';
 
 /** Size of the result in pixels. */
-export interface ResizeAttrs {
+export interface ResizeAttrs extends Corners {
   readonly height: number;
   readonly width: number;
 }
 
+/** Which grid a bilinear resampling has. */
+export interface Corners {
+  /**
+   * True: the centres of the corner pixels of both images coincide, output pixel i samples at `i·(in − 1)/(out − 1)`.
+   * False (default): the images' edges coincide, it samples at `max(0, (i + ½)·in/out − ½)`.
+   */
+  readonly alignCorners?: boolean;
+}
+
 /**
- * Bilinear resampling with `align_corners = false`: output pixel i samples at `s = max(0, (i + ½)·in/out − ½)`,
- * between `⌊s⌋` and `min(⌊s⌋ + 1, in − 1)`; no antialiasing.
+ * Bilinear resampling: output pixel i samples at a place s (see {@link Corners}) between `⌊s⌋` and
+ * `min(⌊s⌋ + 1, in − 1)`; no antialiasing.
  */
 export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
   infer: ({ x }, { height, width }) => ({
     y: { shape: [x.shape[0], height, width, x.shape[3]], dtype: 'f32' },
   }),
-  gradient({ inputs: { x } }, { y: gy }, { emit }) {
+  gradient({ inputs: { x }, attrs: { alignCorners } }, { y: gy }, { emit }) {
     if (!gy) return {};
-    return { x: emit('resizeBilinearGrad', { gy }, { height: x.shape[1], width: x.shape[2] }).gx };
+    const attrs = { height: x.shape[1], width: x.shape[2], alignCorners };
+    return { x: emit('resizeBilinearGrad', { gy }, attrs).gx };
   },
   features: ['x', 'y'],
   flops: ({ outputs: { y } }) => 8 * sizeOf(y.shape),

@@ -226,17 +226,17 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
   },
   resizeBilinear: (rng) => ({
     inputs: { x: randomTensor(rng, image(rng)) },
-    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20) },
+    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20), alignCorners: rng.chance(0.5) },
   }),
   resizeBilinearGrad: (rng) => ({
     inputs: { gy: randomTensor(rng, image(rng)) },
-    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20) },
+    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20), alignCorners: rng.chance(0.5) },
   }),
   resizeArgmax: (rng) => {
     const x = image(rng);
     const same = rng.chance(0.3);
     const [height, width] = same ? [x[1], x[2]] : [between(rng, 1, 20), between(rng, 1, 20)];
-    return { inputs: { x: randomTensor(rng, x) }, attrs: { height, width } };
+    return { inputs: { x: randomTensor(rng, x) }, attrs: { height, width, alignCorners: rng.chance(0.5) } };
   },
   crossEntropy(rng) {
     const logits = image(rng, between(rng, 2, 20));
@@ -247,7 +247,10 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
       labels: randomBytes(rng, labels, logits[3] + 1, 255),
       classWeights: maybe(rng, () => randomTensor(rng, vector(logits[3]), 0.5, 3)),
     };
-    return { inputs, attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]) } };
+    return {
+      inputs,
+      attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]), alignCorners: rng.chance(0.5) },
+    };
   },
   hardLabels(rng) {
     const logits = image(rng, between(rng, 2, 20));

@@ -4,6 +4,7 @@ import { cityscapesClasses } from '../../src/data/layouts/cityscapes.js';
 import { ConfusionMatrix } from '../../src/eval/confusion.js';
 import { cityscapesInstanceSizes, InstanceCounter } from '../../src/eval/instances.js';
 import { scoresOf } from '../../src/eval/iou.js';
+import { outputsFor } from '../../src/model/outputs.js';
 
 const close = (actual: number | undefined, expected: number, tolerance = 1e-12) =>
   assert.ok(
@@ -120,4 +121,27 @@ test('Cityscapes: every class with instances has an average size, and only human
     cityscapesClasses.categories,
   );
   assert.deepEqual([...counter.categories.keys()], ['human', 'vehicle']);
+});
+
+test('pixels predicted as none of the classes are missed, and nobody’s false positives', () => {
+  const confusion = new ConfusionMatrix(2);
+  confusion.add(Uint8Array.of(0, 0, 0, 1, 1, 255), Uint8Array.of(0, 255, 1, 1, 255, 255));
+  // As cityscapesScripts: class 0 has tp 1, fn 2 (one of them void), fp 0; class 1 tp 1, fn 1, fp 1.
+  assert.deepEqual(scoresOf(confusion).classIou, [1 / 3, 1 / 3]);
+  assert.equal(confusion.total, 5);
+  assert.equal(confusion.ignored, 1);
+  assert.equal(scoresOf(confusion).pixelAccuracy, 2 / 5);
+});
+
+test('outputs of a model among the classes of a data set: by name, without those that are ignored', () => {
+  const data = { names: ['road', 'car', 'sky'] };
+  assert.equal(outputsFor(data, data, 'data'), undefined);
+  const outputs = outputsFor({ names: ['other', 'sky', 'road', 'car'], ignored: [0] }, data, 'data')!;
+  assert.deepEqual([...outputs.subarray(0, 5)], [255, 2, 0, 1, 255]);
+  const numbered = outputsFor({ names: ['a', 'b', 'c', 'rest'], ignored: [3] }, data, 'data')!;
+  assert.deepEqual([...numbered.subarray(0, 4)], [0, 1, 2, 255]);
+  assert.throws(
+    () => outputsFor({ names: ['a', 'b', 'c', 'd'] }, data, 'data'),
+    /data: has 3 classes but the model has 4;/,
+  );
 });

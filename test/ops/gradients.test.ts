@@ -145,13 +145,16 @@ for (const [height, width] of [
   [2, 1],
   [3, 9],
 ]) {
-  gradientTest('resizeBilinear', `3×4 to ${height}×${width}`, async (rng) => {
-    const leaves = { x: randomTensor(rng, [2, 3, 4, 2]) };
-    await checkGradients({
-      ...{ rng, label, leaves },
-      build: (emit, x) => [emit('resizeBilinear', x, { height, width }).y],
+  for (const alignCorners of [false, true]) {
+    const title = `3×4 to ${height}×${width}${alignCorners ? ', corners aligned' : ''}`;
+    gradientTest('resizeBilinear', title, async (rng) => {
+      const leaves = { x: randomTensor(rng, [2, 3, 4, 2]) };
+      await checkGradients({
+        ...{ rng, label, leaves },
+        build: (emit, x) => [emit('resizeBilinear', x, { height, width, alignCorners }).y],
+      });
     });
-  });
+  }
 }
 
 for (const labelSmoothing of [0, 0.1]) {

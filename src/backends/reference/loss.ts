@@ -10,8 +10,8 @@ export const crossEntropy: ReferenceKernel<'crossEntropy'> = ({ inputs, outputs,
   const glogits = new View(arena, outputs.glogits);
   const classes = logits.c;
   const classWeights = vectorOf(arena, inputs.classWeights, classes, 1);
-  const rows = samplesOf(logits.h, labels.h);
-  const columns = samplesOf(logits.w, labels.w);
+  const rows = samplesOf(logits.h, labels.h, attrs.alignCorners);
+  const columns = samplesOf(logits.w, labels.w, attrs.alignCorners);
 
   let totalWeight = 0;
   for (const label of labels.dense()) {

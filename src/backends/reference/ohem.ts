@@ -7,8 +7,8 @@ export const hardLabels: ReferenceKernel<'hardLabels'> = ({ inputs, outputs, att
   const logits = new View(arena, inputs.logits);
   const labels = new View(arena, inputs.labels);
   const classes = logits.c;
-  const rows = samplesOf(logits.h, labels.h);
-  const columns = samplesOf(logits.w, labels.w);
+  const rows = samplesOf(logits.h, labels.h, attrs.alignCorners);
+  const columns = samplesOf(logits.w, labels.w, attrs.alignCorners);
   const hardness = new Uint8Array(labels.pixels).fill(UNLABELLED);
   const z = new Float64Array(classes);
   for (let n = 0, p = 0; n < labels.n; n++) {

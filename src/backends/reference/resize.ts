@@ -9,9 +9,11 @@ export interface Sample {
 }
 
 /** The samples of all output coordinates along one axis. */
-export function samplesOf(inLength: number, outLength: number): Sample[] {
+export function samplesOf(inLength: number, outLength: number, alignCorners = false): Sample[] {
   return Array.from({ length: outLength }, (_, i) => {
-    const s = Math.max(0, ((i + 0.5) * inLength) / outLength - 0.5);
+    const s = alignCorners
+      ? (i * (inLength - 1)) / Math.max(1, outLength - 1)
+      : Math.max(0, ((i + 0.5) * inLength) / outLength - 0.5);
     const low = Math.floor(s);
     return { low, high: Math.min(low + 1, inLength - 1), t: s - low };
   });
@@ -44,11 +46,11 @@ export function scatter(gx: View, n: number, row: Sample, column: Sample, gradie
   }
 }
 
-export const resizeBilinear: ReferenceKernel<'resizeBilinear'> = ({ inputs, outputs }, arena) => {
+export const resizeBilinear: ReferenceKernel<'resizeBilinear'> = ({ inputs, outputs, attrs }, arena) => {
   const x = new View(arena, inputs.x);
   const y = new View(arena, outputs.y);
-  const rows = samplesOf(x.h, y.h);
-  const columns = samplesOf(x.w, y.w);
+  const rows = samplesOf(x.h, y.h, attrs.alignCorners);
+  const columns = samplesOf(x.w, y.w, attrs.alignCorners);
   const pixel = new Float64Array(x.c);
   for (let n = 0; n < y.n; n++) {
     for (let oy = 0; oy < y.h; oy++) {
@@ -60,11 +62,14 @@ export const resizeBilinear: ReferenceKernel<'resizeBilinear'> = ({ inputs, outp
   }
 };
 
-export const resizeBilinearGrad: ReferenceKernel<'resizeBilinearGrad'> = ({ inputs, outputs }, arena) => {
+export const resizeBilinearGrad: ReferenceKernel<'resizeBilinearGrad'> = (
+  { inputs, outputs, attrs },
+  arena,
+) => {
   const gy = new View(arena, inputs.gy);
   const gx = new View(arena, outputs.gx);
-  const rows = samplesOf(gx.h, gy.h);
-  const columns = samplesOf(gx.w, gy.w);
+  const rows = samplesOf(gx.h, gy.h, attrs.alignCorners);
+  const columns = samplesOf(gx.w, gy.w, attrs.alignCorners);
   const pixel = new Float64Array(gy.c);
   gx.fill(0);
   for (let n = 0; n < gy.n; n++) {
@@ -78,11 +83,11 @@ export const resizeBilinearGrad: ReferenceKernel<'resizeBilinearGrad'> = ({ inpu
   }
 };
 
-export const resizeArgmax: ReferenceKernel<'resizeArgmax'> = ({ inputs, outputs }, arena) => {
+export const resizeArgmax: ReferenceKernel<'resizeArgmax'> = ({ inputs, outputs, attrs }, arena) => {
   const x = new View(arena, inputs.x);
   const labels = new View(arena, outputs.labels);
-  const rows = samplesOf(x.h, labels.h);
-  const columns = samplesOf(x.w, labels.w);
+  const rows = samplesOf(x.h, labels.h, attrs.alignCorners);
+  const columns = samplesOf(x.w, labels.w, attrs.alignCorners);
   const pixel = new Float64Array(x.c);
   for (let n = 0; n < labels.n; n++) {
     for (let oy = 0; oy < labels.h; oy++) {

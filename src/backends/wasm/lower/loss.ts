@@ -2,7 +2,7 @@ import type { CallFor } from '../../../graph/planned.js';
 import { sizes } from '../abi.js';
 import type { WasmKernel } from '../stage.js';
 import { cut, pointers, scratchPointer, strided } from '../stage.js';
-import { axes, rowBytes } from './resize.js';
+import { axes, rowBytes, stepOf } from './resize.js';
 
 /** Coarse rows per chunk. */
 const bandRows = 4;
@@ -32,7 +32,11 @@ export const crossEntropy: WasmKernel<'crossEntropy'> = {
       ...{ ...strided({ logits, labels, glogits }), ...pointers({ classWeights, loss }) },
       ...{ classes, images, ignore, smoothing, bandRows, bands },
       ...{ below, belowBytes, partials: below + partials, inverse: below + inverse },
-      ...{ scaleRows: scaling.per, step: width / labels.shape[2], axes: axes(logits, labels) },
+      ...{
+        scaleRows: scaling.per,
+        step: stepOf(width, labels.shape[2], call.attrs),
+        axes: axes(logits, labels, call.attrs),
+      },
     };
     // Exponentials of eight pixels per class; four rows of coarse pixels.
     const localBytes = sizes.EightPixels + 32 * padded + 4 * rowBytes(logits);

@@ -1,4 +1,5 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
+import type { Corners } from '../../../ops/resize.js';
 import type { Axes } from '../abi.js';
 import type { Stage, WasmKernel } from '../stage.js';
 import { cut, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
@@ -11,13 +12,19 @@ export interface Axis {
   readonly fractions: readonly number[];
 }
 
-/** Source coordinates of `ops/resize.ts`: `s = max(0, (i + ½)·coarse/fine − ½)`. */
-export function axis(coarse: number, fine: number): Axis {
+/** Coarse pixels from one fine pixel to the next. */
+export const stepOf = (coarse: number, fine: number, { alignCorners }: Corners): number =>
+  alignCorners ? (coarse - 1) / Math.max(1, fine - 1) : coarse / fine;
+
+/** Source coordinates of `ops/resize.ts`. */
+export function axis(coarse: number, fine: number, corners: Corners = {}): Axis {
   const starts = new Array<number>(coarse + 1).fill(fine);
   const fractions: number[] = [];
   let next = 0;
   for (let i = 0; i < fine; i++) {
-    const s = Math.max(0, ((i + 0.5) * coarse) / fine - 0.5);
+    const s = corners.alignCorners
+      ? (i * (coarse - 1)) / Math.max(1, fine - 1)
+      : Math.max(0, ((i + 0.5) * coarse) / fine - 0.5);
     const q = Math.min(Math.floor(s), coarse - 1);
     while (next <= q) starts[next++] = i;
     fractions.push(s - q);
@@ -29,9 +36,9 @@ export function axis(coarse: number, fine: number): Axis {
 const vectorTail: readonly number[] = [0, 0, 0, 0, 0, 0, 0];
 
 /** Sizes and the tables of rows and of columns. */
-export function axes(coarse: TensorRef, fine: TensorRef): Axes {
-  const rows = axis(coarse.shape[1], fine.shape[1]);
-  const columns = axis(coarse.shape[2], fine.shape[2]);
+export function axes(coarse: TensorRef, fine: TensorRef, corners: Corners): Axes {
+  const rows = axis(coarse.shape[1], fine.shape[1], corners);
+  const columns = axis(coarse.shape[2], fine.shape[2], corners);
   return {
     coarseHeight: coarse.shape[1],
     coarseWidth: coarse.shape[2],
@@ -48,7 +55,7 @@ export function axes(coarse: TensorRef, fine: TensorRef): Axes {
 const bandRows = 4;
 
 export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
-  lower({ inputs: { x }, outputs: { y } }) {
+  lower({ inputs: { x }, outputs: { y }, attrs }) {
     const { per, chunks } = cut(y.shape[1], 65536 / (4 * y.shape[2] * y.shape[3]));
     return [
       {
@@ -56,7 +63,7 @@ export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
         chunks: chunks * y.shape[0],
         args: {
           ...strided({ coarse: x, fine: y }),
-          ...{ channels: y.shape[3], bandRows: per, bands: chunks, axes: axes(x, y) },
+          ...{ channels: y.shape[3], bandRows: per, bands: chunks, axes: axes(x, y, attrs) },
         },
         localBytes: rowBytes(x),
       },
@@ -69,7 +76,7 @@ export const rowBytes = ({ shape: [, , width, channels] }: TensorRef): number =>
   width * Math.ceil(channels / 4) * 16;
 
 export const resizeBilinearGrad: WasmKernel<'resizeBilinearGrad'> = {
-  lower({ inputs: { gy }, outputs: { gx } }) {
+  lower({ inputs: { gy }, outputs: { gx }, attrs }) {
     const bands = Math.ceil(gx.shape[1] / bandRows);
     return [
       {
@@ -77,7 +84,7 @@ export const resizeBilinearGrad: WasmKernel<'resizeBilinearGrad'> = {
         chunks: bands * gx.shape[0],
         args: {
           ...strided({ coarse: gx, fine: gy }),
-          ...{ channels: gx.shape[3], bandRows, bands, axes: axes(gx, gy) },
+          ...{ channels: gx.shape[3], bandRows, bands, axes: axes(gx, gy, attrs) },
         },
         localBytes: rowBytes(gx),
       },
@@ -113,7 +120,7 @@ export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
         chunks: bands * x.shape[0],
         args: {
           ...strided({ x, y: labels }),
-          ...{ channels, coarseLabels: at, bandRows, bands, axes: axes(x, labels) },
+          ...{ channels, coarseLabels: at, bandRows, bands, axes: axes(x, labels, call.attrs) },
         },
         // Largest corner of every class, the classes that can win, and their values left and right of a row.
         localBytes: 16 * padded,

@@ -30,14 +30,14 @@ function layout({ inputs: { logits, labels } }: Call) {
 export const crossEntropy: GpuKernel<'crossEntropy'> = {
   scratch: (call) => layout(call).bytes,
   lower: (call) => {
-    const { logits, labels } = call.inputs;
+    const { logits } = call.inputs;
     const { loss, glogits } = call.outputs;
     const { gatherRows, sumRows, sumsAt } = layout(call);
     const gathered = scratchMatrix(call, 0, gatherRows, logits.shape[3]);
     const sums = scratchMatrix(call, sumsAt, sumRows, 4);
     const images = Array.from({ length: logits.shape[0] }, (_, n) => [
       rowsOfImage(call, n, gathered, sums),
-      gatherRowsOfImage(labels, glogits, n, gathered),
+      gatherRowsOfImage(call, n, gathered),
     ]).flat();
     return [
       ...images,
@@ -52,11 +52,12 @@ export const crossEntropy: GpuKernel<'crossEntropy'> = {
 };
 
 function rowsOfImage(
-  { inputs: { logits, labels, classWeights }, attrs: { ignore, labelSmoothing } }: Call,
+  { inputs: { logits, labels, classWeights }, attrs }: Call,
   n: number,
   gathered: TensorRef,
   sums: TensorRef,
 ): Dispatch {
+  const { ignore, labelSmoothing } = attrs;
   const [, h, w, classes] = logits.shape;
   const [, height, width] = labels.shape;
   const columns = columnsOf(classes);
@@ -74,7 +75,7 @@ function rowsOfImage(
     tensors: { logits, labels, classWeights, gathered, sums },
     workgroupSize: columns,
     workgroups: height * tiles,
-    code: `${sampleStruct}${sampleText('row', h, height)}${sampleText('column', w, width)}${cellText('cell', w, width)}
+    code: `${sampleStruct}${sampleText('row', h, height, attrs)}${sampleText('column', w, width, attrs)}${cellText('cell', w, width, attrs)}
 var<workgroup> halves: array<vec4f, ${columns * quads}>;
 var<workgroup> losses: array<vec4f, ${columns}>;
 fn body(group: u32, lane: u32) {
@@ -144,7 +145,11 @@ fn body(group: u32, lane: u32) {
   };
 }
 
-function gatherRowsOfImage(labels: TensorRef, glogits: TensorRef, n: number, gathered: TensorRef): Dispatch {
+function gatherRowsOfImage(
+  { inputs: { labels }, outputs: { glogits }, attrs }: Call,
+  n: number,
+  gathered: TensorRef,
+): Dispatch {
   const [, h, w, classes] = glogits.shape;
   const height = labels.shape[1];
   return perQuad(
@@ -160,7 +165,7 @@ function gatherRowsOfImage(labels: TensorRef, glogits: TensorRef, n: number, gat
     sum += weight * gathered_q(o * ${w}u + x, c);
   }
   glogits_sq(${n * h * w}u + p, c, sum);`,
-    `${sampleStruct}${sampleText('row', h, height)}${cellText('cell', h, height)}`,
+    `${sampleStruct}${sampleText('row', h, height, attrs)}${cellText('cell', h, height, attrs)}`,
   );
 }
 

@@ -87,7 +87,7 @@ export const hardLabels: GpuKernel<'hardLabels'> = {
       byte = min(254u, u32(255f * sqrt(sqrt(rest / (rest + own)))));
     }
     word = insertBits(word, byte, k * 8u, 8u);`),
-        `${sampleStruct}${sampleText('row', h, height)}${sampleText('column', w, width)}`,
+        `${sampleStruct}${sampleText('row', h, height, call.attrs)}${sampleText('column', w, width, call.attrs)}`,
       ),
       {
         tensors: { hard, counts },

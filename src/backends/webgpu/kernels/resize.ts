@@ -1,34 +1,45 @@
 import type { TensorRef } from '../../../graph/planned.js';
+import type { Corners, ResizeAttrs } from '../../../ops/resize.js';
 import type { Dispatch } from '../shader.js';
 import type { GpuKernel } from './kernel.js';
 import { perQuad, WORKGROUP } from './kernel.js';
 
 /**
  * WGSL of `fn NAME(o: u32) -> Sample`: the two source positions of output pixel o along one axis and the weight of the
- * second. Exact: `s = ((2o + 1)·from − to) / 2·to` stays a ratio of integers until the weight is divided.
+ * second. Exact: `s`, which is `((2o + 1)·from − to) / 2·to` or, with corners aligned, `o·(from − 1)/(to − 1)`, stays a
+ * ratio of integers until the weight is divided.
  */
-export const sampleText = (name: string, from: number, to: number): string => `
+export function sampleText(name: string, from: number, to: number, { alignCorners }: Corners): string {
+  const divisor = alignCorners ? Math.max(1, to - 1) : 2 * to;
+  return `
 fn ${name}(o: u32) -> Sample {
-  let s = u32(max(0, i32((2u * o + 1u) * ${from}u) - ${to}));
-  let first = s / ${2 * to}u;
-  return Sample(first, min(first + 1u, ${from - 1}u), f32(s % ${2 * to}u) / ${2 * to}f);
+  let s = ${alignCorners ? `o * ${from - 1}u` : `u32(max(0, i32((2u * o + 1u) * ${from}u) - ${to}))`};
+  let first = s / ${divisor}u;
+  return Sample(first, min(first + 1u, ${from - 1}u), f32(s % ${divisor}u) / ${divisor}f);
 }`;
+}
 
 /** First output pixel whose first source is at least i, for i ≥ 1; 0 for i = 0. */
-export const cellText = (name: string, from: number, to: number): string => `
+export function cellText(name: string, from: number, to: number, { alignCorners }: Corners): string {
+  const steps = from - 1;
+  const aligned = steps === 0 ? `${to}u` : `min((i * ${to - 1}u + ${steps - 1}u) / ${steps}u, ${to}u)`;
+  const shifted = `min(((2u * i + 1u) * ${to}u + ${from - 1}u) / ${2 * from}u, ${to}u)`;
+  return `
 fn ${name}(i: u32) -> u32 {
   if (i == 0u) { return 0u; }
-  return min(((2u * i + 1u) * ${to}u + ${from - 1}u) / ${2 * from}u, ${to}u);
+  return ${alignCorners ? aligned : shifted};
 }`;
+}
 
 export const sampleStruct = 'struct Sample { first: u32, second: u32, weight: f32 }';
 
 /** Source positions of both axes: `column(o)` and `row(o)`. */
-const samplesText = (from: TensorRef, height: number, width: number): string =>
-  `${sampleStruct}${sampleText('row', from.shape[1], height)}${sampleText('column', from.shape[2], width)}`;
+const samplesText = (from: TensorRef, { height, width, ...corners }: ResizeAttrs): string =>
+  `${sampleStruct}${sampleText('row', from.shape[1], height, corners)}${sampleText('column', from.shape[2], width, corners)}`;
 
 export const resizeBilinear: GpuKernel<'resizeBilinear'> = {
-  lower: ({ inputs: { x }, outputs: { y }, attrs: { height, width } }) => {
+  lower: ({ inputs: { x }, outputs: { y }, attrs }) => {
+    const { height, width } = attrs;
     const [, h, w] = x.shape;
     return [
       perQuad(
@@ -42,7 +53,7 @@ export const resizeBilinear: GpuKernel<'resizeBilinear'> = {
   let a = mix(x_q(top + sx.first, c), x_q(top + sx.second, c), sx.weight);
   let b = mix(x_q(bottom + sx.first, c), x_q(bottom + sx.second, c), sx.weight);
   y_sq(p, c, mix(a, b, sy.weight));`,
-        samplesText(x, height, width),
+        samplesText(x, attrs),
       ),
     ];
   },
@@ -50,7 +61,8 @@ export const resizeBilinear: GpuKernel<'resizeBilinear'> = {
 
 /** Gathers: the output pixels whose first source is the pixel itself or the one before it. */
 export const resizeBilinearGrad: GpuKernel<'resizeBilinearGrad'> = {
-  lower: ({ inputs: { gy }, outputs: { gx }, attrs: { height, width } }) => {
+  lower: ({ inputs: { gy }, outputs: { gx }, attrs }) => {
+    const { height, width } = attrs;
     const [, oh, ow] = gy.shape;
     const weightOf = (s: string, i: string) =>
       `select(0f, 1f - ${s}.weight, ${s}.first == ${i}) + select(0f, ${s}.weight, ${s}.second == ${i})`;
@@ -72,8 +84,8 @@ export const resizeBilinearGrad: GpuKernel<'resizeBilinearGrad'> = {
     }
   }
   gx_sq(p, c, sum);`,
-        `${sampleStruct}${sampleText('row', height, oh)}${sampleText('column', width, ow)}
-${cellText('rows', height, oh)}${cellText('columns', width, ow)}
+        `${sampleStruct}${sampleText('row', height, oh, attrs)}${sampleText('column', width, ow, attrs)}
+${cellText('rows', height, oh, attrs)}${cellText('columns', width, ow, attrs)}
 fn rowsEnd(i: u32) -> u32 { if (i >= ${height}u) { return ${oh}u; } return rows(i); }
 fn columnsEnd(i: u32) -> u32 { if (i >= ${width}u) { return ${ow}u; } return columns(i); }`,
       ),
@@ -82,9 +94,12 @@ fn columnsEnd(i: u32) -> u32 { if (i >= ${width}u) { return ${ow}u; } return col
 };
 
 /** True where each four neighbouring pixels of a word share their sources. */
-function wordsShareSources(from: number, to: number): boolean {
+function wordsShareSources(from: number, to: number, { alignCorners }: Corners): boolean {
   if (to % 4 !== 0) return false;
-  const first = (o: number) => Math.floor(Math.max(0, (2 * o + 1) * from - to) / (2 * to));
+  const first = (o: number) =>
+    alignCorners
+      ? Math.floor((o * (from - 1)) / Math.max(1, to - 1))
+      : Math.floor(Math.max(0, (2 * o + 1) * from - to) / (2 * to));
   for (let o = 0; o < to; o += 4) if (first(o) !== first(o + 3)) return false;
   return true;
 }
@@ -112,7 +127,8 @@ const sharedWord = (classes: number, stride: number): string => `
   labels_sword(i, label.x | (label.y << 8u) | (label.z << 16u) | (label.w << 24u));`;
 
 export const resizeArgmax: GpuKernel<'resizeArgmax'> = {
-  lower: ({ inputs: { x }, outputs: { labels }, attrs: { height, width }, label }): Dispatch[] => {
+  lower: ({ inputs: { x }, outputs: { labels }, attrs, label }): Dispatch[] => {
+    const { height, width } = attrs;
     const [n, h, w, classes] = x.shape;
     if (labels.offset % 4 !== 0) throw new Error(`${label}: labels that do not start at a word`);
     if (labels.pixelStride !== 1) throw new Error(`${label}: labels must be dense`);
@@ -147,11 +163,11 @@ export const resizeArgmax: GpuKernel<'resizeArgmax'> = {
         tensors: { x, labels },
         workgroupSize: WORKGROUP,
         workgroups: Math.ceil(words / WORKGROUP),
-        code: `${samplesText(x, height, width)}
+        code: `${samplesText(x, attrs)}
 fn body(group: u32, lane: u32) {
   let i = group * ${WORKGROUP}u + lane;
   if (i >= ${words}u) { return; }
-  ${wordsShareSources(w, width) ? `let p = i * 4u;${place}${sharedWord(classes, x.pixelStride)}` : general}
+  ${wordsShareSources(w, width, attrs) ? `let p = i * 4u;${place}${sharedWord(classes, x.pixelStride)}` : general}
 }`,
       },
     ];
