@@ -67,6 +67,8 @@ export interface TrainingOptions extends SizeOptions {
 export interface InferenceOptions extends SizeOptions {
   /** `labels`: u8 at input size (default); `logits`: what the head gives, at its own resolution. */
   readonly output?: 'labels' | 'logits';
+  /** The memory of the images serves other tensors once they were read: they must be written before every run. Default false. */
+  readonly consumesImages?: boolean;
 }
 
 function checkSize({ batch, height, width }: SizeOptions): void {
@@ -130,7 +132,7 @@ export const compileTraining = (net: Network, options: TrainingOptions): Plan =>
 
 /** The plan of inference: `prepare` once after weights were written, then `forward` per batch. */
 export const compileInference = (net: Network, options: InferenceOptions): Plan =>
-  plan(inferenceGraph(net, options), options.scratchBytes);
+  plan(inferenceGraph(net, options), options.scratchBytes, options.consumesImages ? ['images'] : []);
 
 /** The graph of inference, before placement. @param watch told the graph as built, and after every pass. */
 export function inferenceGraph(net: Network, options: InferenceOptions, watch?: Watch): Graph {

@@ -5,6 +5,7 @@ import type { Executor } from '../backends/backend.js';
 import { Rng } from '../data/rng.js';
 import type { Policy } from '../graph/differentiate.js';
 import { policies } from '../graph/differentiate.js';
+import type { Call } from '../graph/planned.js';
 import type { Phase } from '../ir/graph.js';
 import { sizeOf } from '../ir/value.js';
 import { median } from '../median.js';
@@ -67,6 +68,8 @@ export function benchCommand(): Command {
 interface KernelTime {
   readonly label: string;
   readonly op: string;
+  /** Which of several ways the backend takes. */
+  readonly algorithm?: string;
   readonly ms: number;
   /** Of the sum over all kernels. */
   readonly share: number;
@@ -119,7 +122,17 @@ async function run(flags: BenchFlags): Promise<void> {
       arenaBytes: executor.plan.arenaBytes,
       peakRssBytes,
       ...(peaks ? { peaks } : {}),
-      ...(flags.profile ? { kernels: await kernelTimes(executor, phases, peaks, runs) } : {}),
+      ...(flags.profile
+        ? {
+            kernels: await kernelTimes(
+              executor,
+              (call) => backend.scratchBytes.algorithm?.(call),
+              phases,
+              peaks,
+              runs,
+            ),
+          }
+        : {}),
     };
     process.stdout.write(flags.json ? `${JSON.stringify(toJson(result), null, 2)}\n` : `${render(result)}\n`);
   } finally {
@@ -161,6 +174,7 @@ function feed(executor: Executor, mode: BenchFlags['mode'], classes: number): ()
 
 async function kernelTimes(
   executor: Executor,
+  algorithmOf: (call: Call) => string | undefined,
   phases: Phase[],
   peaks: Peaks | undefined,
   runs: number,
@@ -175,6 +189,7 @@ async function kernelTimes(
     return {
       label: call.label,
       op: call.op,
+      algorithm: algorithmOf(call),
       ms,
       share: ms / total,
       gflops: call.flops / ms / 1e6,
@@ -215,9 +230,10 @@ function renderKernels(kernels: readonly KernelTime[], peaks: Peaks | undefined)
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
   const rows = [...kernels]
     .sort((a, b) => b.ms - a.ms)
-    .map(({ label, op, ms, share, gflops, gbytes, boundMs = 0, boundBy }) => [
+    .map(({ label, op, algorithm = '', ms, share, gflops, gbytes, boundMs = 0, boundBy }) => [
       label,
       op,
+      algorithm,
       ms.toFixed(2),
       `${(100 * share).toFixed(1)} %`,
       gflops.toFixed(0),
@@ -230,13 +246,14 @@ function renderKernels(kernels: readonly KernelTime[], peaks: Peaks | undefined)
     [
       { title: 'kernel' },
       { title: 'op', rank: 4 },
+      { title: 'algorithm', rank: 5 },
       { title: 'ms', align: 'right' },
       { title: 'share', align: 'right', rank: 3 },
       { title: 'GFLOP/s', align: 'right', rank: 1 },
       { title: 'GB/s', align: 'right', rank: 2 },
       ...(peaks ? [{ title: 'of the roof' }] : []),
     ],
-    [...rows, ['all', '', ...all, ...(peaks ? [bound] : [])]],
+    [...rows, ['all', '', '', ...all, ...(peaks ? [bound] : [])]],
     { total: true },
   );
   if (!peaks) return table;

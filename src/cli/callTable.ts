@@ -10,6 +10,7 @@ export function callTable(plan: Plan): string {
     { title: 'phase', rank: 4 },
     { title: 'op', rank: 1 },
     { title: 'label' },
+    { title: 'algorithm', rank: 7 },
     { title: 'writes', rank: 2 },
     { title: 'at byte', align: 'right', rank: 3 },
     { title: 'scratch MiB', align: 'right', rank: 5 },
@@ -23,10 +24,11 @@ export function callTable(plan: Plan): string {
       call.phase,
       call.op,
       call.label,
+      call.joined === 'next' ? 'with the next' : (call.algorithm ?? ''),
       written
         .map(({ shape, dtype }) => `${formatShape(shape)}${dtype === 'f32' ? '' : ` ${dtype}`}`)
         .join(', '),
-      written.map(({ offset }) => formatExact(offset)).join(', '),
+      call.joined === 'next' ? '–' : written.map(({ offset }) => formatExact(offset)).join(', '),
       call.scratch.bytes === 0 ? '–' : formatMiB(call.scratch.bytes),
       formatMiB(plan.timeline[i].bytes),
       formatGiga(call.flops),

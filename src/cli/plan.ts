@@ -142,7 +142,7 @@ function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): Pl
   const network = networkFromConfig(net, { classes, ...Object.fromEntries(depth) });
   const common = { batch, ...size, precision, scratchBytes };
   if (options.mode === 'infer') {
-    const plan = compileInference(network, common);
+    const plan = compileInference(network, { ...common, consumesImages: true });
     return { device, options, network, plan, cost: costOf(plan), byPolicy: new Map() };
   }
   const byPolicy = new Map(

@@ -90,7 +90,7 @@ export class Predictor {
     const { backend, precision } = this.options;
     const { height, width } = size;
     const plan = compileInference(this.network, {
-      ...{ batch: 1, height, width, output, precision },
+      ...{ batch: 1, height, width, output, precision, consumesImages: true },
       scratchBytes: backend.scratchBytes,
     });
     this.plans.set(key, plan);

@@ -5,6 +5,7 @@ import { bytesOf, elementBytes, sizeOf } from '../ir/value.js';
 import type { AnyOp } from '../ops/index.js';
 import { opOf } from '../ops/index.js';
 import { packIntervals } from './arena.js';
+import { joinedSteps } from './join.js';
 import { makeNode } from './node.js';
 import { debugging } from './passes.js';
 import type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './planned.js';
@@ -51,17 +52,22 @@ interface Place {
 /**
  * Gives every value a place in one arena: order is kept, liveness over that order decides who may share memory,
  * views and in-place updates share storages. `scratchBytes` is the backend's need of private memory per call.
+ * `consumed`: inputs whose memory serves other values once they were read; they must be written before every run.
  */
-export function plan(graph: Graph, scratchBytes: ScratchRule): Plan {
-  const planner = new Planner(graph);
+export function plan(graph: Graph, scratchBytes: ScratchRule, consumed: readonly string[] = []): Plan {
+  const planner = new Planner(graph, consumed);
   const plan = planner.finish(scratchBytes);
   if (debugging()) verifyPlacement(planner.placement(plan));
   return plan;
 }
 
 /** The places behind a plan, for `verifyPlacement`. */
-export function placementOf(graph: Graph, scratchBytes: ScratchRule): Placement {
-  const planner = new Planner(graph);
+export function placementOf(
+  graph: Graph,
+  scratchBytes: ScratchRule,
+  consumed: readonly string[] = [],
+): Placement {
+  const planner = new Planner(graph, consumed);
   return planner.placement(planner.finish(scratchBytes));
 }
 
@@ -72,18 +78,23 @@ class Planner {
   private readonly places = new Map<number, Place>();
   private readonly lastUse = new Map<number, number>();
   private readonly nodes: readonly Node[];
-  private readonly indices: ReadonlyMap<Node, number>;
   /** The nodes that become calls, with the copies that views need. */
   private readonly steps: Node[] = [];
   /** The same with the views, which read those copies. */
   private readonly placed: Node[] = [];
+  /** For a step that runs as one kernel with another: the two, and the value between, which has no memory. */
+  private readonly joined = new Map<number, { readonly pair: readonly [number, number]; between: Storage }>();
+  /** What the backend keeps for a step between runs. */
+  private readonly kept = new Map<Node, { offset: number; bytes: number }>();
   private persistentEnd = 0;
   private readonly flatParams: { offset: number; length: number };
   private readonly align: number;
 
-  constructor(private readonly graph: Graph) {
+  constructor(
+    private readonly graph: Graph,
+    private readonly consumed: readonly string[],
+  ) {
     this.nodes = graph.nodes;
-    this.indices = new Map(graph.nodes.map((node, i) => [node, i]));
     this.align = hasHalf(graph) ? HALF_ALIGN : ALIGN;
     this.nodes.forEach((node, i) => {
       for (const value of valuesOf(node.inputs)) this.lastUse.set(value.id, i);
@@ -101,7 +112,11 @@ class Planner {
     }
     const { running, others } = byRole(graph);
     this.placeFlat(running, graph.flat?.states);
-    for (const value of [...others, ...graph.inputs]) this.placePersistent(value);
+    for (const value of others) this.placePersistent(value);
+    for (const value of graph.inputs) {
+      if (consumed.includes(value.name)) this.newStorage(value, false);
+      else this.placePersistent(value);
+    }
     this.nodes.forEach((node, i) => {
       this.visit(node, i);
     });
@@ -283,47 +298,55 @@ class Planner {
   private lifetimes(): { storage: Storage; start: number; end: number }[] {
     const start = new Map<Storage, number>();
     const end = new Map<Storage, number>();
+    for (const value of this.graph.inputs) {
+      if (this.consumed.includes(value.name)) start.set(this.placeOf(value).storage, 0);
+    }
     this.steps.forEach((node, i) => {
+      const [first, last] = this.joined.get(i)?.pair ?? [i, i];
       for (const value of valuesOf(node.outputs)) {
         const { storage } = this.placeOf(value);
-        if (!start.has(storage)) start.set(storage, i);
-        end.set(storage, Math.max(end.get(storage) ?? 0, i));
+        if (!start.has(storage)) start.set(storage, first);
+        end.set(storage, Math.max(end.get(storage) ?? 0, last));
       }
       for (const value of valuesOf(node.inputs)) {
         const { storage } = this.placeOf(value);
-        end.set(storage, Math.max(end.get(storage) ?? 0, i));
+        end.set(storage, Math.max(end.get(storage) ?? 0, last));
       }
     });
     for (const value of Object.values(this.graph.outputs)) {
       end.set(this.placeOf(value).storage, this.steps.length - 1);
     }
+    const unwritten = new Set([...this.joined.values()].map(({ between }) => between));
     return [...start]
-      .filter(([storage]) => !storage.persistent)
+      .filter(([storage]) => !storage.persistent && !unwritten.has(storage))
       .map(([storage, first]) => ({ storage, start: first, end: end.get(storage)! }));
   }
 
   finish(scratchBytes: ScratchRule): Plan {
+    for (const { storage } of this.lifetimes()) storage.offset = 0;
+    this.join(scratchBytes);
+    this.keep(scratchBytes);
     const lifetimes = this.lifetimes();
-    for (const { storage } of lifetimes) storage.offset = 0;
-    const scratch = this.steps.map((node) => scratchBytes(this.call(node, { offset: 0, bytes: 0 })));
+    const scratch = this.steps.map((node) => scratchBytes(this.call(node)));
     const intervals = [
       ...lifetimes.map(({ storage, start, end }) => ({
         bytes: alignUp(storage.bytes, this.align),
         start,
         end,
       })),
-      ...scratch.map((bytes, i) => ({ bytes: alignUp(bytes, this.align), start: i, end: i })),
+      ...scratch.map((bytes, i) => {
+        const [start, end] = this.joined.get(i)?.pair ?? [i, i];
+        return { bytes: alignUp(bytes, this.align), start, end };
+      }),
     ];
     const packed = packIntervals(intervals);
     lifetimes.forEach(({ storage }, i) => {
       storage.offset = this.persistentEnd + packed.offsets[i];
     });
-    const calls = this.steps.map((node, i) =>
-      this.call(node, {
-        offset: this.persistentEnd + packed.offsets[lifetimes.length + i],
-        bytes: scratch[i],
-      }),
-    );
+    const calls = this.steps.map((node, i) => {
+      const offset = this.persistentEnd + packed.offsets[lifetimes.length + i];
+      return this.call(node, { offset, bytes: scratch[i] }, i);
+    });
     const timeline = this.timeline(intervals);
     return {
       calls,
@@ -348,12 +371,49 @@ class Planner {
       nodes: this.placed,
       places: new Map([...values].map(([id, value]) => [id, this.ref(value)])),
       scratch: new Map(this.steps.map(({ id }, i) => [id, calls[i].scratch])),
+      kept: [...this.kept.values()],
+      joined: new Map(
+        [...this.joined.values()].map(({ pair }) => [this.steps[pair[0]], this.steps[pair[1]]]),
+      ),
+      consumed: this.consumed,
       arenaBytes,
       persistentBytes,
     };
   }
 
-  private call(node: Node, scratch: Call['scratch']): Call {
+  /** Finds steps that the backend runs as one kernel. */
+  private join({ joins }: ScratchRule): void {
+    if (!joins) return;
+    const pairs = joinedSteps(this.steps, {
+      joins: (first, second) => joins(this.call(first), this.call(second)),
+      isAlone: (value) => {
+        const { storage } = this.placeOf(value);
+        return !storage.persistent && storage.values.length === 1 && storage.channels === value.shape[3];
+      },
+      overlap: (a, b) => {
+        const [p, q] = [this.placeOf(a), this.placeOf(b)];
+        const apart = p.channel + a.shape[3] <= q.channel || q.channel + b.shape[3] <= p.channel;
+        return p.storage === q.storage && !apart;
+      },
+      isOutput: ({ id }) => this.lastUse.get(id) === Number.POSITIVE_INFINITY,
+    });
+    for (const pair of pairs) {
+      const between = this.placeOf(valuesOf(this.steps[pair[0]].outputs)[0]).storage;
+      for (const step of pair) this.joined.set(step, { pair, between });
+    }
+  }
+
+  /** Memory that outlives a run for what the backend makes of constants. */
+  private keep({ kept }: ScratchRule): void {
+    for (const node of kept ? this.steps : []) {
+      const bytes = kept!(this.call(node));
+      if (bytes === 0) continue;
+      this.kept.set(node, { offset: this.persistentEnd, bytes });
+      this.persistentEnd = alignUp(this.persistentEnd + bytes, this.align);
+    }
+  }
+
+  private call(node: Node, scratch: Call['scratch'] = { offset: 0, bytes: 0 }, at = -1): Call {
     const refs = (record: object) =>
       Object.fromEntries(
         Object.entries(record)
@@ -361,6 +421,7 @@ class Planner {
           .map(([name, value]) => [name, this.ref(value)]),
       );
     const definition = opOf(node);
+    const pair = this.joined.get(at)?.pair;
     return {
       op: node.op,
       label: node.label,
@@ -369,19 +430,18 @@ class Planner {
       outputs: refs(node.outputs),
       attrs: node.attrs,
       scratch,
-      lastReads: this.lastReads(node),
+      constants: this.constants(node),
+      ...(this.kept.has(node) ? { kept: this.kept.get(node) } : {}),
+      ...(pair ? { joined: pair[0] === at ? 'next' : 'previous' } : {}),
       flops: definition.flops({ inputs: node.inputs, outputs: node.outputs, attrs: node.attrs }),
     } as unknown as Call;
   }
 
-  private lastReads(node: Node): string[] {
-    const at = this.indices.get(node) ?? -1;
-    return Object.entries(node.inputs).flatMap(([name, value]) => {
-      if (!value) return [];
-      const { storage } = this.placeOf(value);
-      const last = storage.values.every(({ id }) => (this.lastUse.get(id) ?? -1) <= at);
-      return last && !storage.persistent ? [name] : [];
-    });
+  private constants(node: Node): string[] {
+    const roles = this.graph.gradients.size > 0 ? ['constant'] : ['constant', 'param'];
+    return Object.entries(node.inputs).flatMap(([name, value]) =>
+      value && roles.includes(value.role) ? [name] : [],
+    );
   }
 
   private timeline(intervals: readonly { bytes: number; start: number; end: number }[]): MemoryPoint[] {

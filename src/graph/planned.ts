@@ -29,8 +29,15 @@ interface CallOf<K extends KernelName> {
   readonly attrs: AttrsOf<K>;
   /** Private memory of this call, sized by the backend's `scratchBytes`; its content does not survive the call. */
   readonly scratch: { readonly offset: number; readonly bytes: number };
-  /** Names of inputs that nothing reads after this call, in whole or in part. */
-  readonly lastReads?: readonly string[];
+  /** Names of inputs that change only with the weights: known in phase `prepare`. */
+  readonly constants?: readonly string[];
+  /** What the backend makes of constants in phase `prepare` and keeps, see `ScratchRule.kept`. */
+  readonly kept?: { readonly offset: number; readonly bytes: number };
+  /**
+   * The backend runs it as one kernel with the next or the previous call of its phase: the tensor between has no memory
+   * (its offset means nothing), and whatever either needs lives as long as both.
+   */
+  readonly joined?: 'next' | 'previous';
   readonly flops: number;
 }
 
@@ -38,8 +45,17 @@ interface CallOf<K extends KernelName> {
 export type Call = { [K in KernelName]: CallOf<K> }[KernelName];
 export type CallFor<K extends KernelName> = Extract<Call, { op: K }>;
 
-/** Bytes of private memory a backend wants for a call, known from shapes alone. `offset`s in it are not yet set. */
-export type ScratchRule = (call: Call) => number;
+/** What a backend says of calls while a plan is made, from shapes alone: `offset`s in them are not yet set. */
+export interface ScratchRule {
+  /** Bytes of private memory it wants while the call runs. */
+  (call: Call): number;
+  /** Bytes it wants for what it makes of the call's constants once, in phase `prepare`. Default none. */
+  kept?(call: Call): number;
+  /** Whether two calls run as one kernel, where the second directly follows and alone reads what the first gives. */
+  joins?(first: Call, second: Call): boolean;
+  /** Which of several algorithms the call takes, for people. */
+  algorithm?(call: Call): string | undefined;
+}
 
 /** A tensor that the caller may write or read by name between runs. */
 export interface Slot extends TensorRef {

@@ -16,6 +16,12 @@ export interface Placement {
   readonly places: ReadonlyMap<number, TensorRef>;
   /** Private memory by node id. */
   readonly scratch: ReadonlyMap<number, { readonly offset: number; readonly bytes: number }>;
+  /** What the backend keeps between runs. */
+  readonly kept: readonly { readonly offset: number; readonly bytes: number }[];
+  /** Nodes that run as one kernel with a later one, which alone reads what they give: that has no memory. */
+  readonly joined: ReadonlyMap<Node, Node>;
+  /** Names of inputs that need to last only until they were read. */
+  readonly consumed: readonly string[];
   readonly arenaBytes: number;
   /** Part of the arena that outlives a run. */
   readonly persistentBytes: number;
@@ -72,7 +78,9 @@ export function verifyPlacement(placement: Placement): void {
   const byStep = new Map<number, Root[]>();
   for (const root of roots) byStep.set(root.written, [...(byStep.get(root.written) ?? []), root]);
 
-  let live = roots.filter(({ lasting }) => lasting);
+  checkKept(placement, [...regions]);
+  const firstOf = new Map([...placement.joined].map(([first, second]) => [second, first]));
+  let live = roots.filter(({ written }) => written === -1);
   nodes.forEach((node, step) => {
     const where = `plan: ${node.label} (${node.op})`;
     if (opOf(node).view) {
@@ -95,8 +103,9 @@ export function verifyPlacement(placement: Placement): void {
         }
       }
     }
-    const { offset, bytes } = scratch.get(node.id) ?? { offset: 0, bytes: 0 };
-    if (bytes > 0) {
+    for (const { id } of [node, firstOf.get(node) ?? []].flat()) {
+      const { offset, bytes } = scratch.get(id) ?? { offset: 0, bytes: 0 };
+      if (bytes === 0) continue;
       if (offset < placement.persistentBytes || offset + bytes > placement.arenaBytes) {
         throw new Error(`${where}: its scratch lies outside of the arena`);
       }
@@ -114,12 +123,16 @@ export function verifyPlacement(placement: Placement): void {
 }
 
 /** Every tensor that is written, with all its reads, those through views included. */
-function rootsOf({ graph, nodes }: Placement): { roots: Root[]; pieces: Map<number, Piece[]> } {
+function rootsOf({ graph, nodes, joined, consumed }: Placement): {
+  roots: Root[];
+  pieces: Map<number, Piece[]>;
+} {
   const roots: Root[] = [];
   const pieces = new Map<number, Piece[]>();
   const gradients = new Set([...graph.gradients.values()].map(({ id }) => id));
   const addRoot = (value: Value, written: number): void => {
-    const lasting = written === -1 || value.role === 'constant' || gradients.has(value.id);
+    const given = written === -1 && !consumed.includes(value.name);
+    const lasting = given || value.role === 'constant' || gradients.has(value.id);
     const root: Root = { value, written, lasting, reads: [], last: -1 };
     roots.push(root);
     pieces.set(value.id, [{ root, from: 0, to: value.shape[3] }]);
@@ -151,8 +164,10 @@ function rootsOf({ graph, nodes }: Placement): { roots: Root[]; pieces: Map<numb
       }
     } else {
       if (flat) pieces.set(flat.grads.id, wholes([...graph.gradients.values()]));
-      for (const [name, value] of Object.entries(node.inputs)) if (value) read(value, step, name);
-      for (const value of valuesOf(node.outputs)) addRoot(value, step);
+      const second = joined.get(node);
+      const at = second ? nodes.indexOf(second) : step;
+      for (const [name, value] of Object.entries(node.inputs)) if (value) read(value, at, name);
+      for (const value of second ? [] : valuesOf(node.outputs)) addRoot(value, step);
     }
   });
   for (const value of Object.values(graph.outputs)) read(value, FOREVER);
@@ -198,6 +213,18 @@ function meets(
     return read.step === step ? `which it reads as ${read.input}` : `which step ${read.step} reads`;
   }
   return undefined;
+}
+
+/** What is kept lies in the lasting part, and nothing else does there. */
+function checkKept({ kept, persistentBytes }: Placement, regions: readonly [Root, Region][]): void {
+  for (const { offset, bytes } of kept) {
+    const end = offset + bytes;
+    if (end > persistentBytes) throw new Error(`plan: kept bytes ${offset} to ${end} do not last`);
+    for (const [root, region] of regions) {
+      if (region.start < end && offset < region.end)
+        throw new Error(`plan: what is kept lies over ${root.value.name}`);
+    }
+  }
 }
 
 function checkInside({ arenaBytes, persistentBytes }: Placement, root: Root, { start, end }: Region): void {

@@ -1,9 +1,7 @@
-import type { Call, Plan } from '../../graph/planned.js';
+import type { Plan } from '../../graph/planned.js';
 import type { Phase } from '../../ir/graph.js';
 import { layouts } from './abi.js';
-import { pairStages } from './conv/pair.js';
 import { encode } from './encode.js';
-import type { Stage } from './stage.js';
 import { arenaBase } from './stage.js';
 import { lower } from './table.js';
 
@@ -35,11 +33,17 @@ export function compile(plan: Plan): Program {
   const blocks: Int32Array[] = [];
   let words = 0;
   let localBytes = 0;
-  for (const { phase, calls, stages } of lowered(plan.calls)) {
-    for (const stage of stages) {
-      const { kernel, chunks } = stage;
-      steps.push({ kernel, args: argsBase + 4 * words, chunks, phase, calls });
-      const block = encode(layouts[kernel], stage.args, argsBase + 4 * words);
+  /** The call before in each phase; phases can be interleaved. */
+  const before = new Map<Phase, number>();
+  for (const [index, call] of plan.calls.entries()) {
+    const previous = before.get(call.phase);
+    before.set(call.phase, index);
+    const calls = call.joined === 'previous' ? [previous!, index] : [index];
+    for (const stage of lower(call, previous === undefined ? undefined : plan.calls[previous])) {
+      const { kernel, chunks, phase = call.phase } = stage;
+      const address = argsBase + 4 * words;
+      steps.push({ kernel, args: address, chunks, phase, calls });
+      const block = encode(layouts[kernel], stage.args, address);
       blocks.push(block);
       words += block.length;
       localBytes = Math.max(localBytes, align(stage.localBytes ?? 0));
@@ -52,32 +56,4 @@ export function compile(plan: Plan): Program {
     at += block.length;
   }
   return { steps, argsBase, args, localsBase: align(argsBase + 4 * words), localBytes };
-}
-
-interface Lowered {
-  readonly phase: Phase;
-  readonly calls: readonly number[];
-  readonly stages: readonly Stage[];
-}
-
-/** Stages call by call, or of two calls that can run as one, in the place of the second. */
-function lowered(calls: readonly Call[]): Lowered[] {
-  const result: Lowered[] = [];
-  /** The call before in each phase; phases can be interleaved. */
-  const before = new Map<Phase, number>();
-  for (const [index, call] of calls.entries()) {
-    const { phase } = call;
-    const previous = before.get(phase);
-    const pair = previous === undefined ? undefined : pairStages(calls[previous], call);
-    if (pair) {
-      const single = result.findIndex((entry) => entry.calls[0] === previous);
-      result.splice(single, 1);
-      result.push({ phase, calls: [previous!, index], stages: pair });
-      before.delete(phase);
-    } else {
-      result.push({ phase, calls: [index], stages: lower(call) });
-      before.set(phase, index);
-    }
-  }
-  return result;
 }

@@ -21,12 +21,18 @@ interface StageOf<K extends keyof KernelArgs> {
   readonly args: KernelArgs[K];
   /** Bytes behind `local`, private to the thread, undefined at the start of a chunk. Default 0. */
   readonly localBytes?: number;
+  /** Default: that of the call. */
+  readonly phase?: 'prepare';
 }
 
 /** How a call of one op becomes stages. */
 export interface WasmKernel<K extends KernelName> {
   /** Bytes of `call.scratch`, from shapes alone (offsets are not yet known). Default 0. */
   scratchBytes?(call: CallFor<K>): number;
+  /** Bytes of `call.kept`: what stages of phase `prepare` make of constant inputs. Default 0. */
+  keptBytes?(call: CallFor<K>): number;
+  /** Which of several ways it takes, for people. */
+  algorithm?(call: CallFor<K>): string;
   lower(call: CallFor<K>): Stage[];
 }
 
@@ -36,6 +42,9 @@ export const pointer = (ref: TensorRef | undefined): number => (ref ? arenaBase 
 /** Address of a call's scratch memory. */
 export const scratchPointer = (call: { readonly scratch: { readonly offset: number } }): number =>
   arenaBase + call.scratch.offset;
+
+/** Address of what a call keeps. */
+export const keptPointer = ({ offset }: { readonly offset: number }): number => arenaBase + offset;
 
 type Refs = Readonly<Record<string, TensorRef | undefined>>;
 

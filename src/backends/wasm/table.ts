@@ -1,8 +1,9 @@
-import type { Call } from '../../graph/planned.js';
+import type { Call, ScratchRule } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
 import { conv2d } from './conv/forward.js';
 import { conv2dGradInput } from './conv/gradInput.js';
 import { conv2dGradWeight } from './conv/gradWeight.js';
+import { isPair, pairStages } from './conv/pair.js';
 import { prelu, preluGrad } from './lower/activation.js';
 import { adam } from './lower/adam.js';
 import { adaptivePool, adaptivePoolGrad } from './lower/adaptive.js';
@@ -79,5 +80,20 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
 
 const kernelOf = (op: KernelName): WasmKernel<KernelName> => kernels[op] as WasmKernel<KernelName>;
 
-export const scratchBytes = (call: Call): number => kernelOf(call.op).scratchBytes?.(call) ?? 0;
-export const lower = (call: Call): Stage[] => kernelOf(call.op).lower(call);
+/** What the planner asks. */
+export const scratchBytes: ScratchRule = Object.assign(
+  (call: Call): number => kernelOf(call.op).scratchBytes?.(call) ?? 0,
+  {
+    kept: (call: Call): number => kernelOf(call.op).keptBytes?.(call) ?? 0,
+    joins: isPair,
+    algorithm: (call: Call): string | undefined =>
+      call.joined ? 'winograd1d pair' : kernelOf(call.op).algorithm?.(call),
+  },
+);
+
+/** Stages of a call; of two that are joined, all belong to the second. */
+export function lower(call: Call, before: Call | undefined): Stage[] {
+  if (call.joined === 'next') return [];
+  if (call.joined === 'previous') return pairStages(before!, call);
+  return kernelOf(call.op).lower(call);
+}

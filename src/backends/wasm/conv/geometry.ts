@@ -14,6 +14,10 @@ export interface Tap {
   readonly x: number;
 }
 
+/** Indices of the taps of a weight. */
+export const tapsOf = ({ shape: [kh, kw] }: TensorRef): { ky: number; kx: number; source: number }[] =>
+  Array.from({ length: kh * kw }, (_, source) => ({ ky: Math.floor(source / kw), kx: source % kw, source }));
+
 export const quadsOf = (channels: number): number => Math.ceil(channels / 4);
 
 /** Pixels of one plane of products. */

@@ -1,65 +1,37 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
-import type { Stage, WasmKernel } from '../stage.js';
+import type { WasmKernel } from '../stage.js';
 import { scratchPointer } from '../stage.js';
-import type { WeightSteps } from './direct.js';
-import { directStages, packedWeightBytes } from './direct.js';
-import { tapsOf } from './forward.js';
-import type { WinogradForm } from './winograd1d.js';
-import { winogradBytes, winogradForm, winogradStages } from './winograd1d.js';
-import { isWinograd2d, winograd2dBytes, winograd2dStages } from './winograd2d.js';
+import type { Algorithm } from './algorithm.js';
+import { algorithmOf, directs, stagesOf } from './algorithm.js';
+import type { DirectConv, WeightSteps } from './direct.js';
+import { tapsOf } from './geometry.js';
 
 type GradInput = CallFor<'conv2dGradInput'>;
 
 export const conv2dGradInput: WasmKernel<'conv2dGradInput'> = {
-  scratchBytes: (call) => {
-    const { weight } = call.inputs;
-    const [kh, kw, inputs, outputs] = weight.shape;
-    if (isWinograd2dCall(call)) return winograd2dBytes({ inputs: outputs, outputs: inputs });
-    const form = formOf(call);
-    if (form) return winogradBytes(form, { inputs: outputs, outputs: inputs });
-    return packedWeightBytes(stepsOf(weight, call.attrs.groups), call.attrs.groups, kh * kw);
-  },
-  lower: (call) => {
-    const { gy, weight, acc } = call.inputs;
-    const conv = { x: gy, y: call.outputs.gx, residual: acc, steps: stepsOf(weight, 1) };
-    if (isWinograd2dCall(call))
-      return winograd2dStages(conv, flippedPadding(call), true, scratchPointer(call));
-    const form = formOf(call);
-    if (!form) return stagesOf(call);
-    return winogradStages(form, conv, true, scratchPointer(call));
-  },
+  algorithm: (call) => chosen(call).name,
+  scratchBytes: (call) => chosen(call).scratchBytes,
+  lower: (call) => stagesOf(chosen(call), scratchPointer(call)),
 };
 
-/** With stride 1 the gradient is a convolution by the flipped kernel, padded by `d·(k − 1) − p`. */
-function flippedPadding({ inputs: { weight }, attrs }: GradInput): [number, number] {
-  const padding = (axis: 0 | 1) => attrs.dilation[axis] * (weight.shape[axis] - 1) - attrs.padding[axis];
-  return [padding(0), padding(1)];
-}
-
-function isWinograd2dCall({ inputs: { weight }, outputs: { gx }, attrs }: GradInput): boolean {
-  const [kh, kw, cin, cout] = weight.shape;
-  return isWinograd2d([kh, kw], attrs, [cout, cin], [gx.shape[1], gx.shape[2]]);
-}
-
-function formOf(call: GradInput): WinogradForm | undefined {
-  const { attrs, inputs, outputs } = call;
-  const { weight } = inputs;
-  const { gx } = outputs;
-  const [kh, kw, cin, cout] = weight.shape;
-  const flipped = { ...attrs, padding: flippedPadding(call) };
-  return winogradForm([kh, kw], flipped, [cout, cin], [gx.shape[1], gx.shape[2]]);
+function chosen(call: GradInput): Algorithm {
+  if (isPatchwise(call)) return directs('patches', patches(call));
+  const convs = perRemainder(call);
+  const { attrs, inputs } = call;
+  if (Math.max(...attrs.stride) > 1 || convs.length === 0) return directs('by remainder', convs);
+  // With stride 1 the gradient is a convolution by the flipped kernel, padded by `d·(k − 1) − p`.
+  const padded = (axis: 0 | 1) =>
+    attrs.dilation[axis] * (inputs.weight.shape[axis] - 1) - attrs.padding[axis];
+  const { dilation } = attrs;
+  return algorithmOf({ ...convs[0], padding: [padded(0), padded(1)], dilation, flipped: true });
 }
 
 /** Weights with inputs and outputs exchanged. */
-const stepsOf = (weight: GradInput['inputs']['weight'], groups: number): WeightSteps => {
+const stepsOf = (weight: TensorRef, groups: number): WeightSteps => {
   const inputs = weight.shape[3] / groups;
   return {
-    weight,
-    inputs,
-    outputs: weight.shape[2],
-    inputStep: 1,
-    outputStep: weight.shape[3],
-    groupStep: inputs,
+    ...{ weight, inputs, outputs: weight.shape[2] },
+    ...{ inputStep: 1, outputStep: weight.shape[3], groupStep: inputs },
   };
 };
 
@@ -67,17 +39,13 @@ const stepsOf = (weight: GradInput['inputs']['weight'], groups: number): WeightS
  * `gx[i] = Σₖ w[k] · gy[(i + p − d·k) / s]` where that is whole: with `i = s·j + r`, one convolution of `gy` with
  * stride 1 for each remainder `r`, by the taps with `r + p − d·k` divisible by `s`.
  */
-function stagesOf(call: GradInput): Stage[] {
-  if (isPatchwise(call)) return patchStages(call);
-  const { gy, weight, acc } = call.inputs;
-  const { gx } = call.outputs;
-  const { stride, padding, dilation, groups } = call.attrs;
+function perRemainder({ inputs: { gy, weight, acc }, outputs: { gx }, attrs }: GradInput): DirectConv[] {
+  const { stride, padding, dilation, groups } = attrs;
   const steps = stepsOf(weight, groups);
-  const stages: Stage[] = [];
-  let packed = scratchPointer(call);
+  const convs: DirectConv[] = [];
   for (let ry = 0; ry < stride[0]; ry++) {
     for (let rx = 0; rx < stride[1]; rx++) {
-      const taps = tapsOf(weight.shape[0], weight.shape[1])
+      const taps = tapsOf(weight)
         .map(({ ky, kx, source }) => ({
           y: (ry + padding[0] - ky * dilation[0]) / stride[0],
           x: (rx + padding[1] - kx * dilation[1]) / stride[1],
@@ -86,12 +54,10 @@ function stagesOf(call: GradInput): Stage[] {
         .filter(({ y, x }) => Number.isInteger(y) && Number.isInteger(x));
       if (taps.length === 0 && acc?.offset === gx.offset) continue;
       const place = { origin: [ry, rx], step: stride, residual: acc } as const;
-      const conv = { x: gy, stride: [1, 1], taps, steps, groups, y: gx, ...place } as const;
-      stages.push(...directStages(conv, packed));
-      packed += packedWeightBytes(steps, groups, taps.length);
+      convs.push({ x: gy, stride: [1, 1], taps, steps, groups, y: gx, ...place });
     }
   }
-  return stages;
+  return convs;
 }
 
 /** Whether every pixel of `gy` makes a patch of `gx` of its own, as wide as the stride, in pixels without gaps. */
@@ -99,6 +65,7 @@ function isPatchwise({ inputs: { gy, weight, acc }, outputs: { gx }, attrs }: Gr
   const { stride, padding, dilation, groups } = attrs;
   const dense = (ref: TensorRef) => ref.pixelStride === ref.shape[3];
   return (
+    Math.max(...stride) > 1 &&
     [0, 1].every((i) => stride[i] === weight.shape[i] && stride[i] * gy.shape[i + 1] === gx.shape[i + 1]) &&
     Math.max(...padding) === 0 &&
     Math.max(...dilation) === 1 &&
@@ -109,9 +76,7 @@ function isPatchwise({ inputs: { gy, weight, acc }, outputs: { gx }, attrs }: Gr
 }
 
 /** The pixels of one row of a patch lie side by side: they are the outputs of one 1×1 convolution, one per row. */
-function patchStages(call: GradInput): Stage[] {
-  const { gy, weight, acc } = call.inputs;
-  const { gx } = call.outputs;
+function patches({ inputs: { gy, weight, acc }, outputs: { gx } }: GradInput): DirectConv[] {
   const [rows, columns, outputs, inputs] = weight.shape;
   const joined = (ref: TensorRef): TensorRef => {
     const [batch, height, width, channels] = ref.shape;
@@ -122,7 +87,6 @@ function patchStages(call: GradInput): Stage[] {
   const places = { y: joined(gx), residual: acc && joined(acc), step: [rows, 1] } as const;
   return Array.from({ length: rows }, (_, row) => {
     const taps = [{ y: 0, x: 0, source: row }];
-    const conv = { x: gy, stride: [1, 1], taps, steps, groups: 1, ...places, origin: [row, 0] } as const;
-    return directStages(conv, scratchPointer(call) + row * packedWeightBytes(steps, 1, 1));
-  }).flat();
+    return { x: gy, stride: [1, 1], taps, steps, groups: 1, ...places, origin: [row, 0] };
+  });
 }

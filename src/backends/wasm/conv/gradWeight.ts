@@ -2,42 +2,36 @@ import type { CallFor } from '../../../graph/planned.js';
 import { planeBytes } from '../abi.js';
 import type { Pieces, Stage, WasmKernel } from '../stage.js';
 import { cut, pointer, scratchPointer } from '../stage.js';
-import { tapsOf } from './forward.js';
-import { inputArgs, planWindow, quadsOf } from './geometry.js';
-import type { WinogradForm } from './winograd1d.js';
-import { winogradBytes, winogradForm, winogradGradPieces, winogradGradStages } from './winograd1d.js';
+import type { Algorithm } from './algorithm.js';
+import { winograd1dName, winogradForm } from './algorithm.js';
+import { inputArgs, planWindow, quadsOf, tapsOf } from './geometry.js';
+import { winogradBytes, winogradGradPieces, winogradGradStages } from './winograd1d.js';
 
 type GradWeight = CallFor<'conv2dGradWeight'>;
 
 export const conv2dGradWeight: WasmKernel<'conv2dGradWeight'> = {
-  scratchBytes: (call) => {
-    const form = formOf(call);
-    if (!form) return call.attrs.groups * piecesOf(call).chunks * partialBytes(call);
-    const [, , inputs, outputs] = call.outputs.gweight.shape;
-    return winogradPiecesOf(form, call).chunks * winogradBytes(form, { inputs, outputs });
-  },
-  lower: (call) => {
-    const form = formOf(call);
-    if (!form) return directStages(call);
-    const { inputs, outputs } = call;
-    return winogradGradStages(
-      form,
-      winogradPiecesOf(form, call),
-      inputs,
-      outputs.gweight,
-      scratchPointer(call),
-    );
-  },
+  algorithm: (call) => chosen(call).name,
+  scratchBytes: (call) => chosen(call).scratchBytes,
+  lower: (call) => chosen(call).stages(scratchPointer(call)),
 };
 
-function formOf({ inputs: { gy }, outputs: { gweight }, attrs }: GradWeight): WinogradForm | undefined {
+function chosen(call: GradWeight): Algorithm {
+  const { inputs, outputs, attrs } = call;
+  const { gweight } = outputs;
   const [kh, kw, cin, cout] = gweight.shape;
-  return winogradForm([kh, kw], attrs, [cin, cout], [gy.shape[1], gy.shape[2]]);
-}
-
-function winogradPiecesOf(form: WinogradForm, { inputs: { gy }, outputs: { gweight } }: GradWeight): Pieces {
-  const [, , inputs, outputs] = gweight.shape;
-  return winogradGradPieces(form, gy, { inputs, outputs }, mostBytes);
+  const [, height, width] = inputs.gy.shape;
+  const form = winogradForm({ ...attrs, kernel: [kh, kw], channels: [cin, cout], size: [height, width] });
+  if (!form) {
+    const scratchBytes = attrs.groups * piecesOf(call).chunks * partialBytes(call);
+    return { name: 'direct', scratchBytes, stages: (at) => directStages(call, at) };
+  }
+  const channels = { inputs: cin, outputs: cout };
+  const pieces = winogradGradPieces(form, inputs.gy, channels, mostBytes);
+  return {
+    name: winograd1dName(form),
+    scratchBytes: pieces.chunks * winogradBytes(form, channels),
+    stages: (at) => winogradGradStages(form, pieces, inputs, gweight, at),
+  };
 }
 
 /** Partial sums of all chunks together stay below this, unless one alone is larger. */
@@ -62,19 +56,18 @@ function piecesOf(call: GradWeight): Pieces {
   return cut(gy.shape[0] * gy.shape[1], leastFlops / flopsPerRow, most);
 }
 
-function directStages(call: GradWeight): Stage[] {
+function directStages(call: GradWeight, partials: number): Stage[] {
   const { x, gy, ...prologue } = call.inputs;
   const { gweight } = call.outputs;
   const { stride, padding, dilation, groups, normalize } = call.attrs;
   const [kh, kw, inputs, allOutputs] = gweight.shape;
   const outputs = allOutputs / groups;
-  const taps = tapsOf(kh, kw).map(({ ky, kx }) => ({
+  const taps = tapsOf(gweight).map(({ ky, kx }) => ({
     y: ky * dilation[0] - padding[0],
     x: kx * dilation[1] - padding[1],
   }));
   const window = planWindow(taps, stride, inputs, gy.shape[2]);
   const { per, chunks } = piecesOf(call);
-  const partials = scratchPointer(call);
   const bytes = partialBytes(call);
 
   return [

@@ -1,31 +1,29 @@
 /** Convolutions of RGB images in bytes: `kernels/conv/image.ts`. */
-
 import { mostLines } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
-import type { Conv2d } from './forward.js';
+import type { Conv } from './algorithm.js';
 import { inputArgs, outputArgs } from './geometry.js';
 
 const leastFlops = 2e6;
 
-export function isOfImage({ inputs: { x, weight, residual }, attrs }: Conv2d): boolean {
-  const [height, , channels, outputs] = weight.shape;
+export const isOfImage = ({ x, steps, padding, dilation, groups, normalize, residual }: Conv): boolean => {
+  const [height, , channels, outputs] = steps.weight.shape;
   return (
-    attrs.normalize !== undefined &&
+    normalize !== undefined &&
     x.pixelStride === 3 &&
     channels === 3 &&
     outputs % 8 === 0 &&
     height <= mostLines &&
-    attrs.padding[0] < height &&
-    Math.max(...attrs.dilation) === 1 &&
-    attrs.groups === 1 &&
+    padding[0] < height &&
+    Math.max(...dilation) === 1 &&
+    groups === 1 &&
     !residual
   );
-}
+};
 
-export function imageStages({ inputs, outputs: { y }, attrs }: Conv2d): Stage[] {
-  const { x, weight, bias, slope } = inputs;
-  const { stride, padding, normalize } = attrs;
+export function imageStage({ x, y, steps, bias, slope, stride, padding, normalize }: Conv): Stage {
+  const { weight } = steps;
   const [height, width, channels, outputs] = weight.shape;
   const [images, rows, columns] = y.shape;
   // The last tile of four pixels reads this far.
@@ -34,18 +32,16 @@ export function imageStages({ inputs, outputs: { y }, attrs }: Conv2d): Stage[] 
   const rowBytes = 16 * Math.ceil((12 * pixels) / 16);
   const flopsPerRow = 2 * columns * height * width * channels * outputs;
   const { per, chunks } = cut(images * rows, leastFlops / flopsPerRow, 128);
-  return [
-    {
-      kernel: 'convImage',
-      chunks,
-      localBytes: 4 * mostLines + height * rowBytes,
-      args: {
-        input: inputArgs(x, 1, {}, normalize),
-        output: outputArgs({ y, bias, slope }),
-        ...{ rows, columns, totalRows: images * rows, rowsPerChunk: per },
-        ...{ strideY: stride[0], strideX: stride[1], paddingY: padding[0], paddingX: padding[1] },
-        ...{ height, width, weights: pointer(weight), rowBytes },
-      },
+  return {
+    kernel: 'convImage',
+    chunks,
+    localBytes: 4 * mostLines + height * rowBytes,
+    args: {
+      input: inputArgs(x, 1, {}, normalize),
+      output: outputArgs({ y, bias, slope }),
+      ...{ rows, columns, totalRows: images * rows, rowsPerChunk: per },
+      ...{ strideY: stride[0], strideX: stride[1], paddingY: padding[0], paddingX: padding[1] },
+      ...{ height, width, weights: pointer(weight), rowBytes },
     },
-  ];
+  };
 }

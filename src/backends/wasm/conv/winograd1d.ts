@@ -3,24 +3,18 @@
  * `kernels/conv/winograd1dRows.ts` for 3×3 taps.
  */
 import type { Placed, TensorRef } from '../../../graph/planned.js';
-import type { ConvAttrs } from '../../../ops/conv.js';
 import type { Prologue } from '../../../ops/op.js';
 import type { Rows, Tiles } from '../abi.js';
 import { planeBytes, sizes, tilesPerBlock } from '../abi.js';
 import type { Pieces, Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { DirectConv, WeightSteps } from './direct.js';
+import type { Epilogue } from './geometry.js';
 import { inputArgs, outputArgs, quadsOf } from './geometry.js';
 
 /** Outputs of a tile, and multiplications per pair of channels. */
-const tileOutputs = 4;
+export const tileOutputs = 4;
 export const coefficients = 6;
-/** Below these channels the transforms cost more than the multiplications they save. */
-const leastChannels = 16;
-const leastChannelsOfRows = 8;
-/** Computed outputs per real one, at most: tiles cover `4·dilation` outputs. */
-const mostWaste = 1.5;
-
 /** Three taps in one direction: `axis` 0 below each other, 1 side by side. */
 export interface WinogradForm {
   readonly axis: 0 | 1;
@@ -31,30 +25,6 @@ export interface WinogradForm {
   readonly padding: number;
   /** Products of 16-bit integers: `kernels/conv/i16.ts`. */
   readonly i16?: boolean;
-}
-
-/** The form of a convolution to outputs of height and width `size`, or undefined where the direct one is to be used. */
-export function winogradForm(
-  kernel: readonly [number, number],
-  attrs: ConvAttrs,
-  channels: readonly [number, number],
-  size: readonly [number, number],
-): WinogradForm | undefined {
-  const { stride, padding, dilation, groups, normalize } = attrs;
-  const rows = kernel[0] === 3 && kernel[1] === 3;
-  const axis = kernel[0] === 3 && !rows ? 0 : 1;
-  const other = 1 - axis;
-  const fits =
-    kernel[axis] === 3 &&
-    (rows || (kernel[other] === 1 && padding[other] === 0)) &&
-    Math.max(...stride) === 1 &&
-    groups === 1 &&
-    Math.min(...channels) >= (rows ? leastChannelsOfRows : leastChannels);
-  if (!fits || normalize) return undefined;
-  const computed = tileOutputs * tilesAlong(size[axis], dilation[axis]);
-  if (computed > mostWaste * size[axis]) return undefined;
-  const form = { axis, dilation: dilation[axis], padding: padding[axis] } as const;
-  return rows ? { ...form, rows: { dilation: dilation[0], padding: padding[0] } } : form;
 }
 
 const linesOf = ({ rows }: WinogradForm): number => (rows ? 3 : 1);
@@ -154,28 +124,23 @@ export const planeTable = (turn: number, lines: number, inputs: number): number[
     return (((turn + line) % lines) * quadsOf(inputs) + (entry % quadsOf(inputs))) * planeBytes;
   });
 
-/**
- * Stages of a convolution that has the form; `packed`: address for `winogradBytes`. With `flipped` taps, the last
- * one comes first.
- */
-export function winogradStages(
+/** A convolution that has the form; `packed`: weights as `packStage` leaves them. */
+export function winogradStage(
   form: WinogradForm,
-  conv: Pick<DirectConv, 'x' | 'prologue' | 'y' | 'bias' | 'slope' | 'residual' | 'steps'>,
-  flipped: boolean,
+  conv: Pick<DirectConv, 'x' | 'prologue' | 'steps'> & Epilogue,
   packed: number,
-): Stage[] {
+): Stage {
   const { x, prologue, y, steps } = conv;
   const bytes = winogradBytes(form, steps);
   const { per, chunks } = winogradPieces(form, y, steps, mostChunks);
   const { localBytes, tiles, rows } = tileStage(form, y, per, steps, [packed, bytes / coefficients]);
   const args = { input: inputArgs(x, 1, prologue), output: outputArgs(conv), tiles };
-  const main: Stage = rows
+  return rows
     ? { kernel: 'convWinograd1dRows', chunks, localBytes, args: { ...args, rows } }
     : { kernel: form.i16 ? 'convWinograd1dI16' : 'convWinograd1d', chunks, localBytes, args };
-  return [packStage(form, steps, flipped, packed), main];
 }
 
-/** Transforms the weights to `packed`. */
+/** Transforms the weights to `packed`; with `flipped` taps, the last one comes first. */
 export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boolean, packed: number): Stage {
   const { inputs, outputs, inputStep, outputStep, weight } = steps;
   const tapBytes = 4 * inputs * outputs;

@@ -1,0 +1,173 @@
+/** Which algorithm computes a convolution: the one place that chooses, with all thresholds of the choice. */
+import type { Stage } from '../stage.js';
+import type { DirectConv } from './direct.js';
+import { directStage, packedWeightBytes, packStage } from './direct.js';
+import { imageStage, isOfImage } from './image.js';
+import { partsOf } from './parts.js';
+import { isPointwise, pointwiseStage } from './pointwise.js';
+import type { WinogradForm } from './winograd1d.js';
+import * as winograd1d from './winograd1d.js';
+import * as winograd2d from './winograd2d.js';
+
+/** A convolution, forward or with respect to its input. */
+export interface Conv extends DirectConv {
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  /** The taps are those of the weight in reverse order. */
+  readonly flipped: boolean;
+  /** Products of 16-bit integers are allowed. */
+  readonly i16?: boolean;
+}
+
+/** How a convolution is computed. */
+export interface Algorithm {
+  readonly name: string;
+  /** Private memory: weights as the kernel wants them, or partial sums. */
+  readonly scratchBytes: number;
+  /** What makes the scratch out of the weights, where that can be done ahead; else it is among the stages. */
+  weightStages?(scratch: number): Stage[];
+  stages(scratch: number): Stage[];
+}
+
+/** Below these channels the transforms cost more than the multiplications they save. */
+const leastChannels = { winograd1d: 16, winograd1dRows: 8, winograd2d: 8 };
+/** Computed outputs per real one, at most: tiles reach beyond the border. */
+const mostWaste = 1.5;
+/** Transformed weights are read anew for every strip: they should stay in a second-level cache or near it. */
+const mostWeightBytes = 4 << 20;
+/**
+ * Tiles of an image worth transforming 36 weights for. Batch statistics over so few pixels also magnify the rounding
+ * error, three times that of the direct form: the gradient of a whole small ICNet was off by 6 % where it is 1 % otherwise.
+ */
+const leastTiles = 16;
+
+export function algorithmOf(conv: Conv): Algorithm {
+  const { steps, padding, flipped } = conv;
+  if (isOfImage(conv)) return { name: 'image', scratchBytes: 0, stages: () => [imageStage(conv)] };
+  if (isWinograd2d(conv)) {
+    return {
+      name: 'winograd2d',
+      scratchBytes: winograd2d.winograd2dBytes(steps),
+      weightStages: (at) => [winograd2d.packStage(steps, flipped, at)],
+      stages: (at) => [winograd2d.winograd2dStage(conv, padding, at)],
+    };
+  }
+  const form = winograd1dForm(conv);
+  if (form) {
+    return {
+      name: winograd1dName(form),
+      scratchBytes: winograd1d.winogradBytes(form, steps),
+      weightStages: (at) => [winograd1d.packStage(form, steps, flipped, at)],
+      stages: (at) => [winograd1d.winogradStage(form, conv, at)],
+    };
+  }
+  return direct(conv);
+}
+
+export const winograd1dName = ({ rows, i16 }: WinogradForm): string =>
+  `winograd1d${rows ? ' rows' : ''}${i16 ? ' i16' : ''}`;
+
+function isWinograd2d({ y, steps, stride, dilation, groups, normalize }: Conv): boolean {
+  const [kh, kw] = steps.weight.shape;
+  const [, height, width] = y.shape;
+  const [down, across] = [winograd2d.tilesAlong(height), winograd2d.tilesAlong(width)];
+  return (
+    kh === 3 &&
+    kw === 3 &&
+    Math.max(...stride, ...dilation) === 1 &&
+    groups === 1 &&
+    !normalize &&
+    Math.min(steps.inputs, steps.outputs) >= leastChannels.winograd2d &&
+    winograd2d.winograd2dBytes(steps) <= mostWeightBytes &&
+    down * across >= leastTiles &&
+    16 * down * across <= mostWaste * height * width
+  );
+}
+
+/** What decides whether three taps in a row are one-dimensional Winograd, of a convolution or of its weight gradient. */
+export interface Taps {
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  readonly normalize?: object;
+  readonly channels: readonly [number, number];
+  /** Height and width of the outputs. */
+  readonly size: readonly [number, number];
+}
+
+export function winogradForm(taps: Taps): WinogradForm | undefined {
+  const { kernel, stride, padding, dilation, groups, normalize, channels, size } = taps;
+  const rows = kernel[0] === 3 && kernel[1] === 3;
+  const axis = kernel[0] === 3 && !rows ? 0 : 1;
+  const other = 1 - axis;
+  const fits =
+    kernel[axis] === 3 &&
+    (rows || (kernel[other] === 1 && padding[other] === 0)) &&
+    Math.max(...stride) === 1 &&
+    groups === 1 &&
+    Math.min(...channels) >= leastChannels[rows ? 'winograd1dRows' : 'winograd1d'];
+  if (!fits || normalize) return undefined;
+  const computed = winograd1d.tileOutputs * winograd1d.tilesAlong(size[axis], dilation[axis]);
+  if (computed > mostWaste * size[axis]) return undefined;
+  const form = { axis, dilation: dilation[axis], padding: padding[axis] } as const;
+  return rows ? { ...form, rows: { dilation: dilation[0], padding: padding[0] } } : form;
+}
+
+export function winograd1dForm(conv: Conv): WinogradForm | undefined {
+  const { y, steps, prologue } = conv;
+  const { inputs, outputs, weight } = steps;
+  const form = winogradForm({
+    ...conv,
+    kernel: [weight.shape[0], weight.shape[1]],
+    channels: [inputs, outputs],
+    size: [y.shape[1], y.shape[2]],
+  });
+  const whole = inputs % 4 === 0 && outputs % 4 === 0;
+  const i16 = conv.i16 && !form?.rows && !prologue?.preScale && !prologue?.preSlope && whole;
+  return form && i16 ? { ...form, i16 } : form;
+}
+
+/** The direct form, or that of single taps. */
+function direct(conv: DirectConv): Algorithm {
+  const { steps, groups, taps } = conv;
+  const parts = partsOf(conv);
+  const stage = (part: DirectConv, at: number) =>
+    isPointwise(part) ? pointwiseStage(part, at) : directStage(part, at);
+  const weights = (part: DirectConv, at: number) => (part.taps.length > 0 ? [packStage(part, at)] : []);
+  const scratchBytes = packedWeightBytes(steps, groups, taps.length);
+  const [only] = parts;
+  if (parts.length === 1) {
+    return {
+      name: isPointwise(only) ? 'pointwise' : 'direct',
+      scratchBytes,
+      weightStages: (at) => weights(only, at),
+      stages: (at) => [stage(only, at)],
+    };
+  }
+  return {
+    name: `direct in ${parts.length} parts`,
+    scratchBytes,
+    // One part after the other: they share the memory.
+    stages: (at) => parts.flatMap((part) => [...weights(part, at), stage(part, at)]),
+  };
+}
+
+/** Several direct convolutions that fill one result, each with weights of its own. */
+export function directs(name: string, convs: readonly DirectConv[]): Algorithm {
+  const all = convs.map(direct);
+  const starts = all.map((_, i) => all.slice(0, i).reduce((sum, { scratchBytes }) => sum + scratchBytes, 0));
+  return {
+    name: `${name}: ${[...new Set(all.map(({ name }) => name))].join(', ')}`,
+    scratchBytes: all.reduce((sum, { scratchBytes }) => sum + scratchBytes, 0),
+    stages: (at) =>
+      all.flatMap((one, i) => [...(one.weightStages?.(at + starts[i]) ?? []), ...one.stages(at + starts[i])]),
+  };
+}
+
+/** Stages of a call with its weights made each time. */
+export const stagesOf = (algorithm: Algorithm, scratch: number): Stage[] => [
+  ...(algorithm.weightStages?.(scratch) ?? []),
+  ...algorithm.stages(scratch),
+];

@@ -1,0 +1,45 @@
+/** Convolutions of one tap: `kernels/conv/pointwise.ts`. */
+import { sizes } from '../abi.js';
+import type { Stage } from '../stage.js';
+import { cut } from '../stage.js';
+import type { DirectConv } from './direct.js';
+import { gridOf, leastFlops, mostChunks } from './direct.js';
+import { inputArgs, outputArgs, quadsOf } from './geometry.js';
+
+/** Whether every output is the product of one pixel, as it lies: `kernels/conv/pointwise.ts`. */
+export function isPointwise(conv: DirectConv): boolean {
+  const [rows, columns] = gridOf(conv);
+  const { x, prologue, normalize, stride, taps, groups } = conv;
+  return (
+    taps.length === 1 &&
+    taps[0].y === 0 &&
+    taps[0].x === 0 &&
+    groups === 1 &&
+    !normalize &&
+    !prologue?.preScale &&
+    !prologue?.preSlope &&
+    (rows - 1) * stride[0] < x.shape[1] &&
+    (columns - 1) * stride[1] < x.shape[2]
+  );
+}
+
+/** `packed`: weights as `packStage` leaves them. */
+export function pointwiseStage(conv: DirectConv, packed: number): Stage {
+  const [rows, columns] = gridOf(conv);
+  const { x, y, steps, stride } = conv;
+  const totalRows = x.shape[0] * rows;
+  const flopsPerRow = 2 * columns * steps.inputs * steps.outputs;
+  const { per, chunks } = cut(totalRows, leastFlops / flopsPerRow, mostChunks);
+  const ones = 16 * quadsOf(y.shape[3]);
+  return {
+    kernel: 'convPointwise',
+    chunks,
+    localBytes: 2 * ones + sizes.PointBlock,
+    args: {
+      input: inputArgs(x, 1),
+      output: outputArgs(conv, 1, conv.origin, conv.step),
+      ...{ rows, columns, totalRows, rowsPerChunk: per, strideY: stride[0], strideX: stride[1] },
+      ...{ weights: packed, ones },
+    },
+  };
+}
