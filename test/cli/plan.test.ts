@@ -47,7 +47,8 @@ test('plan --optimizer and --ema plan what training will: the moments of one opt
 
 test('plan --mode infer', async () => {
   const { stdout } = await vnet('plan --size 64x96 --mode infer --json'.split(' '));
-  const plan = compileInference(network({ classes: 19 }), { batch: 1, height: 64, width: 96, scratchBytes });
+  const size = { batch: 1, height: 64, width: 96, consumesImages: true } as const;
+  const plan = compileInference(network({ classes: 19 }), { ...size, scratchBytes });
   const result = JSON.parse(stdout);
   assert.equal(result.arenaBytes, plan.arenaBytes);
   assert.deepEqual(result.policies, {});
