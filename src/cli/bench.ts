@@ -5,7 +5,6 @@ import type { Executor } from '../backends/backend.js';
 import { Rng } from '../data/rng.js';
 import type { Policy } from '../graph/differentiate.js';
 import { policies } from '../graph/differentiate.js';
-import type { Call } from '../graph/planned.js';
 import type { Phase } from '../ir/graph.js';
 import { sizeOf } from '../ir/value.js';
 import { median } from '../median.js';
@@ -124,13 +123,7 @@ async function run(flags: BenchFlags): Promise<void> {
       ...(peaks ? { peaks } : {}),
       ...(flags.profile
         ? {
-            kernels: await kernelTimes(
-              executor,
-              (call) => backend.scratchBytes.algorithm?.(call),
-              phases,
-              peaks,
-              runs,
-            ),
+            kernels: await kernelTimes(executor, phases, peaks, runs),
           }
         : {}),
     };
@@ -174,7 +167,6 @@ function feed(executor: Executor, mode: BenchFlags['mode'], classes: number): ()
 
 async function kernelTimes(
   executor: Executor,
-  algorithmOf: (call: Call) => string | undefined,
   phases: Phase[],
   peaks: Peaks | undefined,
   runs: number,
@@ -189,7 +181,7 @@ async function kernelTimes(
     return {
       label: call.label,
       op: call.op,
-      algorithm: algorithmOf(call),
+      algorithm: call.algorithm,
       ms,
       share: ms / total,
       gflops: call.flops / ms / 1e6,

@@ -345,7 +345,9 @@ class Planner {
     });
     const calls = this.steps.map((node, i) => {
       const offset = this.persistentEnd + packed.offsets[lifetimes.length + i];
-      return this.call(node, { offset, bytes: scratch[i] }, i);
+      const call = this.call(node, { offset, bytes: scratch[i] }, i);
+      const algorithm = scratchBytes.algorithm?.(call);
+      return algorithm === undefined ? call : { ...call, algorithm };
     });
     const timeline = this.timeline(intervals);
     return {

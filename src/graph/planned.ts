@@ -38,6 +38,8 @@ interface CallOf<K extends KernelName> {
    * (its offset means nothing), and whatever either needs lives as long as both.
    */
   readonly joined?: 'next' | 'previous';
+  /** Which of several ways the backend takes, for people. */
+  readonly algorithm?: string;
   readonly flops: number;
 }
 
