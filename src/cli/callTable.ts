@@ -10,9 +10,9 @@ export function callTable(plan: Plan): string {
     { title: 'phase', rank: 4 },
     { title: 'op', rank: 1 },
     { title: 'label' },
-    { title: 'algorithm', rank: 7 },
     { title: 'writes', rank: 2 },
     { title: 'at byte', align: 'right', rank: 3 },
+    { title: 'algorithm', rank: 7 },
     { title: 'scratch MiB', align: 'right', rank: 5 },
     { title: 'MiB in use', align: 'right' },
     { title: 'GFLOP', align: 'right', rank: 6 },
@@ -24,11 +24,11 @@ export function callTable(plan: Plan): string {
       call.phase,
       call.op,
       call.label,
-      call.joined === 'next' ? 'with the next' : (call.algorithm ?? ''),
       written
         .map(({ shape, dtype }) => `${formatShape(shape)}${dtype === 'f32' ? '' : ` ${dtype}`}`)
         .join(', '),
       call.joined === 'next' ? '–' : written.map(({ offset }) => formatExact(offset)).join(', '),
+      call.joined === 'next' ? 'with the next' : (call.algorithm ?? ''),
       call.scratch.bytes === 0 ? '–' : formatMiB(call.scratch.bytes),
       formatMiB(plan.timeline[i].bytes),
       formatGiga(call.flops),

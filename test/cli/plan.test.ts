@@ -110,8 +110,11 @@ test('plan --graph writes a page, --calls where every call writes', async () => 
   ]);
   assert.equal(code, 0);
   assert.match(readFileSync(file, 'utf8'), /<h2>Memory over time<\/h2>.*fuse: \d+ nodes/s);
-  const plan = compileInference(network({ classes: 19 }), { batch: 1, height: 64, width: 96, scratchBytes });
-  for (const { label, outputs } of plan.calls) {
+  const size = { batch: 1, height: 64, width: 96, consumesImages: true } as const;
+  const plan = compileInference(network({ classes: 19 }), { ...size, scratchBytes });
+  for (const { label, outputs, joined } of plan.calls) {
+    // What two calls that run as one hand over is never written.
+    if (joined === 'next') continue;
     const [{ shape, offset }] = Object.values<TensorRef>(outputs as never);
     const at = String(offset).replace(/\B(?=(\d{3})+$)/g, ' ');
     assert.match(stdout, new RegExp(`${label} +${shape.join('×')}.* ${at}`), label);
