@@ -82,6 +82,8 @@ export type {
   StreamOptions,
 } from './segmenter/segmenter.js';
 export { Segmenter } from './segmenter/segmenter.js';
+export type { VideoOptions, VideoPicture } from './stream/frames.js';
+export { videoFrames } from './stream/frames.js';
 export type { TrainConfig } from './train/config.js';
 export type { TrainEvent, TrainResult } from './train/events.js';
 export type { TrainOptions } from './train/train.js';

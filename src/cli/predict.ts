@@ -18,7 +18,9 @@ import { modelOption, openModel } from './model.js';
 import { netOption, real, threadsOption } from './options.js';
 import type { Writer } from './outputs.js';
 import { pngWriter, submissionWriter } from './outputs.js';
+import type { StreamFlags } from './predict-stream.js';
 import { Progress } from './progress.js';
+import { streamGiven, streamOptions } from './streams.js';
 import type { ViewFlags } from './views.js';
 import { fittedOptions, ownSize, viewOptions } from './views.js';
 
@@ -46,7 +48,10 @@ export function predictCommand(): Command {
         'listed at the end. The same command goes on where it was stopped; inputs are never overwritten, and results ' +
         'never taken for inputs.',
     )
-    .argument('[inputs...]', 'pictures, or folders that are searched for pictures')
+    .argument(
+      '[inputs...]',
+      'pictures, folders that are searched for pictures; or a video, an address (rtsp://…), or -',
+    )
     .addOption(modelOption())
     .addOption(netOption('refuse models of another network'))
     .option('--data <dir>', 'predict a data set instead of pictures')
@@ -67,6 +72,7 @@ export function predictCommand(): Command {
   for (const option of [...deviceOptions(), precisionOption(), ...viewOptions(ownSize)]) {
     command.addOption(option);
   }
+  for (const option of streamOptions()) command.addOption(option.helpGroup('Video:'));
   return command
     .option('--json', 'print each result as a line of JSON on stdout, as soon as it is there')
     .addHelpText(
@@ -74,12 +80,24 @@ export function predictCommand(): Command {
       '\nExamples:\n' +
         '  vnet predict street.jpg                      (with the model that comes with vnet)\n' +
         '  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented --legend\n' +
-        '  vnet predict --model runs/first --data datasets/cityscapes --submission test.zip',
+        '  vnet predict --model runs/first --data datasets/cityscapes --submission test.zip\n' +
+        '  vnet predict drive.mp4 --out segmented.mp4 --legend\n' +
+        '  vnet predict --camera 0 --stats stats.jsonl',
     )
     .action(run);
 }
 
-async function run(given: readonly string[], flags: PredictFlags): Promise<void> {
+async function run(
+  given: readonly string[],
+  flags: PredictFlags & StreamFlags,
+  command: Command,
+): Promise<void> {
+  const stream = streamGiven(given, flags);
+  if (stream !== undefined) {
+    const { predictStream } = await import('./predict-stream.js');
+    const out = command.getOptionValueSource('out') === 'default' ? undefined : flags.out;
+    return predictStream(stream, { ...flags, out });
+  }
   const { inputs, failures } = await findInputs(given, flags);
   const backend = await openBackend(flags);
   const { model, file } = await openModel(flags.model, flags.net);

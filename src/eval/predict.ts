@@ -112,7 +112,8 @@ const unlabelled = (image: RgbImage): Pair => ({
   labels: { ...image, data: new Uint8Array(image.height * image.width) },
 });
 
-const resizeImage = (image: RgbImage, height: number, width: number): RgbImage =>
+/** An image at another size, as `resize` shows it to the network. */
+export const resizeImage = (image: RgbImage, height: number, width: number): RgbImage =>
   height === image.height && width === image.width
     ? image
     : resizePair(unlabelled(image), height, width).image;

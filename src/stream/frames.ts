@@ -1,0 +1,48 @@
+import type { Frame } from './decode.js';
+import type { FeedOptions } from './feed.js';
+import { Feed } from './feed.js';
+import { findFfmpeg } from './ffmpeg.js';
+import { probe } from './probe.js';
+import { cameraSource, sourceOf } from './source.js';
+
+/** A frame of a video: pixels as every picture here (RGB, rows first), and where it stands. */
+export interface VideoPicture {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+  /** Counted from 0, frames that were dropped too. */
+  readonly index: number;
+  /** Time in the video. */
+  readonly seconds: number;
+}
+
+export interface VideoOptions extends Omit<FeedOptions, 'hdr' | 'skip'> {
+  /** The ffmpeg program; default: the one in PATH. */
+  readonly ffmpeg?: string;
+}
+
+/**
+ * Frames of a video file, an address (`rtsp://…`, `https://…/live.m3u8`), a camera, or standard input (`-`), decoded by
+ * ffmpeg while the caller works: of files every frame in order, of live streams the newest one each time.
+ *
+ *     for await (const { frame, segmentation } of segmenter.stream(videoFrames('drive.mp4'))) …
+ *
+ * @throws UserError, one line: no ffmpeg, or a stream that cannot be read.
+ */
+export async function* videoFrames(
+  source: string | { readonly camera: string | number },
+  options: VideoOptions = {},
+): AsyncGenerator<VideoPicture, void> {
+  const { ffmpeg: given, ...rest } = options;
+  const ffmpeg = await findFfmpeg(given);
+  const opened = typeof source === 'string' ? sourceOf(source) : cameraSource(String(source.camera));
+  const hdr = opened.kind === 'file' && (await probe(ffmpeg, opened)).hdr;
+  const feed = new Feed(ffmpeg, opened, { ...rest, hdr });
+  try {
+    for (let frame = await feed.next(); frame; frame = await feed.next()) yield pictureOf(frame);
+  } finally {
+    feed.stop();
+  }
+}
+
+const pictureOf = ({ image, index, seconds }: Frame): VideoPicture => ({ ...image, index, seconds });
