@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   info: async () => (await import('./info.js')).infoCommand(),
   devices: async () => (await import('./devices.js')).devicesCommand(),
   import: async () => (await import('./import.js')).importCommand(),
+  adapt: async () => (await import('./adapt.js')).adaptCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   synth: async () => (await import('./synth.js')).synthCommand(),
   data: async () => (await import('./data.js')).dataCommand(),
