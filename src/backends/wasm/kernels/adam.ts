@@ -40,10 +40,7 @@ export function adam(a: AdamArgs, chunk: i32, local: usize): void {
   for (; i < body; i += 16) {
     const p = v128.load(a.param + i);
     const g = f32x4.add(v128.load(a.grad + i), f32x4.mul(f32x4.splat(h.weightDecay), p));
-    const m = f32x4.add(
-      f32x4.mul(f32x4.splat(beta1), v128.load(a.m + i)),
-      f32x4.mul(f32x4.splat(1 - beta1), g),
-    );
+    const m = f32x4.add(f32x4.mul(f32x4.splat(beta1), v128.load(a.m + i)), f32x4.mul(f32x4.splat(1 - beta1), g));
     const v = f32x4.add(
       f32x4.mul(f32x4.splat(beta2), v128.load(a.v + i)),
       f32x4.mul(f32x4.splat(1 - beta2), f32x4.mul(g, g)),

@@ -20,10 +20,7 @@ export function runningStats(a: RunningStatsArgs, chunk: i32, local: usize): voi
     const mean = load<f32>(a.runningMean + c);
     const variance = load<f32>(a.runningVariance + c);
     store<f32>(a.newMean + c, (1 - momentum) * mean + momentum * load<f32>(a.mean + c));
-    store<f32>(
-      a.newVariance + c,
-      (1 - momentum) * variance + momentum * (load<f32>(a.variance + c) * a.unbias),
-    );
+    store<f32>(a.newVariance + c, (1 - momentum) * variance + momentum * (load<f32>(a.variance + c) * a.unbias));
   }
 }
 

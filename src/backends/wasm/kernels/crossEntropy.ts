@@ -1,6 +1,6 @@
 import { Axes, fractionAt, startAt } from './axes';
-import { EightPixels, exponentials, geometricExponentials, laneSum, laneSums } from './exponentials';
 import { log4 } from './explog';
+import { EightPixels, exponentials, geometricExponentials, laneSum, laneSums } from './exponentials';
 import { madd } from './lanes';
 import { addTo64 } from './partials';
 import { addRow, lerpRow } from './rows';

@@ -10,8 +10,8 @@ export function exp4(x: v128): v128 {
   const k = madd(x, f32x4.splat(1.44269504088896341), magic);
   const n = f32x4.sub(k, magic);
   let r = madd(n, f32x4.splat(-0.693359375), x);
-  r = madd(n, f32x4.splat(2.12194440e-4), r);
-  let p = f32x4.splat(1.9875691500e-4);
+  r = madd(n, f32x4.splat(2.1219444e-4), r);
+  let p = f32x4.splat(1.98756915e-4);
   p = madd(p, r, f32x4.splat(1.3981999507e-3));
   p = madd(p, r, f32x4.splat(8.3334519073e-3));
   p = madd(p, r, f32x4.splat(4.1665795894e-2));
@@ -32,8 +32,8 @@ export function log4(x: v128): v128 {
   const f = f32x4.sub(mantissa, f32x4.splat(1));
   const square = f32x4.mul(f, f);
   let p = f32x4.splat(7.0376836292e-2);
-  p = madd(p, f, f32x4.splat(-1.1514610310e-1));
-  p = madd(p, f, f32x4.splat(1.1676998740e-1));
+  p = madd(p, f, f32x4.splat(-1.151461031e-1));
+  p = madd(p, f, f32x4.splat(1.167699874e-1));
   p = madd(p, f, f32x4.splat(-1.2420140846e-1));
   p = madd(p, f, f32x4.splat(1.4249322787e-1));
   p = madd(p, f, f32x4.splat(-1.6668057665e-1));
@@ -41,7 +41,7 @@ export function log4(x: v128): v128 {
   p = madd(p, f, f32x4.splat(-2.4999993993e-1));
   p = madd(p, f, f32x4.splat(3.3333331174e-1));
   p = f32x4.mul(f32x4.mul(p, f), square);
-  p = madd(e, f32x4.splat(-2.12194440e-4), p);
+  p = madd(e, f32x4.splat(-2.1219444e-4), p);
   p = madd(square, f32x4.splat(-0.5), p);
   return madd(e, f32x4.splat(0.693359375), f32x4.add(f, p));
 }

@@ -39,7 +39,14 @@ export function laneSums(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /** Exponentials of eight pixels, each minus its largest logit: `e` gets two vectors per class, lanes are pixels. */
-export function exponentials(classes: usize, left: usize, right: usize, fractions: usize, local: EightPixels, e: usize): void {
+export function exponentials(
+  classes: usize,
+  left: usize,
+  right: usize,
+  fractions: usize,
+  local: EightPixels,
+  e: usize,
+): void {
   const t0 = v128.load(fractions);
   const t1 = v128.load(fractions, 16);
   const end = e + (classes << 5);

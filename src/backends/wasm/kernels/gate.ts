@@ -7,8 +7,8 @@ function exponential(x: f32): f32 {
   if (x < -87) return 0;
   const clipped = min<f32>(x, 88);
   const k = nearest<f32>(clipped * 1.44269504);
-  const r = clipped - k * 0.693359375 + k * 2.12194440e-4;
-  let p: f32 = 1.9875691500e-4;
+  const r = clipped - k * 0.693359375 + k * 2.1219444e-4;
+  let p: f32 = 1.98756915e-4;
   p = p * r + 1.3981999507e-3;
   p = p * r + 8.3334519073e-3;
   p = p * r + 4.1665795894e-2;
@@ -117,7 +117,7 @@ export function multiplySum(s: MultiplySumArgs, chunk: i32, local: usize): void 
   const image = chunk / s.blocks;
   const from = (chunk % s.blocks) * 16;
   const to = min(from + 16, s.channels);
-  const start = ((image * s.height * s.width) as usize);
+  const start = (image * s.height * s.width) as usize;
   const out = s.sum + (image as usize) * s.sumStride;
   let channel = from;
   for (; channel + 4 <= to; channel += 4) {

@@ -60,7 +60,15 @@ export function hardness(a: OhemArgs, chunk: i32, local: usize): void {
 }
 
 /** Up to four neighbouring pixels between two coarse columns; lanes are pixels. */
-function fourPixels(a: OhemArgs, count: i32, at: usize, fractions: usize, left: usize, right: usize, counts: usize): void {
+function fourPixels(
+  a: OhemArgs,
+  count: i32,
+  at: usize,
+  fractions: usize,
+  left: usize,
+  right: usize,
+  counts: usize,
+): void {
   const end = (a.classes as usize) << 2;
   const t = v128.load(fractions);
   let labels = i32x4.splat(-1);

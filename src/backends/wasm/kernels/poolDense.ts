@@ -1,5 +1,6 @@
+/** Pooling without a copy of the input. What did not work: docs/performance.md#what-did-not-work. */
 import { madd, prelu4 } from './lanes';
-import { along, PyramidPoolArgs, columnsOf } from './pool';
+import { along, columnsOf, PyramidPoolArgs } from './pool';
 
 /** A row of the image, or zeros beyond its border. */
 // @ts-ignore: decorator
@@ -20,8 +21,19 @@ function fetch(x: usize, end: usize, to: usize): void {
  * `T_2` alone and the others `T_1` and `T_3`. `odd`: the first column is one of the others.
  */
 function alternate(
-  a: PyramidPoolArgs, odd: bool, end: usize, pixel: usize, bytes: usize, to: usize, center: usize,
-  up1: usize, down1: usize, up2: usize, down2: usize, up3: usize, down3: usize,
+  a: PyramidPoolArgs,
+  odd: bool,
+  end: usize,
+  pixel: usize,
+  bytes: usize,
+  to: usize,
+  center: usize,
+  up1: usize,
+  down1: usize,
+  up2: usize,
+  down2: usize,
+  up3: usize,
+  down3: usize,
 ): void {
   const ring0 = f32x4.splat(a.ring0);
   const ring1 = f32x4.splat(a.ring1);

@@ -20,7 +20,7 @@ export function resizeBilinear(a: ResizeArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const end = channels << 2;
   const body = end & ~15;
-  const pixel = (channels + 3) << 2 & ~15;
+  const pixel = ((channels + 3) << 2) & ~15;
   const image = chunk / a.bands;
   const first = (chunk % a.bands) * a.bandRows;
   const last = min(first + a.bandRows, t.fineHeight);
@@ -59,7 +59,7 @@ export function resizeBilinearGrad(a: ResizeArgs, chunk: i32, local: usize): voi
   const channels = a.channels as usize;
   const end = channels << 2;
   const body = end & ~15;
-  const pixel = (channels + 3) << 2 & ~15;
+  const pixel = ((channels + 3) << 2) & ~15;
   const image = chunk / a.bands;
   const first = (chunk % a.bands) * a.bandRows;
   const last = min(first + a.bandRows, t.coarseHeight);
@@ -94,8 +94,10 @@ export function resizeBilinearGrad(a: ResizeArgs, chunk: i32, local: usize): voi
       }
       const s = fractionAt(t.rowFractions, i);
       const below = min(r + 1, t.coarseHeight - 1);
-      if (r >= first) addRow(local, pixel, 1 - s, t.coarseWidth, channels, coarse + (r as usize) * rowBytes, a.coarseStride);
-      if (below < last) addRow(local, pixel, s, t.coarseWidth, channels, coarse + (below as usize) * rowBytes, a.coarseStride);
+      if (r >= first)
+        addRow(local, pixel, 1 - s, t.coarseWidth, channels, coarse + (r as usize) * rowBytes, a.coarseStride);
+      if (below < last)
+        addRow(local, pixel, s, t.coarseWidth, channels, coarse + (below as usize) * rowBytes, a.coarseStride);
     }
   }
 }

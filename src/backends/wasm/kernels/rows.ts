@@ -30,7 +30,15 @@ export function lerpRow(
 }
 
 /** Adds `weight · row` to a row of coarse pixels. */
-export function addRow(row: usize, pixel: usize, weight: f32, width: i32, channels: usize, to: usize, stride: usize): void {
+export function addRow(
+  row: usize,
+  pixel: usize,
+  weight: f32,
+  width: i32,
+  channels: usize,
+  to: usize,
+  stride: usize,
+): void {
   const end = channels << 2;
   const body = end & ~15;
   const w4 = f32x4.splat(weight);

@@ -1,7 +1,7 @@
 import { Ints } from '../tables';
+import { multiplyPlanes } from './gemm';
 import { Input, packWindow, Window } from './input';
 import { Output, writePixels } from './output';
-import { multiplyPlanes } from './gemm';
 
 @unmanaged
 class PackWeightsArgs {
@@ -85,10 +85,19 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
       const count = min(grid.block, grid.columns - ox);
       packWindow(input, window, group, n, oy, ox, count, local);
       multiplyPlanes(grid.table, grid.planes, local, weights, quads, count, products);
-      const y = output.y + (n as usize) * output.image + (oy as usize) * output.row +
-        (ox as usize) * output.pixel + ((first as usize) << 2);
-      const r = output.residual ? output.residual + (n as usize) * output.residualImage +
-        (oy as usize) * output.residualRow + (ox as usize) * output.residualPixel + ((first as usize) << 2) : 0;
+      const y =
+        output.y +
+        (n as usize) * output.image +
+        (oy as usize) * output.row +
+        (ox as usize) * output.pixel +
+        ((first as usize) << 2);
+      const r = output.residual
+        ? output.residual +
+          (n as usize) * output.residualImage +
+          (oy as usize) * output.residualRow +
+          (ox as usize) * output.residualPixel +
+          ((first as usize) << 2)
+        : 0;
       writePixels(output, first, products, count, y, r);
     }
   }

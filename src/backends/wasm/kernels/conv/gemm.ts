@@ -5,6 +5,8 @@
  * V8 puts all loads of a loop body before its arithmetic and leaves 15 vector registers: accumulators and loaded
  * values of one turn together must not be more. So the bodies stay small and are not unrolled (unrolled ones run at
  * half the speed, spilling), and 3 pixels × 12 outputs (9 + 3 + 3 registers) is the best shape.
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
  */
 import { madd } from '../lanes';
 
@@ -172,7 +174,13 @@ function multiply6x4(table: usize, count: i32, a: usize, w: usize, out: usize): 
  * `w`: blocks of 12 outputs, the last one of 8 or 4 where that is enough (see `convPackWeights`).
  */
 export function multiplyPlanes(
-  table: usize, count: i32, a: usize, w: usize, quads: i32, pixels: i32, out: usize,
+  table: usize,
+  count: i32,
+  a: usize,
+  w: usize,
+  quads: i32,
+  pixels: i32,
+  out: usize,
 ): void {
   const end = (pixels as usize) << 4;
   for (; quads >= 3; quads -= 3) {

@@ -1,6 +1,6 @@
 import { Ints } from '../tables';
-import { Input, packPixels, packWindow, Window } from './input';
 import { outerPlanes, planeBytes } from './gemm';
+import { Input, packPixels, packWindow, Window } from './input';
 
 @unmanaged
 class GradWeightArgs {
@@ -37,8 +37,7 @@ export function convGradWeight(grid: GradWeightArgs, chunk: i32, local: usize): 
   for (let row = from; row < to; row++) {
     const n = row / gradient.height;
     const oy = row - n * gradient.height;
-    const line = gradient.x + (n as usize) * gradient.image + (oy as usize) * gradient.row +
-      ((first as usize) << 2);
+    const line = gradient.x + (n as usize) * gradient.image + (oy as usize) * gradient.row + ((first as usize) << 2);
     for (let ox = 0; ox < gradient.width; ox += grid.block) {
       const count = min(grid.block, gradient.width - ox);
       packWindow(input, window, group, n, oy, ox, count, local);
@@ -72,8 +71,7 @@ export function convReduceWeights(a: ReduceWeightsArgs, chunk: i32, local: usize
   const tap = chunk - group * a.taps;
   const inputs = (a.inputs + 3) & ~3;
   const outputs = (a.outputs + 3) & ~3;
-  const first = a.partials + ((group * a.chunksPerGroup) as usize) * a.partialBytes +
-    ((tap * inputs * outputs) << 2);
+  const first = a.partials + ((group * a.chunksPerGroup) as usize) * a.partialBytes + ((tap * inputs * outputs) << 2);
   for (let i = 0; i < a.inputs; i++) {
     const dst = a.gw + ((tap * a.inputs + i) as usize) * a.rowBytes + ((group * a.outputs) << 2);
     for (let o = 0; o < a.outputs; o++) {

@@ -5,9 +5,12 @@
  * Both sides are scaled to integers: a sum of `inputs` products must stay below 2³¹, so the ranges X of the inputs and W
  * of the weights have `inputs · X · W < 2³¹`. The inputs get the larger share: their scale comes from a bound, the
  * weights' from their own largest.
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
  */
-import { planeBytes, product4x8, product6x4 } from './gemm';
+
 import { madd } from '../lanes';
+import { planeBytes, product4x8, product6x4 } from './gemm';
 
 const most: f32 = 2.1e9;
 
@@ -47,7 +50,13 @@ function dot6x4(table: usize, count: i32, a: usize, w: usize, out: usize): void 
 
 /** As `multiplyPlanes`, for planes of 8 channels and weights of `convPackWinograd1dI16`; `out`: 32-bit integers. */
 export function multiplyI16Planes(
-  table: usize, count: i32, a: usize, w: usize, quads: i32, pixels: i32, out: usize,
+  table: usize,
+  count: i32,
+  a: usize,
+  w: usize,
+  quads: i32,
+  pixels: i32,
+  out: usize,
 ): void {
   const end = (pixels as usize) << 4;
   for (; quads >= 2; quads -= 2) {

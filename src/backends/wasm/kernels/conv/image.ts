@@ -1,10 +1,13 @@
 /**
  * Convolutions of an RGB image in bytes. Rows become normalised floats once and stay in a ring as long as taps need
  * them; a row of taps is then a run of floats, so weights are read as they lie, without lanes for a fourth channel.
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
  */
+
+import { madd, prelu4 } from '../lanes';
 import { Input } from './input';
 import { Output } from './output';
-import { madd, prelu4 } from '../lanes';
 
 /** Rows of taps, at most: their addresses lie before the ring. */
 export const mostLines: i32 = 16;
@@ -81,8 +84,21 @@ function finish(v: v128, bias: v128, slope: v128, activate: bool): v128 {
 // @ts-ignore: decorator
 @inline
 function multiply4x8(
-  x: usize, at: usize, step: usize, lines: i32, lineBytes: usize, w: usize, wStep: usize,
-  y: usize, yStep: usize, count: i32, bias0: v128, bias1: v128, slope0: v128, slope1: v128, activate: bool,
+  x: usize,
+  at: usize,
+  step: usize,
+  lines: i32,
+  lineBytes: usize,
+  w: usize,
+  wStep: usize,
+  y: usize,
+  yStep: usize,
+  count: i32,
+  bias0: v128,
+  bias1: v128,
+  slope0: v128,
+  slope1: v128,
+  activate: bool,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -178,8 +194,21 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
       const slope1 = output.slope ? v128.load(output.slope + c, 16) : one;
       for (let ox = 0; ox < grid.columns; ox += 4) {
         multiply4x8(
-          rowsAt, (ox as usize) * step, step, lines, lineBytes, grid.weights + c, wStep,
-          y + (ox as usize) * output.pixel + c, output.pixel, grid.columns - ox, bias0, bias1, slope0, slope1, activate,
+          rowsAt,
+          (ox as usize) * step,
+          step,
+          lines,
+          lineBytes,
+          grid.weights + c,
+          wStep,
+          y + (ox as usize) * output.pixel + c,
+          output.pixel,
+          grid.columns - ox,
+          bias0,
+          bias1,
+          slope0,
+          slope1,
+          activate,
         );
       }
     }

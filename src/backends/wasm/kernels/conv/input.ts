@@ -30,15 +30,23 @@ export function laneMask(rest: i32): v128 {
 // @ts-ignore: decorator
 @inline
 function pack(
-  src: usize, step: usize, dst: usize, end: usize, bytes: bool,
-  nScale: v128, nShift: v128, prologue: bool, scale: v128, shift: v128, slope: v128, mask: v128,
+  src: usize,
+  step: usize,
+  dst: usize,
+  end: usize,
+  bytes: bool,
+  nScale: v128,
+  nShift: v128,
+  prologue: bool,
+  scale: v128,
+  shift: v128,
+  slope: v128,
+  mask: v128,
 ): void {
   while (dst < end) {
     let v: v128;
     if (bytes) {
-      v = f32x4.convert_i32x4_s(
-        i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src))),
-      );
+      v = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src))));
       v = madd(v, nScale, nShift);
     } else {
       v = v128.load(src);
@@ -56,7 +64,13 @@ function pack(
  * with zeros. `src`: the first pixel's first channel, which is channel `first` of the tensor.
  */
 export function packPixels(
-  input: Input, first: i32, src: usize, step: usize, count: i32, dst: usize, plane: usize,
+  input: Input,
+  first: i32,
+  src: usize,
+  step: usize,
+  count: i32,
+  dst: usize,
+  plane: usize,
 ): void {
   const bytes = input.normalize != 0;
   const prologue = input.scale != 0 || input.slope != 0;
@@ -125,7 +139,14 @@ export class Window {
 
 /** Packs what `count` outputs from `(oy, ox)` of image `n` read: for each slot, `count + extra` pixels. */
 export function packWindow(
-  input: Input, window: Window, group: i32, n: i32, oy: i32, ox: i32, count: i32, dst: usize,
+  input: Input,
+  window: Window,
+  group: i32,
+  n: i32,
+  oy: i32,
+  ox: i32,
+  count: i32,
+  dst: usize,
 ): void {
   const quads = ((input.channels + 3) >> 2) as usize;
   const plane = window.plane;

@@ -31,8 +31,17 @@ export function storeLanes(y: usize, v: v128, rest: i32): void {
 // @ts-ignore: decorator
 @inline
 function write(
-  m: usize, end: usize, y: usize, yStep: usize, r: usize, rStep: usize,
-  bias: v128, slope: v128, activate: bool, add: bool, rest: i32,
+  m: usize,
+  end: usize,
+  y: usize,
+  yStep: usize,
+  r: usize,
+  rStep: usize,
+  bias: v128,
+  slope: v128,
+  activate: bool,
+  add: bool,
+  rest: i32,
 ): void {
   while (m < end) {
     let v = v128.load(m);

@@ -2,12 +2,15 @@
  * A 3×1 convolution and the 1×3 convolution that alone reads its result, as one-dimensional Winograd each
  * (`winograd1d.ts`). A row of vertical tiles gives four rows, `dilation` apart and of the whole width, which stay in
  * private memory (a second-level cache holds them) until the second convolution has read them.
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
  */
+
+import { tilesPerBlock } from './gemm';
 import { Input } from './input';
 import { Output } from './output';
-import { tilesPerBlock } from './gemm';
-import { convolveTiles } from './winograd1d';
 import { fillConstants, Place, placeTiles, Tiles } from './tiles';
+import { convolveTiles } from './winograd1d';
 
 @unmanaged
 class Winograd1dPairArgs {
@@ -59,21 +62,29 @@ function convolvePair(pair: Winograd1dPairArgs, chunk: i32, local: usize, intege
         place.line = left + i;
         place.position = position;
       }
-      convolveTiles(
-        input, inner, down, places, count, input.x + image * input.image, top, 0, local, v, m, integers,
-      );
+      convolveTiles(input, inner, down, places, count, input.x + image * input.image, top, 0, local, v, m, integers);
     }
     // `output.row` spans d rows: the second convolution writes every d-th.
     const offset = image * output.image + (position as usize) * (output.row / (down.dilation as usize));
-    const residual = image * output.residualImage +
-      (position as usize) * (output.residualRow / (down.dilation as usize));
+    const residual =
+      image * output.residualImage + (position as usize) * (output.residualRow / (down.dilation as usize));
     const total = rows * along.along;
     for (let first = 0; first < total; first += tilesPerBlock) {
       const count = min(tilesPerBlock, total - first);
       placeTiles(along, first, count, places);
       convolveTiles(
-        between, output, along, places, count, middle, output.y + offset, output.residual + residual, local,
-        v, m, integers,
+        between,
+        output,
+        along,
+        places,
+        count,
+        middle,
+        output.y + offset,
+        output.residual + residual,
+        local,
+        v,
+        m,
+        integers,
       );
     }
   }

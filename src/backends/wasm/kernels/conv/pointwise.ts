@@ -1,10 +1,13 @@
 /**
  * Convolutions of one tap, without a prologue: pixels are read where they lie and outputs leave from registers. A few
  * pixels at a time meet all weights, so that memory is read and written in small portions between the products.
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
  */
+
+import { madd, prelu4 } from '../lanes';
 import { Input } from './input';
 import { Output, storeLanes } from './output';
-import { madd, prelu4 } from '../lanes';
 
 /** A multiple of the pixels that each product takes. */
 const blockPixels: i32 = 24;
@@ -47,7 +50,16 @@ function write(y: usize, v: v128, bias: usize, slope: usize, r: usize, add: bool
 // @ts-ignore: decorator
 @inline
 function point3x12(
-  k: PointBlock, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  add: bool,
+  rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -104,7 +116,16 @@ function point3x12(
 // @ts-ignore: decorator
 @inline
 function point4x8(
-  k: PointBlock, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  add: bool,
+  rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -163,7 +184,16 @@ function point4x8(
 // @ts-ignore: decorator
 @inline
 function point4x4(
-  k: PointBlock, x: usize, w: usize, y: usize, r: usize, bias: usize, slope: usize, count: i32, add: bool, rest: i32,
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  add: bool,
+  rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -196,15 +226,22 @@ function point4x4(
 // @ts-ignore: decorator
 @inline
 function pointBlock(
-  k: PointBlock, x: usize, w: usize, wRow: usize, y: usize, r: usize, bias: usize, slope: usize,
-  count: i32, channels: i32, add: bool,
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  wRow: usize,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  channels: i32,
+  add: bool,
 ): void {
   for (; channels > 8; channels -= 12) {
     for (let p = 0; p < count; p += 3) {
       const i = p as usize;
-      point3x12(
-        k, x + i * k.xStep, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 8,
-      );
+      point3x12(k, x + i * k.xStep, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 8);
     }
     w += 48 * wRow;
     y += 48;

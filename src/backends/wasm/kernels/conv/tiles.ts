@@ -51,7 +51,7 @@ export function placeTiles(tiles: Tiles, first: i32, count: i32, places: usize):
   let right = min(left + tilesPerBlock, tiles.across);
   const inStrip = rest - left * along;
   let tile = tiles.vertical ? inStrip / (right - left) : rest % along;
-  let line = tiles.vertical ? left + inStrip % (right - left) : rest / along;
+  let line = tiles.vertical ? left + (inStrip % (right - left)) : rest / along;
   const d = tiles.dilation;
   let phase = tile % d;
   for (let i = 0; i < count; i++) {

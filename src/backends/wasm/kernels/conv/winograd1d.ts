@@ -6,14 +6,18 @@
  *     y = Aᵀ[(G·w) ⊙ (Bᵀ·x)]
  *
  * The weight gradient is F(3, 4) at the same points: gw = Âᵀ·Σ_tiles[(Ĝ·gy) ⊙ (Bᵀ·x)].
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
  */
-import { Input } from './input';
-import { Output } from './output';
+
 import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes, tilesPerBlock } from './gemm';
 import { multiplyI16Planes } from './i16';
+import { Input } from './input';
+import { Output } from './output';
 import { fillConstants, placeTiles, Tiles } from './tiles';
+import { transformGradients } from './winograd1dGradients';
 import { transformI16Inputs, transformI16Outputs } from './winograd1dI16';
-import { transformGradients, transformInputs, transformOutputs } from './winograd1dTransforms';
+import { transformInputs, transformOutputs } from './winograd1dTransforms';
 
 @unmanaged
 class Winograd1dArgs {
@@ -36,9 +40,7 @@ function convolve(a: Winograd1dArgs, chunk: i32, local: usize, integers: bool): 
   for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
-    convolveTiles(
-      input, output, tiles, places, count, input.x, output.y, output.residual, local, v, m, integers,
-    );
+    convolveTiles(input, output, tiles, places, count, input.x, output.y, output.residual, local, v, m, integers);
   }
 }
 
@@ -46,8 +48,18 @@ function convolve(a: Winograd1dArgs, chunk: i32, local: usize, integers: bool): 
 // @ts-ignore: decorator
 @inline
 export function convolveTiles(
-  input: Input, output: Output, tiles: Tiles, places: usize, count: i32, x: usize, y: usize,
-  residual: usize, local: usize, v: usize, m: usize, integers: bool,
+  input: Input,
+  output: Output,
+  tiles: Tiles,
+  places: usize,
+  count: i32,
+  x: usize,
+  y: usize,
+  residual: usize,
+  local: usize,
+  v: usize,
+  m: usize,
+  integers: bool,
 ): void {
   const outQuads = (output.channels + 3) >> 2;
   const table = tiles.table;

@@ -2,13 +2,14 @@
  * The transforms of `winograd1dTransforms.ts` around 16-bit products. Each block of tiles is scaled by its own largest
  * input (block floating point), so nothing needs to be known about feature maps beforehand.
  */
-import { Input } from './input';
-import { Output, storeLanes } from './output';
-import { inputRange, paired, rounded, weightRange } from './i16';
-import { coefficientBytes, planeBytes } from './gemm';
-import { Place, Tiles } from './tiles';
-import { fetchRest, clamped } from './winograd1dTransforms';
+
 import { largestLane, madd, prelu4 } from '../lanes';
+import { coefficientBytes, planeBytes } from './gemm';
+import { inputRange, paired, rounded, weightRange } from './i16';
+import { Input } from './input';
+import { Output } from './output';
+import { Place, Tiles } from './tiles';
+import { clamped, fetchRest } from './winograd1dTransforms';
 
 /** No row of `Bᵀ` adds up to more, signs aside: |Bᵀ·x| ≤ 10·max|x|. */
 const gain: f32 = 10;
@@ -31,7 +32,15 @@ function storeI16(v: v128, scale: v128, at: usize, high: bool): void {
 // @ts-ignore: decorator
 @inline
 function transformI16(
-  x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize, scale: v128, to: usize, high: bool,
+  x0: usize,
+  x1: usize,
+  x2: usize,
+  x3: usize,
+  x4: usize,
+  x5: usize,
+  scale: v128,
+  to: usize,
+  high: bool,
 ): void {
   const four = f32x4.splat(4);
   const minusFour = f32x4.splat(-4);
@@ -58,7 +67,13 @@ function transformI16(
  * result: 1/scale. `base`: of image 0, line 0.
  */
 export function transformI16Inputs(
-  input: Input, tiles: Tiles, places: usize, count: i32, base: usize, zeros: usize, dst: usize,
+  input: Input,
+  tiles: Tiles,
+  places: usize,
+  count: i32,
+  base: usize,
+  zeros: usize,
+  dst: usize,
 ): f32 {
   const length = tiles.vertical ? input.height : input.width;
   const pixel = tiles.vertical ? input.row : input.pixel;
@@ -126,8 +141,18 @@ function scaled(m: usize, steps: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function writeI16Tiles(
-  output: Output, tiles: Tiles, inputs: i32, unit: f32, places: usize, count: i32, base: usize, residual: usize,
-  local: usize, m: usize, activate: bool, add: bool,
+  output: Output,
+  tiles: Tiles,
+  inputs: i32,
+  unit: f32,
+  places: usize,
+  count: i32,
+  base: usize,
+  residual: usize,
+  local: usize,
+  m: usize,
+  activate: bool,
+  add: bool,
 ): void {
   const pixel = tiles.vertical ? output.row : output.pixel;
   const line = tiles.vertical ? output.pixel : output.row;
@@ -149,8 +174,8 @@ function writeI16Tiles(
     const outputs = (tiles.length - at + d - 1) / d;
     if (outputs <= 0) continue;
     const y = base + (place.image as usize) * output.image + (place.line as usize) * line + (at as usize) * pixel;
-    const r = residual + (place.image as usize) * output.residualImage +
-      (place.line as usize) * rLine + (at as usize) * rPixel;
+    const r =
+      residual + (place.image as usize) * output.residualImage + (place.line as usize) * rLine + (at as usize) * rPixel;
     let from = m + ((i as usize) << 4);
     for (let c: usize = 0; c < end; c += 16) {
       let w = steps + c;
@@ -200,8 +225,16 @@ function finish(v: v128, inverse: v128, r: usize, bias: v128, slope: v128, activ
 
 /** As `transformOutputs`, from 32-bit integers; `unit`: what `transformI16Inputs` gave. */
 export function transformI16Outputs(
-  output: Output, tiles: Tiles, inputs: i32, unit: f32, places: usize, count: i32, base: usize, residual: usize,
-  local: usize, m: usize,
+  output: Output,
+  tiles: Tiles,
+  inputs: i32,
+  unit: f32,
+  places: usize,
+  count: i32,
+  base: usize,
+  residual: usize,
+  local: usize,
+  m: usize,
 ): void {
   if (output.bias || output.slope) {
     if (output.residual) {
@@ -272,10 +305,13 @@ function packCoefficient(a: PackWinograd1dI16Args, k: i32, first: i32, quads: i3
         const low = column + (i as usize) * a.inputStep;
         const high = low + 4 * a.inputStep;
         // Inputs that do not exist meet weights of 0.
-        v128.store(dst, paired(
-          i < a.inputs ? rounded(transformed(k, low, a.tapStep), inverse) : i32x4.splat(0),
-          i + 4 < a.inputs ? rounded(transformed(k, high, a.tapStep), inverse) : i32x4.splat(0),
-        ));
+        v128.store(
+          dst,
+          paired(
+            i < a.inputs ? rounded(transformed(k, low, a.tapStep), inverse) : i32x4.splat(0),
+            i + 4 < a.inputs ? rounded(transformed(k, high, a.tapStep), inverse) : i32x4.splat(0),
+          ),
+        );
         dst += turn;
       }
     }

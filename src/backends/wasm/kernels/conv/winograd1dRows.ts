@@ -3,11 +3,13 @@
  * rows. Outputs are walked down strips of tiles, so that each input row is transformed once and used by three output
  * rows: the transformed rows stay in a ring.
  */
+
+import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes } from './gemm';
 import { Input } from './input';
 import { Output } from './output';
-import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes } from './gemm';
 import { fillConstants, placeTiles, Tiles } from './tiles';
-import { transformGradients, transformInputs, transformOutputs } from './winograd1dTransforms';
+import { transformGradients } from './winograd1dGradients';
+import { transformInputs, transformOutputs } from './winograd1dTransforms';
 
 const lines: i32 = 3;
 
@@ -54,8 +56,16 @@ function rowAt(rows: Rows, i: i32): i32 {
 
 /** Brings the ring to output row `y`; `rolled`: it holds the rows of the one before. */
 function rollRing(
-  input: Input, tiles: Tiles, rows: Rows, places: usize, count: i32, local: usize,
-  n: i32, y: i32, turn: i32, rolled: bool,
+  input: Input,
+  tiles: Tiles,
+  rows: Rows,
+  places: usize,
+  count: i32,
+  local: usize,
+  n: i32,
+  y: i32,
+  turn: i32,
+  rolled: bool,
 ): void {
   const quads = ((input.channels + 3) >> 2) as usize;
   const bytes = quads * planeBytes;

@@ -1,16 +1,33 @@
-/** The transforms `Bᵀ·x`, `Ĝ·gy` and `Aᵀ·m` of one-dimensional Winograd convolutions. */
+/**
+ * The transforms `Bᵀ·x` and `Aᵀ·m` of one-dimensional Winograd convolutions.
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
+ */
+
+import { madd, prelu4 } from '../lanes';
+import { coefficientBytes, planeBytes } from './gemm';
 import { Input, laneMask, packPixels } from './input';
 import { Output, storeLanes } from './output';
-import { coefficientBytes, planeBytes } from './gemm';
 import { Place, Tiles } from './tiles';
-import { madd, prelu4 } from '../lanes';
 
 /** `Bᵀ·x` of one quad of channels; coefficients of the six inputs go `coefficientBytes` apart. */
 // @ts-ignore: decorator
 @inline
 function transformInput(
-  x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize, dst: usize,
-  affine: bool, scale: v128, shift: v128, activate: bool, slope: v128, masked: bool, mask: v128,
+  x0: usize,
+  x1: usize,
+  x2: usize,
+  x3: usize,
+  x4: usize,
+  x5: usize,
+  dst: usize,
+  affine: bool,
+  scale: v128,
+  shift: v128,
+  activate: bool,
+  slope: v128,
+  masked: bool,
+  mask: v128,
 ): void {
   let v0 = v128.load(x0);
   let v1 = v128.load(x1);
@@ -96,8 +113,15 @@ export function fetchRest(x0: usize, x1: usize, x2: usize, x3: usize, from: usiz
 // @ts-ignore: decorator
 @inline
 function transformTiles(
-  input: Input, tiles: Tiles, places: usize, count: i32, base: usize, local: usize, dst: usize,
-  affine: bool, activate: bool,
+  input: Input,
+  tiles: Tiles,
+  places: usize,
+  count: i32,
+  base: usize,
+  local: usize,
+  dst: usize,
+  affine: bool,
+  activate: bool,
 ): void {
   const length = tiles.vertical ? input.height : input.width;
   const pixel = tiles.vertical ? input.row : input.pixel;
@@ -115,8 +139,7 @@ function transformTiles(
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places);
     const at = place.position - tiles.padding;
-    const x = base + (place.image as usize) * input.image + (place.line as usize) * line +
-      (at as usize) * pixel;
+    const x = base + (place.image as usize) * input.image + (place.line as usize) * line + (at as usize) * pixel;
     let to = dst + ((i as usize) << 4);
     places += offsetof<Place>();
     if (affine && (at < 0 || at + 5 * d >= length)) {
@@ -126,8 +149,20 @@ function transformTiles(
       let p = local + tiles.pixels;
       for (let c: usize = 0; c < bytes; c += 16) {
         transformInput(
-          p, p + bytes, p + 2 * bytes, p + 3 * bytes, p + 4 * bytes, p + 5 * bytes, to,
-          false, none, none, false, none, false, mask,
+          p,
+          p + bytes,
+          p + 2 * bytes,
+          p + 3 * bytes,
+          p + 4 * bytes,
+          p + 5 * bytes,
+          to,
+          false,
+          none,
+          none,
+          false,
+          none,
+          false,
+          mask,
         );
         p += 16;
         to += planeBytes;
@@ -148,8 +183,20 @@ function transformTiles(
       const shift = affine ? v128.load(shifts + c) : none;
       const slope = activate ? v128.load(slopes + c) : none;
       transformInput(
-        x0 + c, x1 + c, x2 + c, x3 + c, x4 + c, x5 + c, to,
-        affine, scale, shift, activate, slope, false, mask,
+        x0 + c,
+        x1 + c,
+        x2 + c,
+        x3 + c,
+        x4 + c,
+        x5 + c,
+        to,
+        affine,
+        scale,
+        shift,
+        activate,
+        slope,
+        false,
+        mask,
       );
       to += planeBytes;
     }
@@ -158,15 +205,33 @@ function transformTiles(
       const shift = affine ? v128.load(shifts + c) : none;
       const slope = activate ? v128.load(slopes + c) : none;
       transformInput(
-        x0 + c, x1 + c, x2 + c, x3 + c, x4 + c, x5 + c, to,
-        affine, scale, shift, activate, slope, true, mask,
+        x0 + c,
+        x1 + c,
+        x2 + c,
+        x3 + c,
+        x4 + c,
+        x5 + c,
+        to,
+        affine,
+        scale,
+        shift,
+        activate,
+        slope,
+        true,
+        mask,
       );
     }
   }
 }
 
 export function transformInputs(
-  input: Input, tiles: Tiles, places: usize, count: i32, base: usize, local: usize, dst: usize,
+  input: Input,
+  tiles: Tiles,
+  places: usize,
+  count: i32,
+  base: usize,
+  local: usize,
+  dst: usize,
 ): void {
   if (input.scale) {
     if (input.slope) transformTiles(input, tiles, places, count, base, local, dst, true, true);
@@ -174,50 +239,6 @@ export function transformInputs(
   } else {
     if (input.slope) transformTiles(input, tiles, places, count, base, local, dst, false, true);
     else transformTiles(input, tiles, places, count, base, local, dst, false, false);
-  }
-}
-
-/** `Ĝ·gy` without its factors 1/4, −1/6, −1/6, 1/24, 1/24, 1, which `winograd1dWeights.ts` applies. */
-export function transformGradients(
-  gradient: Input, tiles: Tiles, places: usize, count: i32, base: usize, zeros: usize, dst: usize,
-): void {
-  const pixel = tiles.vertical ? gradient.row : gradient.pixel;
-  const line = tiles.vertical ? gradient.pixel : gradient.row;
-  const d = tiles.dilation;
-  const step = pixel * (d as usize);
-  const end = (gradient.channels as usize) << 2;
-  const two = f32x4.splat(2);
-  const four = f32x4.splat(4);
-  for (let i = 0; i < count; i++) {
-    const place = changetype<Place>(places);
-    const at = place.position;
-    const g = base + (place.image as usize) * gradient.image + (place.line as usize) * line +
-      (at as usize) * pixel;
-    const g0 = clamped(at, tiles.length, g, zeros);
-    const g1 = clamped(at + d, tiles.length, g + step, zeros);
-    const g2 = clamped(at + 2 * d, tiles.length, g + 2 * step, zeros);
-    const g3 = clamped(at + 3 * d, tiles.length, g + 3 * step, zeros);
-    let to = dst + ((i as usize) << 4);
-    if (gradient.pixel > end + 16) fetchRest(g0, g1, g2, g3, end, gradient.pixel, to);
-    // Lanes past the last channel lead to sums that nothing reads.
-    for (let c: usize = 0; c < end; c += 16) {
-      const v0 = v128.load(g0 + c);
-      const v1 = v128.load(g1 + c);
-      const v2 = v128.load(g2 + c);
-      const v3 = v128.load(g3 + c);
-      const even = f32x4.add(v0, v2);
-      const odd = f32x4.add(v1, v3);
-      v128.store(to, v0);
-      v128.store(to, f32x4.add(even, odd), coefficientBytes);
-      v128.store(to, f32x4.sub(even, odd), 2 * coefficientBytes);
-      const even2 = madd(four, v2, v0);
-      const odd2 = f32x4.mul(two, madd(four, v3, v1));
-      v128.store(to, f32x4.add(even2, odd2), 3 * coefficientBytes);
-      v128.store(to, f32x4.sub(even2, odd2), 4 * coefficientBytes);
-      v128.store(to, v3, 5 * coefficientBytes);
-      to += planeBytes;
-    }
-    places += offsetof<Place>();
   }
 }
 
@@ -232,8 +253,18 @@ function finish(v: v128, r: usize, bias: v128, slope: v128, activate: bool, add:
 // @ts-ignore: decorator
 @inline
 function transformOutput(
-  m: usize, y: usize, step: usize, r: usize, rStep: usize, bias: v128, slope: v128,
-  activate: bool, add: bool, some: bool, outputs: i32, rest: i32,
+  m: usize,
+  y: usize,
+  step: usize,
+  r: usize,
+  rStep: usize,
+  bias: v128,
+  slope: v128,
+  activate: bool,
+  add: bool,
+  some: bool,
+  outputs: i32,
+  rest: i32,
 ): void {
   const m0 = v128.load(m);
   const m1 = v128.load(m, coefficientBytes);
@@ -265,8 +296,16 @@ function transformOutput(
 // @ts-ignore: decorator
 @inline
 function writeTiles(
-  output: Output, tiles: Tiles, places: usize, count: i32, base: usize, residual: usize, local: usize, m: usize,
-  activate: bool, add: bool,
+  output: Output,
+  tiles: Tiles,
+  places: usize,
+  count: i32,
+  base: usize,
+  residual: usize,
+  local: usize,
+  m: usize,
+  activate: bool,
+  add: bool,
 ): void {
   const pixel = tiles.vertical ? output.row : output.pixel;
   const line = tiles.vertical ? output.pixel : output.row;
@@ -285,10 +324,9 @@ function writeTiles(
     const at = place.position;
     const outputs = (tiles.length - at + d - 1) / d;
     if (outputs <= 0) continue;
-    let y = base + (place.image as usize) * output.image + (place.line as usize) * line +
-      (at as usize) * pixel;
-    let r = residual + (place.image as usize) * output.residualImage +
-      (place.line as usize) * rLine + (at as usize) * rPixel;
+    let y = base + (place.image as usize) * output.image + (place.line as usize) * line + (at as usize) * pixel;
+    let r =
+      residual + (place.image as usize) * output.residualImage + (place.line as usize) * rLine + (at as usize) * rPixel;
     let from = m + ((i as usize) << 4);
     let c = 0;
     if (outputs >= 4) {
@@ -314,7 +352,14 @@ function writeTiles(
 
 /** Outputs of a block of tiles, after the epilogue. `base`, `residual`: of image 0, line 0. */
 export function transformOutputs(
-  output: Output, tiles: Tiles, places: usize, count: i32, base: usize, residual: usize, local: usize, m: usize,
+  output: Output,
+  tiles: Tiles,
+  places: usize,
+  count: i32,
+  base: usize,
+  residual: usize,
+  local: usize,
+  m: usize,
 ): void {
   if (output.bias || output.slope) {
     if (output.residual) writeTiles(output, tiles, places, count, base, residual, local, m, true, true);

@@ -1,6 +1,7 @@
 /** What `winograd1d.ts` multiplies by, and what becomes of the sums of its weight gradient. */
-import { storeLanes } from './output';
+
 import { madd } from '../lanes';
+import { storeLanes } from './output';
 
 @unmanaged
 class PackWinograd1dArgs {

@@ -8,12 +8,15 @@
  *
  * A strip of tiles goes down the columns first, where neighbouring tiles share what they read; then, one vertical
  * coefficient after the other, along the rows, through the products and back along the rows; then back up the columns.
+ *
+ * What did not work: docs/performance.md#what-did-not-work.
  */
-import { Input, packPixels, packZeros } from './input';
-import { Output, storeLanes } from './output';
-import { multiplyPlanes, planeBytes } from './gemm';
+
 import { madd, prelu4 } from '../lanes';
 import { Ints } from '../tables';
+import { multiplyPlanes, planeBytes } from './gemm';
+import { Input, packPixels, packZeros } from './input';
+import { Output, storeLanes } from './output';
 
 /** Bytes from one vertical coefficient of a quad's pixels to the next; of six. */
 export const lineBytes: usize = 2112;
@@ -75,16 +78,31 @@ function forth(v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, to: u
 
 /** Six rows of `count` pixels, quads `quad` bytes apart, down the columns. */
 function transformColumns(
-  x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize, pixel: usize, quad: usize,
-  quads: i32, count: i32, to: usize,
+  x0: usize,
+  x1: usize,
+  x2: usize,
+  x3: usize,
+  x4: usize,
+  x5: usize,
+  pixel: usize,
+  quad: usize,
+  quads: i32,
+  count: i32,
+  to: usize,
 ): void {
   const end = to + (quads as usize) * linesBytes;
   for (let i = 0; i < count; i++) {
     let at: usize = 0;
     for (let dst = to; dst < end; dst += linesBytes) {
       forth(
-        v128.load(x0 + at), v128.load(x1 + at), v128.load(x2 + at), v128.load(x3 + at), v128.load(x4 + at),
-        v128.load(x5 + at), dst + ((i as usize) << 4), lineBytes,
+        v128.load(x0 + at),
+        v128.load(x1 + at),
+        v128.load(x2 + at),
+        v128.load(x3 + at),
+        v128.load(x4 + at),
+        v128.load(x5 + at),
+        dst + ((i as usize) << 4),
+        lineBytes,
       );
       at += quad;
     }
@@ -98,18 +116,14 @@ function transformColumns(
 }
 
 /** The six rows from `top` of `count` pixels from `left`, all inside, as they lie or after prologue and padding. */
-function readRows(
-  input: Input, image: usize, top: i32, left: i32, count: i32, rows: usize, to: usize,
-): void {
+function readRows(input: Input, image: usize, top: i32, left: i32, count: i32, rows: usize, to: usize): void {
   const quads = (input.channels + 3) >> 2;
   const row = input.row;
   const pixel = input.pixel;
   let x = image + (top as usize) * row + (left as usize) * pixel;
   const plain = !input.scale && !input.slope && !(input.channels & 3);
   if (plain && top >= 0 && top + 6 <= input.height) {
-    transformColumns(
-      x, x + row, x + 2 * row, x + 3 * row, x + 4 * row, x + 5 * row, pixel, 16, quads, count, to,
-    );
+    transformColumns(x, x + row, x + 2 * row, x + 3 * row, x + 4 * row, x + 5 * row, pixel, 16, quads, count, to);
     return;
   }
   const bytes = (quads as usize) * lineBytes;
@@ -120,14 +134,30 @@ function readRows(
     x += row;
   }
   transformColumns(
-    rows, rows + bytes, rows + 2 * bytes, rows + 3 * bytes, rows + 4 * bytes, rows + 5 * bytes, 16, lineBytes,
-    quads, count, to,
+    rows,
+    rows + bytes,
+    rows + 2 * bytes,
+    rows + 3 * bytes,
+    rows + 4 * bytes,
+    rows + 5 * bytes,
+    16,
+    lineBytes,
+    quads,
+    count,
+    to,
   );
 }
 
 /** Columns of a strip of `tiles` tiles from output `(4·row, 4·first)`. */
 function readStrip(
-  input: Input, a: Winograd2dArgs, image: usize, row: i32, first: i32, tiles: i32, rows: usize, to: usize,
+  input: Input,
+  a: Winograd2dArgs,
+  image: usize,
+  row: i32,
+  first: i32,
+  tiles: i32,
+  rows: usize,
+  to: usize,
 ): void {
   const left = 4 * first - a.paddingX;
   const total = 4 * tiles + 2;
@@ -153,8 +183,14 @@ function transformRows(from: usize, quads: i32, count: i32, to: usize): void {
     let x = from;
     for (let dst = to; dst < end; dst += 16) {
       forth(
-        v128.load(x), v128.load(x, 16), v128.load(x, 32), v128.load(x, 48), v128.load(x, 64), v128.load(x, 80),
-        dst, tileBytes,
+        v128.load(x),
+        v128.load(x, 16),
+        v128.load(x, 32),
+        v128.load(x, 48),
+        v128.load(x, 64),
+        v128.load(x, 80),
+        dst,
+        tileBytes,
       );
       x += 64;
     }
@@ -202,9 +238,23 @@ function write(y: usize, v: v128, bias: v128, slope: v128, r: usize, activate: b
 // @ts-ignore: decorator
 @inline
 function returnColumns(
-  q: usize, count: i32, y0: usize, y1: usize, y2: usize, y3: usize, pixel: usize,
-  r0: usize, r1: usize, r2: usize, r3: usize, rPixel: usize,
-  bias: v128, slope: v128, activate: bool, add: bool, rest: i32,
+  q: usize,
+  count: i32,
+  y0: usize,
+  y1: usize,
+  y2: usize,
+  y3: usize,
+  pixel: usize,
+  r0: usize,
+  r1: usize,
+  r2: usize,
+  r3: usize,
+  rPixel: usize,
+  bias: v128,
+  slope: v128,
+  activate: bool,
+  add: bool,
+  rest: i32,
 ): void {
   const end = q + ((count as usize) << 4);
   while (q < end) {
@@ -242,8 +292,15 @@ function returnColumns(
 // @ts-ignore: decorator
 @inline
 function writeStrip(
-  output: Output, a: Winograd2dArgs, image: usize, row: i32, first: i32, tiles: i32, local: usize,
-  activate: bool, add: bool,
+  output: Output,
+  a: Winograd2dArgs,
+  image: usize,
+  row: i32,
+  first: i32,
+  tiles: i32,
+  local: usize,
+  activate: bool,
+  add: bool,
 ): void {
   const count = min(4 * tiles, a.width - 4 * first);
   const rows = a.height - 4 * row;
@@ -251,7 +308,10 @@ function writeStrip(
   const biases = output.bias ? output.bias : local;
   const slopes = output.slope ? output.slope : local + a.ones;
   const y = output.y + image * output.image + ((4 * row) as usize) * output.row + ((4 * first) as usize) * output.pixel;
-  const r = output.residual + image * output.residualImage + ((4 * row) as usize) * output.residualRow +
+  const r =
+    output.residual +
+    image * output.residualImage +
+    ((4 * row) as usize) * output.residualRow +
     ((4 * first) as usize) * output.residualPixel;
   let q = local + a.results;
   for (let c = 0; c < output.channels; c += 4) {

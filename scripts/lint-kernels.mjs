@@ -1,0 +1,47 @@
+// Formats and lints the AssemblyScript kernels with Biome, whose parser takes no decorators of functions: they are comments
+// meanwhile. `node scripts/lint-kernels.mjs [--write]`
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const write = process.argv.includes('--write');
+const kernels = fileURLToPath(new URL('../src/backends/wasm/kernels/', import.meta.url));
+const config = JSON.parse(readFileSync(new URL('../biome.json', import.meta.url), 'utf8'));
+const off = (...rules) => Object.fromEntries(rules.map((rule) => [rule, 'off']));
+/** What is another language's habit there: `==` compares values, types are imported like classes. */
+const rules = {
+  preset: 'recommended',
+  correctness: off('noUnusedFunctionParameters', 'noPrecisionLoss'),
+  suspicious: off('noDoubleEquals', 'noTsIgnore', 'noApproximativeNumericConstant'),
+  style: off('useImportType'),
+};
+
+const folder = mkdtempSync(join(tmpdir(), 'vnet-kernels-'));
+try {
+  const { formatter, javascript } = config;
+  const settings = { root: true, formatter: { ...formatter, lineWidth: 120 }, javascript, linter: { rules } };
+  writeFileSync(join(folder, 'biome.json'), JSON.stringify(settings));
+  const names = readdirSync(kernels, { recursive: true }).filter((name) => name.endsWith('.ts'));
+  for (const name of names) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(
+      join(folder, name),
+      readFileSync(kernels + name, 'utf8').replace(/^@inline$/gm, '//@inline'),
+    );
+  }
+  const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome');
+  const flags = ['check', ...(write ? ['--write'] : []), '--error-on-warnings', '.'];
+  const { status } = spawnSync(process.execPath, [biome, ...flags], { cwd: folder, stdio: 'inherit' });
+  if (write) {
+    for (const name of names) {
+      const text = readFileSync(join(folder, name), 'utf8').replace(/^\/\/@inline$/gm, '@inline');
+      if (text !== readFileSync(kernels + name, 'utf8')) writeFileSync(kernels + name, text);
+    }
+  }
+  process.exitCode = status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true });
+}
