@@ -11,7 +11,7 @@ import { UserError } from '../errors.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
 import { loadModel } from '../model/load.js';
-import { readRun, timesOf } from '../report/record.js';
+import { lossCurve, readRun, timesOf } from '../report/record.js';
 import type { Part, PartResult } from '../report/study.js';
 import { runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
@@ -21,7 +21,9 @@ import { deviceOptions, openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, pixelSize, real, threadsOption, whole } from './options.js';
 import { Progress } from './progress.js';
+import { alphaBetaCommand } from './studyAlphaBeta.js';
 import { drivesCommand } from './studyDrives.js';
+import { policyCommand } from './studyPolicy.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
@@ -48,6 +50,8 @@ export const studyCommand = (): Command =>
     .summary('experiments of several trainings, with table and plot')
     .description('Trainings that answer one question, with a table and a plot of their scores.')
     .addCommand(resolutionCommand())
+    .addCommand(alphaBetaCommand())
+    .addCommand(policyCommand())
     .addCommand(drivesCommand());
 
 function resolutionCommand(): Command {
@@ -276,6 +280,7 @@ async function writeResults(
   results: readonly PartResult[],
 ): Promise<void> {
   const { studyChart, studyMarkdown, studyRows } = await import('../report/study.js');
+  const { lossesChart } = await import('../report/losses.js');
   const { epochs, iterations, batch, learningRate, seed, valSplit } = settings;
   const about = [
     `Three trainings of ${iterations} iterations (${epochs} epochs, batch ${batch}, learning rate ${learningRate}, seed ${seed})`,
@@ -285,6 +290,10 @@ async function writeResults(
   await to('resolution.md', studyMarkdown(results, about));
   await to('resolution.json', `${JSON.stringify({ settings, results }, null, 2)}\n`);
   await to('resolution.svg', studyChart(results));
+  const runs = await Promise.all(
+    results.map(async ({ part }) => ({ name: part, losses: lossCurve(await readRun(path.join(out, part))) })),
+  );
+  await to('resolution-loss.svg', lossesChart(runs));
   if (json) {
     process.stdout.write(`${JSON.stringify({ settings, results }, null, 2)}\n`);
     return;

@@ -84,7 +84,7 @@ export function scoreChart(points: readonly ScorePoint[]): string {
 }
 
 /** A colour for each run: the page's own, then others spread around the circle, none twice among the first twenty. */
-const runColour = (i: number): string =>
+export const runColour = (i: number): string =>
   ['var(--accent)', 'var(--accent-2)', 'var(--accent-3)', 'var(--soft)'][i] ??
   `hsl(${Math.round((i * 137.5) % 360)} 55% ${i % 2 ? 45 : 58}%)`;
 

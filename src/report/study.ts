@@ -68,6 +68,8 @@ export function studyMarkdown(results: readonly PartResult[], about: readonly st
     '',
     '![mIoU by training size](resolution.svg)',
     '',
+    '![Training loss of each run](resolution-loss.svg)',
+    '',
     '## IoU per class, %',
     '',
     ...markdownTable(
@@ -84,8 +86,6 @@ export function studyChart(results: readonly PartResult[]): string {
     name: `${result.part}, ${size(result)}`,
     miou: 100 * (result.miou ?? 0),
     text: formatScore(result.miou),
-    // Behind the mark of the resized input, where that is higher.
-    end: 100 * Math.max(result.miou ?? 0, result.resizedMiou ?? 0),
   }));
   const resized = results.flatMap((result) =>
     typeof result.resizedMiou === 'number'
@@ -116,7 +116,15 @@ export function studyChart(results: readonly PartResult[]): string {
           strokeWidth: 3,
           title: ({ miou }: { miou: number }) => `input resized as in training: ${miou.toFixed(1)} %`,
         }),
-        Plot.text(bars, { x: 'end', y: 'name', text: 'text', dx: 6, textAnchor: 'start', fontWeight: 600 }),
+        // Inside its own bar: behind the mark of the resized input it would be read as that one's value.
+        Plot.text(bars, {
+          ...{ x: 0, y: 'name', text: 'text', dx: 6, textAnchor: 'start', fontWeight: 600 },
+          ...{ fill: 'white', stroke: 'var(--accent)', strokeWidth: 3 },
+        }),
+        Plot.text(resized, {
+          ...{ x: 'miou', y: 'name', dx: 6, textAnchor: 'start', fontWeight: 600, fill: 'var(--accent-2)' },
+          text: ({ miou }: { miou: number }) => miou.toFixed(1),
+        }),
         ...(resized.length > 0
           ? [
               Plot.text(['▎input resized as in training'], {

@@ -76,6 +76,47 @@ test('study: finished parts are kept, an unfinished one is done again, another s
   assert.match(large.stderr, /--resize 128x96: is larger than the images, 64x96/);
 });
 
+test('study policy and alpha-beta: memory, time and scores at equal iterations; what is done is kept', async () => {
+  const common = ['--size', '64x96', '--threads', '1', '--batch', '2', '--device', 'wasm', '--json'];
+  const trained = ['--data', at('scenes'), '--iterations', '2'];
+  const policy = () => vnet(['study', 'policy', '--out', at('policy'), ...common, ...trained]);
+  const { code, stdout, stderr } = await policy();
+  assert.equal(code, 0, stderr);
+  const results = JSON.parse(stdout) as {
+    name: string;
+    trainingBytes: number;
+    trained: { miou: number; loss: number };
+  }[];
+  assert.deepEqual(
+    results.map(({ name }) => name),
+    ['reversible', 'checkpoint', 'save'],
+  );
+  const [reversible, checkpoint, save] = results;
+  assert.ok(
+    reversible.trainingBytes <= checkpoint.trainingBytes && checkpoint.trainingBytes < save.trainingBytes,
+  );
+  assert.ok(
+    Math.abs(reversible.trained.loss - save.trained.loss) < 1e-3,
+    'one network, the same gradients to rounding',
+  );
+  const again = await policy();
+  assert.equal(again.stdout, stdout);
+  assert.doesNotMatch(again.stderr, /training|measuring/);
+  for (const name of ['policy.md', 'policy.svg']) assert.ok(existsSync(at('policy', name)), name);
+  const other = await vnet(['study', 'policy', '--out', at('policy'), ...common]);
+  assert.match(other.stderr, /policy: holds a study with other options/);
+
+  const depth = ['--alphas', '0,1', '--betas', '1'];
+  const table = await vnet(['study', 'alpha-beta', '--out', at('depth'), ...depth, ...common]);
+  assert.equal(table.code, 0, table.stderr);
+  const rows = JSON.parse(table.stdout) as { name: string; parameters: number; trained?: object }[];
+  assert.deepEqual(
+    rows.map(({ name }) => name),
+    ['alpha 0, beta 1', 'alpha 1, beta 1'],
+  );
+  assert.ok(rows[0].parameters < rows[1].parameters && rows[0].trained === undefined);
+});
+
 /** labelIds of the 19 classes in the order of their train ids, as Cityscapes publishes them. */
 const labelIds = [7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33];
 
