@@ -8,7 +8,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 
+new Command('test:container')
+  .description(
+    'Runs the steps of the Dockerfile in a temporary folder, asks the server for a picture, stops it.',
+  )
+  .addHelpText('after', '\nExample:\n  npm run test:container')
+  .parse();
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-container-'));
 const port = 8080;

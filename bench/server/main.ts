@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Argument, Command } from 'commander';
+import { real, whole } from '../../src/cli/options.js';
 import { runCli } from '../../src/cli/program.js';
 import { encodeRgbPng } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
@@ -18,51 +19,47 @@ import { load, percentile, statuses } from './load.js';
 import type { Spawned } from './spawned.js';
 import { spawnServer, spawnVnet } from './spawned.js';
 
-const usage = `npm run test:server -- [parts...] [--minutes 10] [--clients 32] [--attacks 2000] [--seed N] [--python python3]
-
-parts (default: all but peer)
-  load      clients with pictures of mixed sizes: p50, p95, p99, no error, no growth of memory
-  overload  more clients than may wait: 429 and Retry-After, then as before
-  restart   killed with SIGKILL under load and started again
-  hostile   damaged, lying and slow requests of sixteen kinds
-  peer      the same load against FastAPI with onnxruntime on the exported model (needs --python with both)`;
-
 const parts = ['load', 'overload', 'restart', 'hostile', 'peer'] as const;
-const { values, positionals } = parseFlags();
-const minutes = Number(values.minutes);
-const clients = Number(values.clients);
+const command = new Command('test:server')
+  .description(
+    'A server under load, past its capacity, killed and attacked.\n\n' +
+      '  load      clients with pictures of mixed sizes: p50, p95, p99, no error, no growth of memory\n' +
+      '  overload  more clients than may wait: 429 and Retry-After, then as before\n' +
+      '  restart   killed with SIGKILL under load and started again\n' +
+      '  hostile   damaged, lying and slow requests of sixteen kinds\n' +
+      '  peer      the same load against FastAPI with onnxruntime (needs --python with both)',
+  )
+  .addArgument(new Argument('[parts...]', 'default: all but peer').choices(parts))
+  .option('--minutes <n>', 'of load', real(0.05), 10)
+  .option('--clients <n>', 'at a time', whole(1, 1000), 32)
+  .option('--attacks <n>', 'in all', whole(1), 2000)
+  .option('--seed <n>', 'of the attacks', whole(0), Date.now() % 1e6)
+  .option('--python <command>', 'with fastapi, uvicorn, onnxruntime, pillow', 'python3')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run test:server -- load --minutes 1\n  npm run test:server -- hostile --seed 5',
+  )
+  .parse();
+const {
+  minutes,
+  clients,
+  attacks: attackCount,
+  seed,
+  python,
+} = command.opts<{
+  minutes: number;
+  clients: number;
+  attacks: number;
+  seed: number;
+  python: string;
+}>();
+const positionals = command.args;
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 const faults: string[] = [];
 const fault = (text: string): void => {
   faults.push(text);
   console.log(`FAULT: ${text}`);
 };
-
-function parseFlags() {
-  try {
-    const parsed = parseArgs({
-      allowPositionals: true,
-      options: {
-        minutes: { type: 'string', default: '10' },
-        clients: { type: 'string', default: '32' },
-        attacks: { type: 'string', default: '2000' },
-        seed: { type: 'string', default: String(Date.now() % 1e6) },
-        python: { type: 'string', default: 'python3' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    });
-    if (parsed.values.help) {
-      console.log(usage);
-      process.exit(0);
-    }
-    const unknown = parsed.positionals.find((part) => !(parts as readonly string[]).includes(part));
-    if (unknown) throw new Error(`${unknown}: no such part; expected ${parts.join(', ')}`);
-    return parsed;
-  } catch (error) {
-    console.error((error as Error).message.split('\n')[0]);
-    process.exit(2);
-  }
-}
 
 /** Streets of some sizes, as PNG. */
 const pictures = (sizes: readonly (readonly [number, number])[]): Promise<Picture[]> =>
@@ -160,18 +157,18 @@ async function restarted(): Promise<void> {
 }
 
 async function attacked(): Promise<void> {
-  console.log(`hostile: seed ${values.seed}`);
+  console.log(`hostile: seed ${seed}`);
   const server = await spawnVnet(['--timeout', '5', '--memory', '256M', '--max-bytes', '8M']);
   const { hostname, port } = new URL(server.url);
   const kinds = Object.entries(attacks);
-  const count = Number(values.attacks);
+  const count = attackCount;
   const answers: Record<string, Record<string, number>> = {};
   let sent = 0;
   const attacker = async (): Promise<void> => {
     while (sent < count) {
       const at = sent++;
       const [name, attack] = kinds[at % kinds.length];
-      const status = await attack(hostname, Number(port), Rng.of(Number(values.seed), at));
+      const status = await attack(hostname, Number(port), Rng.of(seed, at));
       answers[name] ??= {};
       answers[name][status] = (answers[name][status] ?? 0) + 1;
       if (status >= 500 && status !== 503) fault(`hostile: ${name} was answered with ${status}`);
@@ -196,7 +193,7 @@ async function besidePython(): Promise<void> {
   try {
     await runCli(['export', 'camvid', '--onnx', model, '--size', '360x480']);
     const script = fileURLToPath(new URL('../../../bench/server/peer.py', import.meta.url));
-    const peer = await spawnServer(values.python, [script, model, '2']);
+    const peer = await spawnServer(python, [script, model, '2']);
     const ours = await spawnVnet(['--threads', '2']);
     const streets = await pictures([
       [360, 480],
