@@ -1,5 +1,6 @@
 /**
- * Convolutions of VNet at 1024×2048, one image, against the machine's ceiling of fused multiply-adds, in processor time.
+ * Convolutions of VNet at 1024×2048 and one or two for each other algorithm, one image, against the machine's ceiling of
+ * fused multiply-adds, in processor time.
  * `node build/bench/kernels/conv.js [--threads 1] [--only text] [--runs 5] [--build plain]`
  */
 
@@ -19,10 +20,12 @@ import { ops } from '../../src/ops/index.js';
 import type { OpDef } from '../../src/ops/op.js';
 
 const flags = new Command('conv')
-  .description('Convolutions of VNet at 1024×2048, each against the ceiling of this machine.')
+  .description(
+    'Every algorithm of convolutions, on shapes of VNet and others, against the ceiling of this machine.',
+  )
   .option('--threads <n>', 'worker threads', whole(1, 256), 1)
   .option('--runs <n>', 'timed runs; the best counts', whole(1), 5)
-  .option('--only <text>', 'only rows whose name contains this', '')
+  .option('--only <text>', 'only rows whose name or algorithm contains this', '')
   .addOption(new Option('--build <name>', 'of the kernels').choices(['plain', 'relaxed']))
   .addHelpText('after', '\nExample:\n  node build/bench/kernels/conv.js --only 3×1 --threads 2')
   .parse()
@@ -44,6 +47,8 @@ interface Row {
   readonly bias?: boolean;
   /** The second convolution of a V module: its input is a pre-activation, its result is added to the other half. */
   readonly second?: boolean;
+  /** Products of 16-bit integers. */
+  readonly i16?: boolean;
 }
 
 const vModule = (x: Shape, dilation: number): Row[] => {
@@ -63,6 +68,13 @@ const rows: Row[] = [
   { name: '1×1 s2 8→56', x: [1, 512, 1024, 8], cout: 56, kernel: [1, 1], stride: 2, yStride: 64 },
   { name: '1×1 s2 64→88', x: [1, 256, 512, 64], cout: 88, kernel: [1, 1], stride: 2, yStride: 152 },
   { name: '1×1 152→19', x: [1, 128, 256, 152], cout: 19, kernel: [1, 1], bias: true },
+  { name: '3×1 d2 76→76 i16', x: [1, 128, 256, 76], cout: 76, kernel: [3, 1], dilation: 2, i16: true },
+  { name: '3×3 64→64', x: [1, 128, 256, 64], cout: 64, kernel: [3, 3] },
+  { name: '3×3 d2 64→64', x: [1, 128, 256, 64], cout: 64, kernel: [3, 3], dilation: 2 },
+  { name: '3×3 s2 64→64', x: [1, 256, 512, 64], cout: 64, kernel: [3, 3], stride: 2 },
+  { name: '3×3 d16 64→64', x: [1, 16, 32, 64], cout: 64, kernel: [3, 3], dilation: 16 },
+  { name: '5×5 32→32', x: [1, 128, 256, 32], cout: 32, kernel: [5, 5] },
+  { name: '2×2 s2 64→32', x: [1, 256, 512, 64], cout: 32, kernel: [2, 2], stride: 2 },
 ];
 
 /** Milliseconds of all threads together: other work on the machine disturbs it less than the time of day. */
@@ -101,13 +113,19 @@ async function ceiling(): Promise<number> {
   return best;
 }
 
+interface Measured {
+  readonly algorithm: string;
+  readonly gflops: number;
+  readonly scratchBytes: number;
+}
+
 /** Best GFLOP/s of a call over some runs; inputs are random, and all convolutions count as direct ones. */
 async function speed<K extends KernelName>(
   op: K,
   inputs: InputsOf<K>,
   attrs: AttrsOf<K>,
   strides: Readonly<Record<string, number | undefined>>,
-): Promise<number> {
+): Promise<Measured> {
   const def = ops[op] as unknown as OpDef<object, object, object>;
   const outputs: Record<string, Value> = {};
   for (const [name, type] of Object.entries(def.infer(inputs, attrs))) {
@@ -168,29 +186,30 @@ async function speed<K extends KernelName>(
     best = Math.min(best, await processorTime(() => executor.run('forward')));
   }
   await executor.dispose();
-  scratch = bytes;
-  return flops / best / 1e6;
+  const algorithm = backend.scratchBytes.algorithm?.(call) ?? op;
+  return { algorithm, gflops: flops / best / 1e6, scratchBytes: bytes };
 }
 
-let scratch = 0;
 const value = (name: string, shape: Shape, dtype: DType = 'f32'): Value => {
   return { id: 0, name, shape, dtype, role: 'activation' };
 };
 
-console.log(`ceiling ${(await ceiling()).toFixed(1)} GFLOP/s per thread`);
-console.log(
-  'convolution                        forward  gradInput  gradWeight   (GFLOP/s per thread; scratch in MB)',
-);
+const roof = await ceiling();
+console.log(`ceiling ${roof.toFixed(1)} GFLOP/s per thread; Winograd multiplies less than is counted here\n`);
+const widths = [19, 16, 10, 30, 9, 11, 11];
+const print = (...cells: string[]) =>
+  console.log(cells.map((cell, i) => (i < 4 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' '));
+print('convolution', 'input', 'direction', 'algorithm', 'GFLOP/s', 'of ceiling', 'scratch MB');
+
 for (const row of rows) {
-  if (!row.name.includes(flags.only)) continue;
-  const { x: shape, dtype, cout, kernel, stride = 1, dilation = 1, bias, second } = row;
-  const padding = [0, 1].map((axis) => (dilation * (kernel[axis] - 1)) / 2) as [number, number];
+  const { x: shape, dtype, cout, kernel, stride = 1, dilation = 1, bias, second, i16 } = row;
+  const padding = kernel.map((taps) => Math.floor((dilation * (taps - 1)) / 2)) as [number, number];
   const attrs: ConvAttrs = { stride: [stride, stride], padding, dilation: [dilation, dilation], groups: 1 };
   const normalize =
     dtype === 'u8'
       ? { mean: [0.5, 0.5, 0.5].slice(0, shape[3]), std: [0.2, 0.2, 0.2].slice(0, shape[3]) }
       : undefined;
-  const forwardAttrs = normalize ? { ...attrs, normalize } : attrs;
+  const forwardAttrs: ConvAttrs = normalize ? { ...attrs, normalize } : attrs;
   const length = (axis: 0 | 1) => convLength(shape[1 + axis], kernel[axis], stride, padding[axis], dilation);
   const yShape: Shape = [shape[0], length(0), length(1), cout];
   const x = value('x', shape, dtype);
@@ -203,18 +222,33 @@ for (const row of rows) {
     ...(bias ? {} : { slope: vector('slope') }),
   };
   const pre = second ? { preSlope: vector('preSlope') } : {};
-  const cells: string[] = [];
-  const cell = (gflops: number) =>
-    cells.push(`${gflops.toFixed(1)} (${(scratch / 1e6).toFixed(1)})`.padStart(12));
   const wide = { x: row.xStride, y: row.yStride, residual: row.yStride, gy: row.yStride };
-  cell(await speed('conv2d', { x, weight, ...extra }, forwardAttrs, wide));
-  if (dtype === 'u8') cells.push(''.padStart(12));
-  else {
-    const inputAttrs = { ...attrs, height: shape[1], width: shape[2] };
-    const acc = value('acc', shape);
-    const inputs = { gy: y, weight, ...(row.xStride ? { acc } : {}) };
-    cell(await speed('conv2dGradInput', inputs, inputAttrs, { ...wide, gx: row.xStride, acc: row.xStride }));
+  const inputs = { gy: y, weight, ...(row.xStride ? { acc: value('acc', shape) } : {}) };
+  const inputStrides = { ...wide, gx: row.xStride, acc: row.xStride };
+  const measures: readonly [direction: string, measure: () => Promise<Measured>, asked: boolean][] = [
+    [
+      'forward',
+      () =>
+        speed('conv2d', { x, weight, ...extra }, i16 ? { ...attrs, products: 'i16' } : forwardAttrs, wide),
+      true,
+    ],
+    [
+      'gradInput',
+      () => speed('conv2dGradInput', inputs, { ...attrs, height: shape[1], width: shape[2] }, inputStrides),
+      dtype !== 'u8' && !i16,
+    ],
+    [
+      'gradWeight',
+      () => speed('conv2dGradWeight', { x, gy: y, ...pre }, { ...forwardAttrs, kernel }, wide),
+      !i16,
+    ],
+  ];
+  for (const [direction, measure, asked] of measures) {
+    if (!asked) continue;
+    const { algorithm, gflops, scratchBytes } = await measure();
+    if (![row.name, algorithm].some((text) => text.includes(flags.only))) continue;
+    const share = `${((100 * gflops) / roof).toFixed(0)} %`;
+    const numbers = [gflops.toFixed(1), share, (scratchBytes / 1e6).toFixed(1)];
+    print(row.name, formatShape(shape), direction, algorithm, ...numbers);
   }
-  cell(await speed('conv2dGradWeight', { x, gy: y, ...pre }, { ...forwardAttrs, kernel }, wide));
-  console.log(`${row.name.padEnd(16)} ${formatShape(shape).padEnd(16)} ${cells.join('')}`);
 }
