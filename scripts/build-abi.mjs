@@ -99,13 +99,17 @@ const kernels = new Map();
 const entry = sources.find(({ name }) => name === 'index.ts').source;
 for (const statement of entry.statements.filter(ts.isExportDeclaration)) {
   const file = `${statement.moduleSpecifier.text.replace('./', '')}.ts`;
-  for (const { name } of statement.exportClause.elements) {
-    const kernel = functions.get(`${file}:${name.text}`);
-    if (!kernel) fail(name, `${file} exports no ${name.text}`);
+  const exported = [...functions.keys()].filter((key) => key.startsWith(`${file}:`));
+  const names = statement.exportClause
+    ? statement.exportClause.elements.map(({ name }) => name.text)
+    : exported.map((key) => key.slice(file.length + 1));
+  for (const name of names) {
+    const kernel = functions.get(`${file}:${name}`);
+    if (!kernel) fail(statement, `${file} exports no ${name}`);
     const [args, chunk, local] = kernel.parameters.map(({ type }) => type.getText());
     if (!classes.has(args) || chunk !== 'i32' || local !== 'usize')
       fail(kernel, `a kernel takes (args: an @unmanaged class, chunk: i32, local: usize)`);
-    kernels.set(name.text, args);
+    kernels.set(name, args);
   }
 }
 

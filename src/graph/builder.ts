@@ -6,6 +6,7 @@ import { convLength } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
 import type { EmitOp } from '../ops/index.js';
 import type { WindowAttrs } from '../ops/maxpool.js';
+import type { PointwiseName } from '../ops/pointwise/table.js';
 import type { PyramidAttrs } from '../ops/pool.js';
 import type { Corners } from '../ops/resize.js';
 import { makeNode, makeValue } from './node.js';
@@ -206,7 +207,12 @@ export class Builder {
   }
 
   sigmoid(x: Value): Value {
-    return this.emit('sigmoid', { x }, {}).y;
+    return this.pointwise('sigmoid', x);
+  }
+
+  /** A function of every element, by its name in `ops/pointwise/table.ts`. */
+  pointwise(name: PointwiseName, x: Value): Value {
+    return this.emit(name, { x }, {}).y;
   }
 
   /** Batch normalisation (momentum 0.1, `eps` 1e-5 by default), followed by an activation if `act` says so. */

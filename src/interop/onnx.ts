@@ -7,6 +7,9 @@ import type { ConvAttrs } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
 import type { NodeFor, OpNode } from '../ops/index.js';
 import { nodesOf } from '../ops/index.js';
+import { translate } from '../ops/pointwise/expression.js';
+import type { PointwiseName } from '../ops/pointwise/table.js';
+import { pointwise } from '../ops/pointwise/table.js';
 import type { ResizeAttrs } from '../ops/resize.js';
 import { convolutionAxes, poolPads, transposePads } from './geometry.js';
 import { OnnxGraph } from './onnxModel.js';
@@ -150,8 +153,6 @@ class Exporter {
         return [this.prelu(label, this.name(node.inputs.x), node.inputs.slope)];
       case 'relu':
         return [onnx.one('Relu', label, [this.name(node.inputs.x)])];
-      case 'sigmoid':
-        return [onnx.one('Sigmoid', label, [this.name(node.inputs.x)])];
       case 'multiply':
         return [onnx.one('Mul', label, [this.name(node.inputs.a), this.name(node.inputs.b)])];
       case 'add': {
@@ -178,6 +179,7 @@ class Exporter {
       case 'resizeBilinear':
         return [this.resize(label, node.inputs.x, node.attrs)];
       default:
+        if (node.op in pointwise) return [this.pointwise(node as NodeFor<PointwiseName>)];
         throw new UserError(`${label}: the operation ${node.op} has no counterpart in ONNX`);
     }
   }
@@ -291,6 +293,22 @@ class Exporter {
     const epsilon = { float: fold.attrs.eps };
     const y = this.onnx.one('BatchNormalization', label, [this.name(x), ...operands], { epsilon });
     return slope ? this.prelu(label, y, slope) : y;
+  }
+
+  /** An expression of the pointwise table, node by node. */
+  private pointwise({ op, label, inputs }: NodeFor<PointwiseName>): string {
+    const { onnx } = this;
+    const one =
+      (type: string) =>
+      (...operands: string[]) =>
+        onnx.one(type, label, operands);
+    return translate<string>(pointwise[op].value, {
+      x: this.name(inputs.x),
+      number: (value) => onnx.floats(`number.${value}`, [], Float32Array.of(value)),
+      ...{ add: one('Add'), multiply: one('Mul'), max: one('Max'), min: one('Min'), sigmoid: one('Sigmoid') },
+      where: (condition, a, b) =>
+        one('Where')(one('Greater')(condition, onnx.floats('number.0', [], new Float32Array(1))), a, b),
+    });
   }
 
   private prelu(label: string, x: string, slope: Value): string {

@@ -3,28 +3,6 @@ import { sizeOf } from '../ir/value.js';
 import { expectShape } from './fit.js';
 import type { OpDef } from './op.js';
 
-/** `y = 1/(1 + e⁻ˣ)`. */
-export const sigmoid: OpDef<{ x: Value }, { y: Value }, object> = {
-  infer: ({ x }) => ({ y: { shape: x.shape, dtype: 'f32' } }),
-  gradient({ outputs: { y } }, { y: gy }, { emit }) {
-    return gy ? { x: emit('sigmoidGrad', { y, gy }, {}).gx } : {};
-  },
-  features: ['x', 'y'],
-  flops: ({ outputs: { y } }) => 10 * sizeOf(y.shape),
-  inPlace: [['y', 'x']],
-};
-
-/** `gx = gy·y·(1 − y)`. */
-export const sigmoidGrad: OpDef<{ y: Value; gy: Value }, { gx: Value }, object> = {
-  infer: ({ gy }) => ({ gx: { shape: gy.shape, dtype: 'f32' } }),
-  features: ['y', 'gy', 'gx'],
-  flops: ({ outputs: { gx } }) => 3 * sizeOf(gx.shape),
-  inPlace: [
-    ['gx', 'gy'],
-    ['gx', 'y'],
-  ],
-};
-
 const sameShape = (a: Value, b: Value): boolean => a.shape.every((length, axis) => length === b.shape[axis]);
 
 /** `y = a·b`, where `b` has the shape of `a` or is `N×1×1×C`: one factor per image and channel. */

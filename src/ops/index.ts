@@ -7,7 +7,7 @@ import { average } from './average.js';
 import { addBias, fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
-import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { multiply, multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
@@ -22,6 +22,7 @@ import {
 } from './norm.js';
 import { hardLabels } from './ohem.js';
 import type { OpDef } from './op.js';
+import { pointwiseOps } from './pointwise/index.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { relu, reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
@@ -63,8 +64,7 @@ export const ops = {
   average,
   relu,
   reluGrad,
-  sigmoid,
-  sigmoidGrad,
+  ...pointwiseOps,
   multiply,
   multiplySum,
   maxPool,

@@ -6,6 +6,9 @@ import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
 import { windowShape } from '../../src/ops/maxpool.js';
+import { readsResult } from '../../src/ops/pointwise/expression.js';
+import type { PointwiseName } from '../../src/ops/pointwise/table.js';
+import { pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Tensor, Tensors } from './harness.js';
 import { randomBytes, randomTensor, tensor } from './harness.js';
 
@@ -103,6 +106,23 @@ function windows(rng: Rng) {
   });
   return { attrs, x, y, index: tensor(y, places, Uint8Array) };
 }
+
+/** A call of every function of the pointwise table and of its gradient. */
+const pointwiseCases = Object.fromEntries(
+  pointwiseNames.flatMap((name) => [
+    [name, (rng: Rng) => ({ inputs: { x: randomTensor(rng, image(rng), -9, 9) }, attrs: {} })],
+    [
+      `${name}Grad`,
+      (rng: Rng) => {
+        const shape = image(rng);
+        const from = readsResult(pointwise[name].gradient)
+          ? { y: randomTensor(rng, shape, 0, 1) }
+          : { x: randomTensor(rng, shape, -9, 9) };
+        return { inputs: { ...from, gy: randomTensor(rng, shape) }, attrs: {} };
+      },
+    ],
+  ]),
+) as unknown as { readonly [K in PointwiseName | `${PointwiseName}Grad`]: (rng: Rng) => Case<K> };
 
 /** A random call of every kernel, small enough for the reference; the compiler says which are missing. */
 export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } = {
@@ -315,8 +335,7 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     return { inputs: { x: randomTensor(rng, shape), average: randomTensor(rng, shape), decay }, attrs: {} };
   },
   reluGrad: (rng) => onePoint(rng, -1),
-  sigmoid: (rng) => ({ inputs: { x: randomTensor(rng, image(rng), -9, 9) }, attrs: {} }),
-  sigmoidGrad: (rng) => onePoint(rng, 0),
+  ...pointwiseCases,
   multiply(rng) {
     const shape = image(rng);
     const b = rng.pick([shape, gateOf(shape)]);

@@ -1,6 +1,9 @@
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/ir/value.js';
 import type { KernelName } from '../../src/ops/index.js';
+import { readsResult } from '../../src/ops/pointwise/expression.js';
+import type { PointwiseName } from '../../src/ops/pointwise/table.js';
+import { pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Case } from './cases.js';
 import type { Tensor } from './harness.js';
 import { randomBytes, randomTensor } from './harness.js';
@@ -28,7 +31,25 @@ function stats(rng: Rng, [, , , channels]: Shape): Tensor {
 const pyramid = { kernels: [3, 5, 7], stride: 2 };
 const half = ([n, h, w, c]: Shape): Shape => [n, Math.ceil(h / 2), Math.ceil(w / 2), c];
 
+/** Every function of the pointwise table and its gradient. */
+const pointwiseDraws = Object.fromEntries(
+  pointwiseNames.flatMap((name) => {
+    const from = readsResult(pointwise[name].gradient) ? 'y' : 'x';
+    return [
+      [name, (rng: Rng, x: Shape) => ({ inputs: { x: randomTensor(rng, x, -9, 9) }, attrs: {} })],
+      [
+        `${name}Grad`,
+        (rng: Rng, x: Shape) => ({
+          inputs: { [from]: randomTensor(rng, x), gy: randomTensor(rng, x) },
+          attrs: {},
+        }),
+      ],
+    ];
+  }),
+) as unknown as { readonly [K in PointwiseName | `${PointwiseName}Grad`]: Draw<K> };
+
 const draws: { readonly [K in KernelName]?: Draw<K> } = {
+  ...pointwiseDraws,
   sumPixels: (rng, x) => ({ inputs: { x: randomTensor(rng, x, -1, 2) }, attrs: {} }),
   prelu: (rng, x) => ({ inputs: { x: randomTensor(rng, x), slope: vector(rng, x) }, attrs: {} }),
   preluGrad: (rng, x) => ({

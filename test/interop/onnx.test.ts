@@ -14,6 +14,8 @@ import { modelSlots, smallestPlan } from '../../src/model/model.js';
 import { networkFromConfig, networkNames } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import type { Network } from '../../src/nets/network.js';
+import { imageNorm } from '../../src/nets/normalization.js';
+import { pointwiseNames } from '../../src/ops/pointwise/table.js';
 import { assertClose, randomBytes, seededRandom, testSeed } from '../backends/harness.js';
 
 const seed = testSeed(60);
@@ -88,8 +90,28 @@ const configs: Readonly<Record<string, Record<string, unknown>>> = {
   pspnet: { width: 8, blocks: [1, 1, 2, 1] },
 };
 
-for (const name of networkNames) {
-  const network = networkFromConfig(name, { ...configs[name], classes: 7 });
+/** A convolution, then every function of the pointwise table after one. */
+const everyFunction: Network = {
+  name: 'pointwise functions',
+  classes: 7,
+  config: {},
+  build(b, images) {
+    const first = b.conv('first', images, { out: 8, kernel: 3, stride: 2, normalize: imageNorm });
+    const last = pointwiseNames.reduce(
+      (x, name) => b.pointwise(name, b.conv(name, x, { out: 8, kernel: 1 })),
+      first,
+    );
+    return b.conv('head', last, { out: 7, kernel: 1 });
+  },
+};
+
+const networks = [
+  ...networkNames.map((name) => networkFromConfig(name, { ...configs[name], classes: 7 })),
+  everyFunction,
+];
+
+for (const network of networks) {
+  const { name } = network;
   const weights = weightsOf(network);
 
   const compare = async (

@@ -7,6 +7,7 @@ import { sizeOf } from '../../src/ir/value.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
 import { ops } from '../../src/ops/index.js';
+import { pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Tensor } from '../backends/harness.js';
 import { randomBytes, randomTensor, runOp, seededRandom, tensor, testSeed } from '../backends/harness.js';
 import { checkGradients, step } from './tape.js';
@@ -245,10 +246,11 @@ gradientTest('relu', 'away from its kink', async (rng) => {
   });
 });
 
-gradientTest('sigmoid', 'every element', async (rng) => {
-  const leaves = { x: randomTensor(rng, [2, 3, 3, 4], -4, 4) };
-  await checkGradients({ rng, label, leaves, build: (emit, inputs) => [emit('sigmoid', inputs, {}).y] });
-});
+for (const name of pointwiseNames)
+  gradientTest(name, 'every element', async (rng) => {
+    const leaves = { x: randomTensor(rng, [2, 3, 3, 4], -4, 4) };
+    await checkGradients({ rng, label, leaves, build: (emit, inputs) => [emit(name, inputs, {}).y] });
+  });
 
 for (const b of [
   [2, 3, 4, 5],

@@ -1,17 +1,6 @@
 import type { ReferenceKernel } from './arena.js';
 import { View } from './arena.js';
 
-export const sigmoid: ReferenceKernel<'sigmoid'> = ({ inputs, outputs }, arena) => {
-  const x = new View(arena, inputs.x).dense();
-  new View(arena, outputs.y).assign(x.map((value) => 1 / (1 + Math.exp(-value))));
-};
-
-export const sigmoidGrad: ReferenceKernel<'sigmoidGrad'> = ({ inputs, outputs }, arena) => {
-  const y = new View(arena, inputs.y).dense();
-  const gy = new View(arena, inputs.gy).dense();
-  new View(arena, outputs.gx).assign(gy.map((g, i) => g * y[i] * (1 - y[i])));
-};
-
 export const multiply: ReferenceKernel<'multiply'> = ({ inputs, outputs }, arena) => {
   const a = new View(arena, inputs.a);
   const b = new View(arena, inputs.b);

@@ -11,7 +11,7 @@ import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { ReferenceExecutor } from './executor.js';
-import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { multiply, multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
@@ -24,6 +24,7 @@ import {
   runningStats,
 } from './norm.js';
 import { hardLabels } from './ohem.js';
+import { pointwiseKernels } from './pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
@@ -60,8 +61,7 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   sgd,
   average,
   reluGrad,
-  sigmoid,
-  sigmoidGrad,
+  ...pointwiseKernels,
   multiply,
   multiplySum,
   maxPool,

@@ -10,7 +10,7 @@ import { adaptivePool, adaptivePoolGrad } from './lower/adaptive.js';
 import { average } from './lower/average.js';
 import { fill } from './lower/constant.js';
 import { countStep, dropoutMask } from './lower/dropout.js';
-import { multiply, multiplySum, sigmoid, sigmoidGrad } from './lower/gate.js';
+import { multiply, multiplySum } from './lower/gate.js';
 import { normalizeImage } from './lower/image.js';
 import { crossEntropy } from './lower/loss.js';
 import { maxGather, maxPool, maxUnpool } from './lower/maxpool.js';
@@ -24,6 +24,7 @@ import {
   scaleWeight,
 } from './lower/norm.js';
 import { hardLabels } from './lower/ohem.js';
+import { pointwiseKernels } from './lower/pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './lower/pool.js';
 import { reluGrad } from './lower/relu.js';
 import { rescale } from './lower/rescale.js';
@@ -63,8 +64,7 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
   sgd,
   average,
   reluGrad,
-  sigmoid,
-  sigmoidGrad,
+  ...pointwiseKernels,
   multiply,
   multiplySum,
   maxPool,

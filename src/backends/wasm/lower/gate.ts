@@ -1,25 +1,5 @@
-import type { TensorRef } from '../../../graph/planned.js';
-import type { Stage, WasmKernel } from '../stage.js';
+import type { WasmKernel } from '../stage.js';
 import { overPixels, pixelsOf, pointers, strided } from '../stage.js';
-
-/** A kernel on every element of `x` and perhaps of `g`. */
-function onePoint(
-  kernel: 'sigmoid' | 'sigmoidGrad',
-  x: TensorRef,
-  g: TensorRef | undefined,
-  y: TensorRef,
-): Stage[] {
-  const { chunks, range } = overPixels(y);
-  return [{ kernel, chunks, args: { ...strided({ x, g, y }), ...range } }];
-}
-
-export const sigmoid: WasmKernel<'sigmoid'> = {
-  lower: ({ inputs: { x }, outputs: { y } }) => onePoint('sigmoid', x, undefined, y),
-};
-
-export const sigmoidGrad: WasmKernel<'sigmoidGrad'> = {
-  lower: ({ inputs: { y, gy }, outputs: { gx } }) => onePoint('sigmoidGrad', y, gy, gx),
-};
 
 export const multiply: WasmKernel<'multiply'> = {
   lower({ inputs: { a, b }, outputs: { y } }) {

@@ -2,29 +2,6 @@ import type { GpuKernel } from './kernel.js';
 import { imageOf, perQuad, pixelsOf } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
 
-/** `e⁻ˣ` is taken of |x| only, so that it cannot overflow. */
-export const sigmoid: GpuKernel<'sigmoid'> = {
-  lower: ({ inputs, outputs }) => [
-    perQuad(
-      inputs.x.shape,
-      { ...inputs, ...outputs },
-      `let x = x_q(p, c);
-  let e = exp(-abs(x));
-  y_sq(p, c, select(e, vec4f(1f), x >= vec4f(0f)) / (1f + e));`,
-    ),
-  ],
-};
-
-export const sigmoidGrad: GpuKernel<'sigmoidGrad'> = {
-  lower: ({ inputs, outputs }) => [
-    perQuad(
-      inputs.gy.shape,
-      { ...inputs, ...outputs },
-      'let y = y_q(p, c); gx_sq(p, c, gy_q(p, c) * y * (1f - y));',
-    ),
-  ],
-};
-
 export const multiply: GpuKernel<'multiply'> = {
   lower: ({ inputs, outputs }) => {
     const [, h, w] = inputs.a.shape;

@@ -8,7 +8,7 @@ import { average } from './average.js';
 import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
-import { multiply, multiplySum, sigmoid, sigmoidGrad } from './gate.js';
+import { multiply, multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
 import type { GpuKernel } from './kernel.js';
 import { crossEntropy } from './loss.js';
@@ -22,6 +22,7 @@ import {
   runningStats,
 } from './norm.js';
 import { hardLabels } from './ohem.js';
+import { pointwiseKernels } from './pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
@@ -58,8 +59,7 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   sgd,
   average,
   reluGrad,
-  sigmoid,
-  sigmoidGrad,
+  ...pointwiseKernels,
   multiply,
   multiplySum,
   maxPool,
