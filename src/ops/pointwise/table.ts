@@ -1,5 +1,5 @@
 import type { Expression } from './expression.js';
-import { add, derivative, g, multiply, sigmoid, x, y } from './expression.js';
+import { add, derivative, g, max, min, multiply, sigmoid, x, y } from './expression.js';
 
 /** A function of every element x, and what it sends back of g: by x, or by its result y where that will do. */
 export interface Pointwise {
@@ -19,6 +19,8 @@ export const pointwise = {
   sigmoid: { value: sigmoid(x), gradient: multiply(multiply(g, y), add(1, multiply(-1, y))) },
   /** `y = x·sigmoid(x)` ("Sigmoid-Weighted Linear Units", Elfwing et al. 2018). */
   silu: ofInput(multiply(x, sigmoid(x))),
+  /** `y = x·min(max(x + 3, 0), 6)/6` ("Searching for MobileNetV3", Howard et al. 2019). */
+  hardswish: ofInput(multiply(multiply(x, min(max(add(x, 3), 0), 6)), 1 / 6)),
 } as const satisfies Readonly<Record<string, Pointwise>>;
 
 export type PointwiseName = keyof typeof pointwise;
