@@ -41,12 +41,13 @@ export function renderChart(spec: PlotOptions, options: { standalone?: boolean }
   );
 }
 
-/** `at`: the height of a name at the end of a line, that of its value, moved up where it would cover the one below. */
+/** `at`: the height of a name at the end of a line, that of its value, moved up where it would cover the one below. `top`: of the axis. */
 export function namesApart<T extends object>(
   ends: readonly T[],
   value: (end: T) => number,
+  top = Math.max(...ends.map(value)),
 ): (T & { readonly at: number })[] {
-  const gap = 0.06 * Math.max(...ends.map(value));
+  const gap = 0.06 * top;
   let below = Number.NEGATIVE_INFINITY;
   return [...ends]
     .sort((a, b) => value(a) - value(b))

@@ -26,7 +26,7 @@ export function lossesChart(
         Plot.lineY(points, { x: 'epoch', y: 'loss', z: 'name', stroke: 'colour', strokeWidth: 2 }),
         Plot.dot(ends, { x: 'epoch', y: 'loss', fill: 'colour', r: 3 }),
         Plot.text(
-          namesApart(ends, ({ loss }) => loss),
+          namesApart(ends, ({ loss }) => loss, Math.max(...points.map(({ loss }) => loss))),
           { x: 'epoch', y: 'at', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' },
         ),
       ],

@@ -47,7 +47,7 @@ test('every command has help with an example that calls it', async () => {
     command.outputHelp();
     assert.match(text, new RegExp(`Usage: vnet ${words.join(' ')}`));
     if (command.commands.length === 0) {
-      assert.match(text, new RegExp(`Examples?:\\n  vnet ${words.join(' ')} `));
+      assert.match(text, new RegExp(`Examples?:\\n  vnet ${words.join(' ')}[ \\n]`));
     }
   }
 });
