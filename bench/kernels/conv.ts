@@ -201,7 +201,9 @@ const print = (...cells: string[]) =>
   console.log(cells.map((cell, i) => (i < 4 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' '));
 print('convolution', 'input', 'direction', 'algorithm', 'GFLOP/s', 'of ceiling', 'scratch MB');
 
-for (const row of rows) {
+// By name if there is one; by algorithm is known only when all are planned and timed.
+const named = rows.filter(({ name }) => name.includes(flags.only));
+for (const row of named.length > 0 ? named : rows) {
   const { x: shape, dtype, cout, kernel, stride = 1, dilation = 1, bias, second, i16 } = row;
   const padding = kernel.map((taps) => Math.floor((dilation * (taps - 1)) / 2)) as [number, number];
   const attrs: ConvAttrs = { stride: [stride, stride], padding, dilation: [dilation, dilation], groups: 1 };
@@ -246,7 +248,7 @@ for (const row of rows) {
   for (const [direction, measure, asked] of measures) {
     if (!asked) continue;
     const { algorithm, gflops, scratchBytes } = await measure();
-    if (![row.name, algorithm].some((text) => text.includes(flags.only))) continue;
+    if (named.length === 0 && !algorithm.includes(flags.only)) continue;
     const share = `${((100 * gflops) / roof).toFixed(0)} %`;
     const numbers = [gflops.toFixed(1), share, (scratchBytes / 1e6).toFixed(1)];
     print(row.name, formatShape(shape), direction, algorithm, ...numbers);

@@ -148,6 +148,7 @@ export class Segmenting {
       height,
       width,
       precision,
+      consumesImages: true,
       scratchBytes: backend.scratchBytes,
     });
     if (arenaBytes > limits.memory) {
