@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { readImage, readImageSize } from '../data/image.js';
+import { decodeImage, imageSize } from '../data/image.js';
 import { UserError } from '../errors.js';
 import { adaptStatistics } from '../eval/adapt.js';
 import { readModel, writeModel } from '../model/file.js';
@@ -49,13 +49,13 @@ export function adaptCommand(): Command {
 async function run(given: string[], flags: AdaptFlags): Promise<void> {
   const { data, split, out, resize, batch, keep, threads } = flags;
   const { model, file } = await openModel(flags.model);
-  const { inputs, failures } = await findInputs(given, { data, split, out });
+  const { sources: inputs, failures, close } = await findInputs(given, { data, split, out });
   if (failures.length > 0) throw new UserError(`${failures[0].image}: ${failures[0].error}`);
-  const first = resize ?? (await readImageSize(inputs[0].file));
+  const first = resize ?? (await imageSize(await inputs[0].read(), inputs[0].file));
   const progress = new Progress('pictures', inputs.length);
   async function* pictures() {
     for (const [i, input] of inputs.entries()) {
-      yield await readImage(input.file);
+      yield await decodeImage(await input.read(), input.file);
       progress.update(i + 1);
     }
   }
@@ -72,6 +72,7 @@ async function run(given: string[], flags: AdaptFlags): Promise<void> {
     await writeModel(out, { ...stored.info, trained }, tensors);
   } finally {
     progress.stop();
+    await close();
   }
   process.stdout.write(`${out}: statistics of ${inputs.length} pictures\n`);
 }

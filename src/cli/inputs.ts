@@ -1,69 +1,64 @@
-import path from 'node:path';
-import { isImageName, stem } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
-import { isFile, isFolder, walkFiles } from '../data/files.js';
 import { readPngText } from '../data/png-text.js';
+import type { Found } from '../data/sources/find.js';
+import { findSources, readList, shardOf } from '../data/sources/find.js';
+import { fileSource, type Source } from '../data/sources/source.js';
 import { UserError } from '../errors.js';
+import { outputKinds } from './outputs/kinds.js';
+import { outputMark } from './outputs/mark.js';
 
 /** An image to predict, and the output name it gets: its path below the folder it was found in, without ending. */
-export interface Input {
-  readonly file: string;
-  readonly name: string;
-}
+export type Input = Source;
 
 /** An image that could not be predicted, or an argument that names none. */
-export interface Failure {
-  readonly image: string;
-  readonly error: string;
+export type Failure = Found['failures'][number];
+
+/** Where pictures come from. */
+export interface InputFlags {
+  readonly data?: string;
+  readonly split: string;
+  readonly out: string;
+  readonly list?: string;
+  /** Default true. */
+  readonly recursive?: boolean;
 }
 
-/** What marks a PNG as written by `vnet predict`, as the `Software` text of the file; a fingerprint follows. */
-export const outputMark = 'vnet-segmentation predict';
-
-/** What kinds of PNG a prediction leaves, as the ends of their names. */
-export const outputKinds = ['labels', 'colour', 'overlay'] as const;
-const outputName = new RegExp(`_(${outputKinds.join('|')})\\.png$`);
+const resultName = new RegExp(`_(${outputKinds.map(({ ending }) => ending.replace('.', '\\.')).join('|')})$`);
 
 /** The pictures given, or those of a data set's split; what names no picture is a failure. */
-export async function findInputs(
-  given: readonly string[],
-  { data, split, out }: { readonly data?: string; readonly split: string; readonly out: string },
-): Promise<{ inputs: Input[]; failures: Failure[] }> {
+export async function findInputs(given: readonly string[], flags: InputFlags): Promise<Found> {
+  const { data, split, out, list, recursive } = flags;
   if (data !== undefined) {
-    if (given.length > 0) throw new UserError(`${given[0]}: give either pictures or --data, not both`, 2);
-    const dataset = await openDataset(data, { split });
-    const samples = dataset.samples(split, { lenient: true });
-    return { inputs: samples.map(({ image, id }) => ({ file: image, name: id })), failures: [] };
+    const other = given[0] ?? list;
+    if (other !== undefined) throw new UserError(`${other}: give either pictures or --data, not both`, 2);
+    const samples = (await openDataset(data, { split })).samples(split, { lenient: true });
+    return {
+      sources: samples.map(({ image, id }) => fileSource(image, `${id}.png`)),
+      failures: [],
+      close: async () => undefined,
+    };
   }
-  if (given.length === 0) {
-    throw new UserError('give pictures or folders to predict, or a data set with --data', 2);
+  const names = list === undefined ? given : [...given, ...(await readList(list))];
+  if (names.length === 0) {
+    throw new UserError(
+      'give pictures, folders or archives to predict, a list of them, or a data set with --data',
+      2,
+    );
   }
-  const inputs: Input[] = [];
-  const failures: Failure[] = [];
-  for (const each of given) {
-    if (isFile(each)) inputs.push({ file: each, name: stem(path.basename(each)) });
-    else if (!isFolder(each)) failures.push({ image: each, error: 'no such picture or folder' });
-    else {
-      const found = await picturesBelow(each, out);
-      if (found.length === 0) {
-        const error = 'holds no picture (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF)';
-        failures.push({ image: each, error });
-      }
-      for (const file of found) inputs.push({ file: path.join(each, file), name: stem(file) });
-    }
-  }
-  return { inputs, failures };
+  return findSources(names, {
+    recursive,
+    without: out,
+    isResult: async (file) =>
+      resultName.test(file) && ((await readPngText(file, 'Software'))?.startsWith(outputMark) ?? false),
+  });
 }
 
-/** Pictures below a folder, without what `vnet predict` wrote there: its output folder, and files with its mark. */
-async function picturesBelow(folder: string, out: string): Promise<string[]> {
-  const results = path.resolve(out);
-  const found: string[] = [];
-  for (const file of walkFiles(folder, (below) => path.resolve(folder, below) !== results)) {
-    if (!isImageName(file)) continue;
-    const whole = path.join(folder, file);
-    if (outputName.test(file) && (await readPngText(whole, 'Software'))?.startsWith(outputMark)) continue;
-    found.push(file);
-  }
-  return found;
+/** `3/16`: the third of sixteen parts. */
+export interface Shard {
+  readonly index: number;
+  readonly count: number;
 }
+
+/** The inputs that are this machine's. The list is the same on all of them, so the parts together are the whole. */
+export const ownInputs = (inputs: readonly Input[], shard: Shard | undefined): Input[] =>
+  shard ? shardOf(inputs, shard) : [...inputs];

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { readBytes } from '../data/files.js';
-import type { LabelImage } from '../data/image.js';
-import { readImage, readImageSize } from '../data/image.js';
+import { decodeImage, imageSize } from '../data/image.js';
 import { DeviceError, UserError } from '../errors.js';
 import { largestPart, predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
@@ -12,12 +11,15 @@ import { formatRate } from '../report/format.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { withFlags } from './flags.js';
-import type { Failure, Input } from './inputs.js';
-import { findInputs } from './inputs.js';
+import type { Failure, Input, Shard } from './inputs.js';
+import { findInputs, ownInputs } from './inputs.js';
 import { modelOption, openModel } from './model.js';
 import { netOption, real, threadsOption } from './options.js';
-import type { Writer } from './outputs.js';
-import { pngWriter, submissionWriter } from './outputs.js';
+import { withCoco } from './outputs/coco.js';
+import { fileWriter } from './outputs/files.js';
+import { outputKinds } from './outputs/kinds.js';
+import { submissionWriter } from './outputs/submission.js';
+import type { Writer } from './outputs/writer.js';
 import type { StreamFlags } from './predict-stream.js';
 import { Progress } from './progress.js';
 import { streamGiven, streamOptions } from './streams.js';
@@ -33,6 +35,11 @@ interface PredictFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly data?: string;
   readonly split: string;
   readonly submission?: string;
+  readonly coco?: string;
+  readonly write: readonly string[];
+  readonly list?: string;
+  readonly recursive: boolean;
+  readonly shard?: Shard;
   readonly net?: string;
   readonly threads: number;
   readonly json?: boolean;
@@ -50,8 +57,12 @@ export function predictCommand(): Command {
     )
     .argument(
       '[inputs...]',
-      'pictures, folders that are searched for pictures; or a video, an address (rtsp://…), or -',
+      'pictures, folders of pictures, zip and tar archives, patterns such as "shots/*.jpg"; or a video, an address (rtsp://…), or -',
     )
+    .option('--list <file>', 'a file with one input a line; - is standard input')
+    .addOption(new Option('--recursive', 'look into folders below folders').default(true, 'yes'))
+    .option('--no-recursive', 'do not')
+    .option('--shard <i/n>', 'only the i-th of n parts of the inputs, such as 3/16: for n machines', shard)
     .addOption(modelOption())
     .addOption(netOption('refuse models of another network'))
     .option('--data <dir>', 'predict a data set instead of pictures')
@@ -62,6 +73,12 @@ export function predictCommand(): Command {
         .argParser(real(0, 1))
         .default(0.5),
     )
+    .addOption(
+      new Option('--write <kinds...>', outputKinds.map(({ name, help }) => `${name}: ${help}`).join('; '))
+        .choices(outputKinds.map(({ name }) => name))
+        .default(outputKinds.filter(({ usual }) => usual).map(({ name }) => name)),
+    )
+    .option('--coco <file>', 'also write all results to one file of COCO annotations (run lengths)')
     .option('--legend', 'names of the classes below the overlay')
     .option('--overwrite', 'do again what is done, and replace files of other programs')
     .option(
@@ -80,6 +97,8 @@ export function predictCommand(): Command {
       '\nExamples:\n' +
         '  vnet predict street.jpg                      (with the model that comes with vnet)\n' +
         '  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented --legend\n' +
+        '  vnet predict photos.zip --write labels labelme --coco photos.json\n' +
+        '  vnet predict archive/ --shard 3/16           (on the third of sixteen machines)\n' +
         '  vnet predict --model runs/first --data datasets/cityscapes --submission test.zip\n' +
         '  vnet predict drive.mp4 --out segmented.mp4 --legend\n' +
         '  vnet predict --camera 0 --stats stats.jsonl',
@@ -98,16 +117,25 @@ async function run(
     const out = command.getOptionValueSource('out') === 'default' ? undefined : flags.out;
     return predictStream(stream, { ...flags, out });
   }
-  const { inputs, failures } = await findInputs(given, flags);
+  if (flags.coco && (flags.submission || !flags.write.includes('labels'))) {
+    throw new UserError('--coco goes with --write labels, from which results that are done are read back', 2);
+  }
+  const found = await findInputs(given, flags);
+  const all = found.sources;
+  const inputs = ownInputs(all, flags.shard);
+  // What names no picture is told once, by the first of the machines.
+  const failures = flags.shard && flags.shard.index > 1 ? [] : found.failures;
   const backend = await openBackend(flags);
   const { model, file } = await openModel(flags.model, flags.net);
-  const write = flags.submission
+  const kinds = outputKinds.filter(({ name }) => flags.write.includes(name));
+  const files = flags.submission
     ? submissionWriter(flags.submission, inputs, model)
-    : pngWriter(inputs, model, {
-        ...{ out: flags.out, alpha: flags.alpha, legend: flags.legend ?? false },
+    : fileWriter(all, model, {
+        ...{ out: flags.out, kinds, alpha: flags.alpha, legend: flags.legend ?? false },
         overwrite: flags.overwrite ?? false,
         recipe: await recipeOf(flags, file),
       });
+  const write = flags.coco ? withCoco(files, flags.coco, all, model.info) : files;
   const predictor = new Predictor(model.network, model.weights, {
     backend,
     threads: flags.threads,
@@ -125,8 +153,15 @@ async function run(
   } finally {
     batch.progress.stop();
     await predictor.dispose();
+    await found.close();
   }
   batch.report();
+}
+
+function shard(text: string): Shard {
+  const [index, count] = /^(\d{1,6})\/(\d{1,6})$/.exec(text)?.slice(1).map(Number) ?? [0, 0];
+  if (index >= 1 && index <= count) return { index, count };
+  throw new InvalidArgumentError('Expected i/n with i from 1 to n, such as 3/16.');
 }
 
 /** What decides results besides the pictures, for the mark of what is done. */
@@ -186,7 +221,8 @@ class Batch {
 
   private async predict(input: Input) {
     const { predictor, flags, model } = this;
-    const size = await readImageSize(input.file);
+    const bytes = await input.read();
+    const size = await imageSize(bytes, input.file);
     const options = fittedOptions(flags, model.info, size);
     if (options.resize && !flags.resize && !this.toldSize) {
       this.toldSize = true;
@@ -198,15 +234,19 @@ class Batch {
     // Before anything is decoded: a header alone must not ask for gigabytes. Besides: the picture as decoded and as
     // blended, and its labels.
     const part = largestPart(options, size);
-    predictor.check(part, part.output, 10 * size.height * size.width);
-    const image = await readImage(input.file);
+    const { needsConfidence } = this.write;
+    predictor.check(part, needsConfidence ? 'logits' : part.output, 10 * size.height * size.width);
+    const image = await decodeImage(bytes, input.file);
+    const { height, width } = image;
+    const certain = needsConfidence ? new Uint8Array(height * width) : undefined;
     const start = performance.now();
-    const labels: LabelImage = await predictLabels(predictor, image, options);
+    const labels = await predictLabels(predictor, image, options, certain);
     const ms = performance.now() - start;
     this.networkMs += ms;
-    const { height, width } = image;
     const shown = options.resize ? { shownAt: options.resize } : {};
-    return { height, width, ...shown, ms, labels: await this.write.add(input, image, labels) };
+    const confidence = certain && { height, width, data: certain };
+    const written = await this.write.add(input, { image, labels, confidence });
+    return { height, width, ...shown, ms, labels: written };
   }
 
   private tell(result: object): void {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { deflateSync } from 'node:zlib';
 import { convertAnnotations } from '../../src/data/annotations/convert.js';
-import { fillRings, regionsOf } from '../../src/data/annotations/polygon.js';
+import { fillRings } from '../../src/data/annotations/polygon.js';
 import { openDataset } from '../../src/data/datasets.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { readTrainIds } from '../../src/data/read-sample.js';
@@ -85,27 +85,6 @@ test('polygons of pycocotools: the same but for pixels on the outline', () => {
       });
       assert.ok(near, `pixel ${x}, ${y} is not on the outline`);
     });
-  }
-});
-
-test('outlines of regions, painted in order, give the labels back', () => {
-  const rng = Rng.of(seed);
-  for (let round = 0; round < 60; round++) {
-    const [height, width] = [1 + rng.int(25), 1 + rng.int(25)];
-    const classes = 1 + rng.int(4);
-    const coarse = 1 + rng.int(5);
-    const salt = rng.int(1 << 20);
-    const data = Uint8Array.from({ length: height * width }, (_, i) => {
-      const [x, y] = [Math.floor((i % width) / coarse), Math.floor(i / width / coarse)];
-      return (Math.imul(x * 31 + y * 17 + salt, 2654435761) >>> 12) % classes;
-    });
-    const back = new Uint8Array(data.length).fill(99);
-    for (const { value, outline } of regionsOf({ height, width, data }, 255)) {
-      fillRings([outline], { height, width }, (row, from, to) =>
-        back.fill(value, row * width + from, row * width + to),
-      );
-    }
-    assert.deepEqual(back, data, `seed ${seed}, round ${round}`);
   }
 });
 

@@ -73,8 +73,14 @@ export const labelme: AnnotationKind = {
           }
           const json = path.join(folder, name);
           const { imagePath, imageData, imageHeight, imageWidth, shapes } = await read(json);
-          const own = path.basename(imagePath.replaceAll('\\', '/'));
-          const found = [images ?? folder, folder].map((dir) => path.join(dir, own)).find(isFile);
+          const stated = imagePath.replaceAll('\\', '/');
+          const own = path.basename(stated);
+          const places = [
+            path.join(images ?? folder, own),
+            path.join(folder, stated),
+            path.join(folder, own),
+          ];
+          const found = places.find(isFile);
           if (!found && !imageData) {
             yield { failed: `${json}: its picture ${own} is not in ${images ?? folder}, nor in the file` };
             continue;
