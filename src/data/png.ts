@@ -2,10 +2,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflate, inflateSync } from 'node:zlib';
 
-// Why a decoder of our own. Labels are values and palette indices, which sharp turns into colours, and interlaced ones
-// of less than 8 bits no library read rightly (fast-png 8.0). Pictures of the commonest kind go straight into the memory
-// of the batch: 5 MB besides the pixels of a 1024×2048 picture, where sharp takes a copy of them (see bench figures in
-// docs/robustness.md).
+// Why a decoder of our own: labels are values and palette indices, which sharp turns into colours, and interlaced ones
+// of less than 8 bits fast-png (8.0) refuses. Pictures of the commonest kind go straight into the memory of the batch.
 
 /** Bytes of pixels: height × width × channels, rows first. */
 export interface Pixels {

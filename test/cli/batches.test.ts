@@ -193,7 +193,7 @@ test('labels, labelme and COCO say the same; what is done is read back; a list c
       .map(String)
       .find((file) => file.endsWith(`${name}.png`))!;
     assert.deepEqual((await readLabels(at('coco', 'labels', found))).data, truth);
-    const drawn = (await readLabels(at('labelme', 'labels', `${name}_labelme.png`))).data;
+    const drawn = (await readLabels(at('labelme', 'labels', `${name}.png`))).data;
     const same = drawn.filter((value, i) => value === truth[i]).length / truth.length;
     assert.ok(
       same > 0.93,

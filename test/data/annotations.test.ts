@@ -223,7 +223,7 @@ test('Supervisely: polygons with holes, bitmaps at their place', async () => {
   const out = path.join(root, 'out');
   const found = await convertAnnotations(root, { out });
   assert.deepEqual([found.images, found.failures], [1, []]);
-  const { data } = await readLabels(path.join(out, 'labels', 'ds', 'p.png'));
+  const { data } = await readLabels(path.join(out, 'labels', 'ds_p.png'));
   const at = (x: number, y: number) => data[y * width + x];
   assert.deepEqual([at(6, 6), at(11, 11), at(30, 20), at(31, 21), at(32, 21)], [1, 0, 0, 2, 0]);
 });

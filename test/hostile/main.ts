@@ -51,6 +51,9 @@ async function readAll(reader: Reader, count: number, folder: string, counts: Co
   const rng = Rng.of(seed, readers.indexOf(reader));
   const good = await reader.make(folder);
   const file = path.join(folder, `hostile${reader.ending}`);
+  // A reader that refuses the good one would find nothing.
+  writeFileSync(file, good);
+  await reader.read(file);
   for (let i = 0; i < count; i++) {
     writeFileSync(file, (reader.spoil ?? damage)(good, rng));
     counts.files++;

@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { zipSync } from 'fflate';
 import sharp from 'sharp';
@@ -9,11 +10,12 @@ import { readClasses } from '../../src/data/classes.js';
 import { encodeRgbPng, readImage, readImageSize } from '../../src/data/image.js';
 import { readInstances, readLabels } from '../../src/data/label-image.js';
 import { crc32 } from '../../src/data/png.js';
+import { encodeRunLengths } from '../../src/data/rle.js';
 import type { Rng } from '../../src/data/rng.js';
 import { findSources } from '../../src/data/sources/find.js';
 import { readCheckpoint } from '../../src/interop/checkpoint.js';
 import { readModel } from '../../src/model/file.js';
-import { readTraining } from '../../src/train/checkpoint.js';
+import { readTraining, writeTraining } from '../../src/train/checkpoint.js';
 import { damage, damageText } from '../damage.js';
 import { encodePng } from '../data/png-writer.js';
 import { pickle, writePth } from '../interop/writePth.js';
@@ -90,6 +92,16 @@ const withHeader = (header: string, length = header.length): Buffer => {
   return Buffer.concat([start, Buffer.from(header), Buffer.alloc(64)]);
 };
 
+const shippedModel = fileURLToPath(new URL('../../../models/vnet-camvid.safetensors', import.meta.url));
+
+/** Damage, or another header or length of it. */
+function spoilTensors(good: Buffer, rng: Rng): Buffer {
+  if (rng.chance(0.4)) return damage(good, rng);
+  const text = good.toString('latin1', 8, 8 + Number(good.readBigUInt64LE()));
+  const length = rng.pick([text.length, 0, 2 ** 31, 2 ** 40, Number.MAX_SAFE_INTEGER]);
+  return rng.chance(0.3) ? withHeader(text, length) : withHeader(damageText(text, rng).toString('latin1'));
+}
+
 const deepJson = '['.repeat(20_000);
 
 export const readers: readonly Reader[] = [
@@ -131,7 +143,7 @@ export const readers: readonly Reader[] = [
     { interlaced: true, depth: 2 },
     { colour: 3, palette: new Uint8Array(9) },
     { colour: 2 },
-    { colour: 6, depth: 16 },
+    { colour: 6 },
   ].map(
     (kind, i): Reader => ({
       name: `labels ${i + 1}`,
@@ -166,29 +178,27 @@ export const readers: readonly Reader[] = [
     spoil: (good, rng) => (rng.chance(0.05) ? Buffer.from(deepJson) : damageText(good.toString(), rng)),
     read: readClasses,
   },
-  ...(
-    [
-      ['model', readModel],
-      ['checkpoint', readTraining],
-    ] as const
-  ).map(
-    ([name, read]): Reader => ({
-      name: `safetensors ${name}`,
-      ending: '.safetensors',
-      make: async () =>
-        withHeader(
-          '{"__metadata__":{"format":"vnet-segmentation","version":"1","kind":"training"},"a":{"dtype":"F32","shape":[4,4],"data_offsets":[0,64]}}',
-        ),
-      spoil(good, rng) {
-        const text = good.toString('latin1', 8, good.length - 64);
-        const length = rng.pick([text.length, 0, 2 ** 31, 2 ** 40, Number.MAX_SAFE_INTEGER]);
-        return rng.chance(0.3)
-          ? withHeader(text, length)
-          : withHeader(damageText(text, rng).toString('latin1'));
-      },
-      read,
-    }),
-  ),
+  {
+    name: 'safetensors model',
+    ending: '.safetensors',
+    make: async () => readFileSync(shippedModel),
+    spoil: spoilTensors,
+    read: readModel,
+  },
+  {
+    name: 'safetensors checkpoint',
+    ending: '.safetensors',
+    async make(folder) {
+      const file = path.join(folder, 'last.safetensors');
+      const { info } = await readModel(shippedModel);
+      const tensors = new Map([['a.weight', { shape: [2, 3], data: new Float32Array(6) }]]);
+      const progress = { epoch: 1, stepInEpoch: 0, step: 9, averageUpdates: 0, metricsBytes: 0 };
+      await writeTraining(file, { info, weights: tensors, optimizer: new Map(), progress, recipe: {} });
+      return readFileSync(file);
+    },
+    spoil: spoilTensors,
+    read: readTraining,
+  },
   {
     name: 'pth',
     ending: '.pth',
@@ -254,7 +264,7 @@ export const readers: readonly Reader[] = [
               image_id: 1,
               category_id: 2,
               area: 3,
-              segmentation: { size: [height, width], counts: 'd0210' },
+              segmentation: { size: [height, width], counts: encodeRunLengths([4, 6, width * height - 10]) },
             },
             {
               image_id: 1,

@@ -25,7 +25,12 @@ export function withCoco(
   const images = new Part(file);
   const add = async (input: Source, { height, width, data }: LabelImage) => {
     const image_id = places.get(input.file)!;
-    await images.add({ id: image_id, file_name: input.file.replaceAll(path.sep, '/'), height, width });
+    await images.add({
+      id: image_id,
+      file_name: `${input.name.replaceAll(path.sep, '/')}${path.extname(input.file)}`,
+      height,
+      width,
+    });
     for (const [value, runs] of runLengths(data, height, width)) {
       if (value >= classes.names.length) continue;
       await annotations.add({

@@ -59,8 +59,10 @@ export async function convertAnnotations(source: string, options: ConvertOptions
     if ('failed' in picture) failures.push(picture.failed);
     else {
       try {
+        // A folder below flat images would be taken for a split.
+        const name = split === '' ? picture.name.replace(/[\\/]/g, '_') : picture.name;
         await convertOne(
-          picture,
+          { ...picture, name },
           path.join(out, 'images', split),
           path.join(out, 'labels', split),
           values,

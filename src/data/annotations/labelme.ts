@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UserError } from '../../errors.js';
 import { readJson } from '../classes.js';
 import { stem } from '../dataset.js';
-import { isFile, isFolder, listNames } from '../files.js';
+import { isFile, isFolder, walkFiles } from '../files.js';
 import { Canvas } from './canvas.js';
 import { decodeMask } from './mask.js';
 import { type AnnotationKind, type AnnotationSource, mostJsonBytes } from './source.js';
@@ -38,14 +38,10 @@ export const labelme: AnnotationKind = {
   name: 'labelme',
   looks: "a folder of labelme's JSON files, or one of them",
   test: (source, start) =>
-    isFolder(source)
-      ? listNames(source, 'files').some((name) => name.endsWith('.json'))
-      : source.endsWith('.json') && /"shapes"\s*:/.test(start),
+    isFolder(source) ? jsonBelow(source).length > 0 : source.endsWith('.json') && /"shapes"\s*:/.test(start),
   async open(source, images): Promise<AnnotationSource> {
     const folder = isFolder(source) ? source : path.dirname(source);
-    const files = isFolder(source)
-      ? listNames(source, 'files').filter((name) => name.endsWith('.json'))
-      : [path.basename(source)];
+    const files = isFolder(source) ? jsonBelow(source) : [path.basename(source)];
     // Names of classes are only in the files: they are read twice, one at a time.
     const classes = new Set<string>();
     const wrong = new Map<string, string>();
@@ -75,10 +71,11 @@ export const labelme: AnnotationKind = {
           const { imagePath, imageData, imageHeight, imageWidth, shapes } = await read(json);
           const stated = imagePath.replaceAll('\\', '/');
           const own = path.basename(stated);
+          const here = path.dirname(name);
           const places = [
+            path.join(images ?? folder, here, own),
             path.join(images ?? folder, own),
-            path.join(folder, stated),
-            path.join(folder, own),
+            path.join(folder, here, stated),
           ];
           const found = places.find(isFile);
           if (!found && !imageData) {
@@ -86,7 +83,8 @@ export const labelme: AnnotationKind = {
             continue;
           }
           yield {
-            name: stem(name),
+            // As `vnet predict` names them: their pictures are named without.
+            name: stem(name).replace(/_labelme$/, ''),
             picture: found ? { file: found } : { bytes: Buffer.from(imageData!, 'base64') },
             ending: path.extname(own) || '.png',
             async paint(toValue, background) {
@@ -102,6 +100,10 @@ export const labelme: AnnotationKind = {
     };
   },
 };
+
+/** The JSON files in and below a folder, but for a data set's own. */
+const jsonBelow = (folder: string): string[] =>
+  [...walkFiles(folder)].filter((name) => name.endsWith('.json') && path.basename(name) !== 'classes.json');
 
 async function read(json: string): Promise<LabelmeFile> {
   const parsed = file.safeParse(await readJson(json, mostJsonBytes));
