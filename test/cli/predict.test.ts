@@ -19,6 +19,8 @@ import { readLabels } from '../../src/data/label-image.js';
 import { withPngText } from '../../src/data/png-text.js';
 import { renderScene } from '../../src/data/synth.js';
 import { fittingSize } from '../../src/eval/fitting.js';
+import { readModel, writeModel } from '../../src/model/file.js';
+import { shippedModel } from '../../src/model/load.js';
 import { temporaryFolder, vnet } from './vnet.js';
 
 const folder = temporaryFolder();
@@ -151,13 +153,17 @@ test('large pictures are shown as the model was trained, and it says so', async 
   assert.deepEqual(fittingSize(info([360, 480]), { height: 1440, width: 1920 }), [540, 720]);
   assert.deepEqual(fittingSize(info([360, 480]), { height: 40, width: 90_000 }), [32, 29_577]);
   await writeRgbPng(at('large.png'), renderScene(1, 0, 720, 960).image);
-  const shown = await predict(at('large.png'), '--out', at('shown'), '--json');
+  const { info: shipped, weights } = await readModel(shippedModel);
+  const trained = { ...shipped.trained, image: [360, 480] as [number, number] };
+  await writeModel(at('small.safetensors'), { ...shipped, trained }, weights);
+  const model = ['--model', at('small.safetensors')];
+  const shown = await predict(at('large.png'), ...model, '--out', at('shown'), '--json');
   assert.equal(shown.code, 0, shown.stderr);
   assert.deepEqual(lines(shown.stdout)[0].shownAt, [540, 720]);
   assert.match(shown.stderr, /large\.png is 720×960, and the model was trained on 360×480.*--resize own/);
   const labels = await readLabels(at('shown', 'large_labels.png'));
   assert.deepEqual([labels.height, labels.width], [720, 960]);
-  const asked = await predict(at('large.png'), '--out', at('asked'), '--resize', '540x720');
+  const asked = await predict(at('large.png'), ...model, '--out', at('asked'), '--resize', '540x720');
   assert.equal(asked.code, 0, asked.stderr);
   assert.doesNotMatch(asked.stderr, /note/);
   assert.deepEqual((await readLabels(at('asked', 'large_labels.png'))).data, labels.data);
