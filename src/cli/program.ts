@@ -12,6 +12,8 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import('./train.js')).trainCommand(),
   eval: async () => (await import('./eval.js')).evalCommand(),
   predict: async () => (await import('./predict.js')).predictCommand(),
+  queue: async () => (await import('./queue.js')).queueCommand(),
+  worker: async () => (await import('./worker.js')).workerCommand(),
   serve: async () => (await import('./serve.js')).serveCommand(),
   plan: async () => (await import('./plan.js')).planCommand(),
   bench: async () => (await import('./bench.js')).benchCommand(),

@@ -16,6 +16,7 @@ export type Size = NonNullable<TrainConfig['size']>;
 
 /** Flags of `vnet train`; those that were not given are absent. */
 export interface TrainFlags extends DeviceFlags, PrecisionFlags, AugmentFlags {
+  readonly queue?: string;
   readonly config?: string;
   readonly data?: string;
   readonly out?: string;

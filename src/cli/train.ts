@@ -8,6 +8,7 @@ import { optimizerNames } from '../optimizers/index.js';
 import { formatScore } from '../report/format.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
+import type { TrainOptions } from '../train/train.js';
 import { train } from '../train/train.js';
 import { addAugmentOptions } from './augment.js';
 import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
@@ -100,6 +101,7 @@ export function trainCommand(): Command {
     .option('--cache <MiB>', 'decoded images kept in memory', real(0))
     .option('--save-every <minutes>', 'save within epochs too (default: 10)', real(0, 100_000, true))
     .option('--log-every <steps>', 'steps a line of metrics (default: 10)', whole(1))
+    .option('--queue <url>', 'let vnet worker processes compute the batches, such as redis://host:6379')
     .option('--no-report', 'do not write report.html')
     .addOption(jsonOption())
     .addHelpText(
@@ -127,7 +129,9 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
   );
   const parsed = parseTrainConfig(config);
   if (flags.classes !== undefined) await checkClasses(parsed.data, flags.classes);
-  const backend = await openBackend(place);
+  const backend = await openBackend(flags.queue === undefined ? place : { device: 'wasm', ...place });
+  if (flags.queue !== undefined && backend.name !== 'wasm')
+    throw new UserError(`--queue: trains on CPU cores; leave --device ${backend.name} away`, 2);
   const interrupt = interruptSignal();
   const display = new TrainingDisplay();
   // Charts take half a second and 30 MB to load.
@@ -138,8 +142,10 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
       })
     : undefined;
   try {
+    const { queue } = flags;
     const result = await train({
       ...config,
+      ...(queue === undefined ? {} : { gradients: await throughQueue(queue) }),
       device: backend,
       signal: interrupt.signal,
       onEvent: (event) => {
@@ -169,6 +175,12 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
     display.stop();
     interrupt.release();
   }
+}
+
+/** Gradients of workers behind a queue; its packages are loaded only here. */
+async function throughQueue(url: string): Promise<NonNullable<TrainOptions['gradients']>> {
+  const { QueueGradients } = await import('../queue/gradients.js');
+  return (run) => QueueGradients.open(url, run, (message) => process.stderr.write(`${message}\n`));
 }
 
 async function checkClasses(data: string, expected: number): Promise<void> {

@@ -6,6 +6,7 @@ import { convLength } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
 import type { EmitOp } from '../ops/index.js';
 import type { WindowAttrs } from '../ops/maxpool.js';
+import { runningMomentum } from '../ops/norm.js';
 import type { PointwiseName } from '../ops/pointwise/table.js';
 import type { PyramidAttrs } from '../ops/pool.js';
 import type { Corners } from '../ops/resize.js';
@@ -247,7 +248,7 @@ export class Builder {
       // One value has variance zero, which its unbiased estimate (times count/(count − 1)) must leave.
       const count = Math.max(2, x.shape[0] * x.shape[1] * x.shape[2]);
       const { stats } = this.emit('batchStats', { x }, { eps });
-      this.emit('runningStats', { stats, mean, variance }, { momentum: 0.1, count });
+      this.emit('runningStats', { stats, mean, variance }, { momentum: runningMomentum, count });
       return this.emit('batchNorm', { x, stats, gamma, beta, slope }, {}).y;
     });
   }

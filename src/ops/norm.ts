@@ -14,6 +14,9 @@ export const batchStats: OpDef<{ x: Value }, { stats: Value }, { readonly eps: n
   keep: true,
 };
 
+/** Share of the newest batch in running statistics. */
+export const runningMomentum = 0.1;
+
 /**
  * Running statistics after a training step: `(1 − momentum)·running + momentum·batch`, with the unbiased batch
  * variance `variance·count/(count − 1)`, `count = N·H·W`. Outputs replace the states of the same meaning in place.

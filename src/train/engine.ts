@@ -1,10 +1,13 @@
 import type { Executor } from '../backends/backend.js';
 import type { Slot } from '../graph/planned.js';
+import { sizeOf } from '../ir/value.js';
 import type { Tensors } from '../model/format.js';
 import { modelSlots } from '../model/model.js';
+import { runningMomentum } from '../ops/norm.js';
 import type { OptimizerOptions } from '../optimizers/index.js';
 import { hyperOf, optimizerNamed } from '../optimizers/index.js';
 import { WeightAverage } from './ema.js';
+import type { BatchGradient } from './gradients.js';
 import { LossScale } from './loss-scale.js';
 
 /** What one optimiser step reports. */
@@ -36,6 +39,9 @@ export class NonFiniteError extends Error {
     super(`the ${what} is ${value}`);
   }
 }
+
+/** State of networks with dropout, see `Builder.dropout`. */
+const dropoutCounter = 'dropout.step';
 
 /** A training executor by its meaning: steps, weights and optimiser state. */
 export class TrainingEngine {
@@ -74,18 +80,13 @@ export class TrainingEngine {
   }
 
   /**
-   * One optimiser step over one or more batches (gradient accumulation). Gradients and losses of the batches are
+   * One optimiser step over the gradients of one or more batches (gradient accumulation). Gradients and losses are
    * averaged by their weight of labelled pixels, so the result is that of one large batch, except that batch
-   * normalisation sees each batch alone. The next batch is asked for when the one before is computed, so there is
-   * one at a time.
+   * normalisation sees each batch alone. They are added in their order, wherever they were computed.
    * @param t this update, counted from 1.
    * @throws NonFiniteError before the update; weights are as before then, running statistics may not be.
    */
-  async step(
-    batches: Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>,
-    learningRate: number,
-    t: number,
-  ): Promise<StepResult> {
+  async step(gradients: AsyncIterable<BatchGradient>, learningRate: number, t: number): Promise<StepResult> {
     const { executor } = this;
     let sum: Float64Array | undefined;
     let grads = new Float32Array() as Float32Array;
@@ -93,26 +94,25 @@ export class TrainingEngine {
     let lossSum = 0;
     let weightSum = 0;
     let firstWeight = 0;
-    let norm = 0;
-    for await (const batch of batches) {
-      executor.write('images', batch.images);
-      executor.write('labels', batch.labels);
-      batch.release?.();
+    const statistics: Float32Array[] = [];
+    for await (const batch of gradients) {
+      const { loss, weight } = batch;
+      if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, count);
       // A second batch: what was the whole gradient becomes the first term.
       if (count === 1) sum = Float64Array.from(grads, (g) => firstWeight * g);
-      const { loss, weight, ...gradient } = await this.gradient(count);
-      ({ grads, norm } = gradient);
+      grads = batch.grads;
       if (sum) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
       else firstWeight = weight;
+      if (batch.statistics) statistics.push(batch.statistics);
       lossSum += loss * weight;
       weightSum += weight;
       count++;
     }
-    if (sum) {
-      grads = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
-      norm = normOf(grads);
-      executor.write('grads', grads);
-    }
+    if (sum) grads = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
+    const norm = normOf(grads);
+    if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count - 1);
+    if (statistics.length > 0) await this.addStatistics(statistics);
+    if (sum || statistics.length > 0) executor.write('grads', grads);
     executor.write('hyper', hyperOf(this.optimizer, learningRate, t));
     this.average?.prepare();
     await executor.run('update');
@@ -122,12 +122,95 @@ export class TrainingEngine {
   }
 
   /**
+   * Gradients of batches on this engine's executor. The next batch is asked for when the one before is computed, so
+   * there is one at a time.
+   */
+  async *gradientsOf(
+    batches: Iterable<TrainingBatch> | AsyncIterable<TrainingBatch>,
+  ): AsyncGenerator<BatchGradient> {
+    let count = 0;
+    for await (const batch of batches) {
+      this.writeBatch(batch);
+      yield await this.gradient(count++);
+    }
+  }
+
+  /**
+   * The gradient of a batch for an engine elsewhere, from the flat parameters of that engine. Running statistics are a
+   * recurrence, `(1 − m)·old + m·batch`, whose second term is what they become from zero: that is what is handed over.
+   * @param dropoutStep what its counter of dropout stands at, where the network has dropout.
+   */
+  async contribution(batch: TrainingBatch, dropoutStep: number): Promise<BatchGradient> {
+    const { executor } = this;
+    for (const name of this.running)
+      executor.write(name, new Float32Array(sizeOf(executor.plan.slots[name].shape)));
+    if (this.hasDropout) executor.write(dropoutCounter, Float32Array.of(dropoutStep));
+    this.writeBatch(batch);
+    const gradient = await this.gradient(0);
+    const parts = await Promise.all(this.running.map((name) => executor.read(name)));
+    const statistics = new Float32Array(this.runningLength);
+    let at = 0;
+    for (const part of parts) {
+      statistics.set(part, at);
+      at += part.length;
+    }
+    return { ...gradient, statistics };
+  }
+
+  /** Elements of a {@link BatchGradient.statistics}. */
+  get runningLength(): number {
+    const { slots } = this.executor.plan;
+    return this.running.reduce((sum, name) => sum + sizeOf(slots[name].shape), 0);
+  }
+
+  /** The counter of dropout; 0 without. */
+  async dropoutStep(): Promise<number> {
+    return this.hasDropout ? (await this.executor.read(dropoutCounter))[0] : 0;
+  }
+
+  private get hasDropout(): boolean {
+    return dropoutCounter in this.executor.plan.slots;
+  }
+
+  /** Running statistics of the norms, in the order of the plan. */
+  private get running(): readonly string[] {
+    return [...this.model].flatMap(([name, { role }]) =>
+      role === 'state' && name !== dropoutCounter ? [name] : [],
+    );
+  }
+
+  /** As the kernels compute it, in float32: what workers have found, in the order of their batches. */
+  private async addStatistics(contributions: readonly Float32Array[]): Promise<void> {
+    const { executor } = this;
+    const keep = Math.fround(1 - Math.fround(runningMomentum));
+    let at = 0;
+    for (const name of this.running) {
+      const values = Float32Array.from((await executor.read(name)) as Float32Array);
+      for (const contribution of contributions) {
+        for (let i = 0; i < values.length; i++) {
+          values[i] = Math.fround(keep * values[i]) + contribution[at + i];
+        }
+      }
+      executor.write(name, values);
+      at += values.length;
+    }
+    if (this.hasDropout) {
+      const counter = await this.dropoutStep();
+      executor.write(dropoutCounter, Float32Array.of(counter + contributions.length));
+    }
+  }
+
+  private writeBatch(batch: TrainingBatch): void {
+    this.executor.write('images', batch.images);
+    this.executor.write('labels', batch.labels);
+    batch.release?.();
+  }
+
+  /**
    * Loss and gradient of the batch that was written. In float16 a gradient that overflows is computed again with half
    * the loss scale; running statistics take in such a batch once more.
    */
-  private async gradient(
-    batch: number,
-  ): Promise<{ loss: number; weight: number; grads: Float32Array; norm: number }> {
+  private async gradient(batch: number): Promise<BatchGradient> {
     const { executor } = this;
     for (;;) {
       await executor.run('forward', 'backward');
@@ -136,7 +219,7 @@ export class TrainingEngine {
       if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, batch);
       const grads = flat as Float32Array;
       const norm = normOf(grads);
-      if (Number.isFinite(norm)) return { loss, weight, grads, norm };
+      if (Number.isFinite(norm)) return { loss, weight, grads };
       if (!this.lossScale?.reduce()) throw new NonFiniteError('gradient', norm, batch);
     }
   }

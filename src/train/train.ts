@@ -2,8 +2,8 @@ import path from 'node:path';
 import type { Backend } from '../backends/backend.js';
 import { usableMemory } from '../backends/hostMemory.js';
 import { checkBatch, processBytes } from '../backends/memory.js';
-import { compileTraining } from '../compile.js';
 import { SampleCache } from '../data/cache.js';
+import type { Dataset } from '../data/dataset.js';
 import { isFolder, makeFolder, writeAtomic } from '../data/files.js';
 import { fingerprint } from '../data/fingerprint.js';
 import { checkUsable } from '../data/trainable.js';
@@ -20,7 +20,9 @@ import type { ResolvedTrainConfig, TrainConfig } from './config.js';
 import { parseTrainConfig, recipeOf } from './config.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
+import type { GradientSource } from './gradients.js';
 import { RunLock } from './lock.js';
+import { trainingPlan } from './plan.js';
 import { checkSameRecipe, findStart, storedWeights, takeFrom } from './start.js';
 import { Trainer } from './trainer.js';
 import {
@@ -38,8 +40,21 @@ export interface TrainOptions extends TrainConfig, Place {
   readonly signal?: AbortSignal;
   /** Told about every step, validation and save. */
   readonly onEvent?: (event: TrainEvent) => void;
+  /** Computes the gradients elsewhere, see `GradientSource`. Default: in this process. */
+  readonly gradients?: (run: RunSetup) => Promise<GradientSource>;
   /** Kinds of networks of your own, which `network.name` may name beside those of this package. */
   readonly networks?: readonly NetworkKind[];
+}
+
+/** What others need to know to compute gradients of a run. */
+export interface RunSetup {
+  readonly config: ResolvedTrainConfig;
+  readonly dataset: Dataset;
+  readonly engine: TrainingEngine;
+  /** Class weights of the loss, where they differ. */
+  readonly weights: readonly number[] | undefined;
+  /** Of the training split. */
+  readonly fingerprint: string;
 }
 
 /**
@@ -50,14 +65,14 @@ export interface TrainOptions extends TrainConfig, Place {
  * is not finite; checkpoints of earlier steps are kept.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { device, gpu, signal, onEvent, networks, ...given } = options;
+  const { device, gpu, signal, onEvent, networks, gradients, ...given } = options;
   const config = parseTrainConfig(given);
   const backend = await deviceAt({ device, gpu });
   const lock = new RunLock(config.out);
   try {
     // A new run makes its folder when nothing can be wrong any more.
     if (isFolder(config.out)) await takeLock(lock, config.out, onEvent);
-    return await trainLocked(config, lock, { backend, signal, onEvent, networks });
+    return await trainLocked(config, lock, { backend, signal, onEvent, networks, gradients });
   } finally {
     await lock.release();
   }
@@ -71,7 +86,8 @@ async function trainLocked(
     signal,
     onEvent,
     networks,
-  }: Pick<TrainOptions, 'signal' | 'onEvent' | 'networks'> & {
+    gradients,
+  }: Pick<TrainOptions, 'signal' | 'onEvent' | 'networks' | 'gradients'> & {
     backend: Backend;
   },
 ): Promise<TrainResult> {
@@ -95,6 +111,7 @@ async function trainLocked(
   const loader = trainingLoader(dataset, config, cache);
   let engine: TrainingEngine | undefined;
   let validation: Validation | undefined;
+  let elsewhere: GradientSource | undefined;
   try {
     const images = loader.samples.length;
     const recipe = {
@@ -108,20 +125,9 @@ async function trainLocked(
     };
     if (resumed) checkSameRecipe(resumed.state.recipe, recipe, config.out, onEvent);
     const { height, width } = await loader.imageSize();
+    const weighted = recipe.weights !== undefined;
     const planFor = (batch: number) =>
-      compileTraining(network, {
-        batch,
-        height,
-        width,
-        policy: config.policy,
-        precision: config.precision,
-        scratchBytes: backend.scratchBytes,
-        labelSmoothing: config.labelSmoothing,
-        hard: config.ohem,
-        classWeights: recipe.weights !== undefined,
-        optimizer: config.optimizer,
-        average: config.average !== undefined,
-      });
+      trainingPlan(network, config, backend, { batch, height, width, weighted });
     const plan = planFor(config.batch);
     checkBatch(
       config.batch,
@@ -146,6 +152,13 @@ async function trainLocked(
       if (config.init) await takeFrom(config.init, network, weights, onEvent);
       engine.writeWeights(weights);
     }
+    elsewhere = await gradients?.({
+      config,
+      dataset,
+      engine,
+      weights: recipe.weights,
+      fingerprint: recipe.dataset,
+    });
     await makeFolder(config.out);
     await takeLock(lock, config.out, onEvent);
     // Another process may have been faster in a folder that did not exist before.
@@ -191,6 +204,7 @@ async function trainLocked(
             ? config.size.resize
             : [stored.height, stored.width],
         recipe,
+        gradients: elsewhere,
         isOurs: () => lock.isHeld(),
         signal,
         onEvent,
@@ -198,6 +212,7 @@ async function trainLocked(
       resumed?.state,
     );
   } finally {
+    await elsewhere?.close();
     await loader.close();
     await validation?.close();
     await engine?.executor.dispose();

@@ -8,6 +8,7 @@ import { runFiles, writeTraining } from './checkpoint.js';
 import type { TrainingBatch, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
+import type { GradientSource } from './gradients.js';
 import { MetricsFile } from './metrics.js';
 import type { Schedule } from './schedule.js';
 import { learningRateAt } from './schedule.js';
@@ -58,6 +59,8 @@ export interface TrainerOptions {
   /** See `ModelInfo.trained.image`. */
   readonly image?: readonly [height: number, width: number];
   readonly recipe: Readonly<Record<string, unknown>>;
+  /** Default: the engine's own executor. */
+  readonly gradients?: GradientSource;
   /** Whether the run folder is still this run's: false where it was moved or deleted. */
   readonly isOurs?: () => Promise<boolean>;
   readonly signal?: AbortSignal;
@@ -183,8 +186,10 @@ export class Trainer {
         yield value;
       }
     }
+    const request = { epoch, first: this.progress.stepInEpoch * accumulate, count: accumulate, step };
+    const gradients = this.options.gradients?.gradients(request) ?? this.engine.gradientsOf(group());
     const result = await this.engine
-      .step(group(), learningRate, step + 1)
+      .step(gradients, learningRate, step + 1)
       .catch((error: unknown) => this.explain(error, ids));
     if (result.loss > mostLoss) {
       const error = new NonFiniteError('loss', result.loss, ids.length - 1);
@@ -340,7 +345,7 @@ export class Trainer {
     }
     if (!(error instanceof NonFiniteError)) throw error;
     throw new UserError(
-      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${ids[error.batch].join(', ')}. ` +
+      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${(ids[error.batch] ?? ['computed elsewhere']).join(', ')}. ` +
         `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; lower the learning rate and start again, or look at these images`,
     );
   }

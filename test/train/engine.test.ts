@@ -52,7 +52,7 @@ test('accumulated gradients are the mean over all labelled pixels of the batches
   }
   assert.equal(counts[2], 0);
   const before = (await executor.read('params')) as Float32Array;
-  const { loss, gradientNorm } = await engine.step(batches, 0.5, 1);
+  const { loss, gradientNorm } = await engine.step(engine.gradientsOf(batches), 0.5, 1);
   const total = counts[0] + counts[1];
   const mean = grads[0].map((g, i) => (g * counts[0] + grads[1][i] * counts[1]) / total);
   const after = (await executor.read('params')) as Float32Array;
@@ -66,8 +66,8 @@ test('Adam after accumulation uses the mean too', async () => {
   const batch = randomBatch(4);
   const one = await makeEngine({ kind: 'adam' });
   const two = await makeEngine({ kind: 'adam' });
-  await one.engine.step([batch], 0.01, 1);
-  await two.engine.step([batch, batch], 0.01, 1);
+  await one.engine.step(one.engine.gradientsOf([batch]), 0.01, 1);
+  await two.engine.step(two.engine.gradientsOf([batch, batch]), 0.01, 1);
   const first = (await one.executor.read('params')) as Float32Array;
   assert.ok(largestGap(first, await two.executor.read('params')) < 1e-6);
   assert.ok(largestGap(first, initialFlat(one.plan)) > 0.005);
@@ -87,7 +87,7 @@ test('SGD with momentum and weight decay follows its formula, step by step', asy
   let velocity: number[] = [];
   for (let t = 1; t <= 3; t++) {
     const before = await executor.read('params');
-    await engine.step([randomBatch(t)], 0.1, t);
+    await engine.step(engine.gradientsOf([randomBatch(t)]), 0.1, t);
     const grads = await executor.read('grads');
     velocity = Array.from(before, (p, i) => 0.5 * (velocity[i] ?? 0) + grads[i] + 0.25 * p);
     assert.ok(largestGap(await executor.read('sgd.velocity'), velocity) < 1e-6);
@@ -105,7 +105,8 @@ test('a plan has the moments of its optimiser and no others', async () => {
   assert.ok(sgd.plan.persistentBytes < adam.plan.persistentBytes - 3 * sgd.plan.flatParams.length);
   assert.throws(() => new TrainingEngine(sgd.executor, { kind: 'adam' }), /the plan is not one of adam/);
   const foreign = { kind: 'adam', momentum: 0.9 } as OptimizerOptions;
-  await assert.rejects(new TrainingEngine(adam.executor, foreign).step([randomBatch(1)], 1, 1), {
+  const other = new TrainingEngine(adam.executor, foreign);
+  await assert.rejects(other.step(other.gradientsOf([randomBatch(1)]), 1, 1), {
     message: 'adam has no momentum: it has beta1, beta2, eps, weightDecay',
   });
 });
@@ -114,7 +115,7 @@ test('the weight average follows its formula, and goes on from a stored one', as
   const a = await makeEngine({ kind: 'adam' }, 'f32', 0.5);
   let expected = await a.engine.readWeights();
   for (let t = 1; t <= 4; t++) {
-    await a.engine.step([randomBatch(t)], 0.01, t);
+    await a.engine.step(a.engine.gradientsOf([randomBatch(t)]), 0.01, t);
     const decay = Math.min(0.5, t / (9 + t));
     const now = await a.engine.readWeights();
     expected = new Map(
@@ -138,7 +139,7 @@ test('the weight average follows its formula, and goes on from a stored one', as
   b.engine.writeWeights(new Map([...weights].map(([name, { data }]) => [name, data])));
   b.engine.writeOptimizer(await a.engine.readOptimizer());
   b.engine.average!.write(average, a.engine.average!.updates);
-  for (const { engine } of [a, b]) await engine.step([randomBatch(5)], 0.01, 5);
+  for (const { engine } of [a, b]) await engine.step(engine.gradientsOf([randomBatch(5)]), 0.01, 5);
   const [goneOn, resumed] = [await a.engine.average!.read(), await b.engine.average!.read()];
   for (const [name, { data }] of goneOn) assert.ok(largestGap(data, resumed.get(name)!.data) < 1e-6, name);
 });
@@ -147,7 +148,7 @@ test('weights and moments read are those that were written', async () => {
   for (const kind of ['adam', 'sgd'] as const) {
     const a = await makeEngine({ kind });
     const b = await makeEngine({ kind });
-    for (let t = 1; t <= 2; t++) await a.engine.step([randomBatch(t)], 0.01, t);
+    for (let t = 1; t <= 2; t++) await a.engine.step(a.engine.gradientsOf([randomBatch(t)]), 0.01, t);
     const weights = await a.engine.readWeights();
     b.engine.writeWeights(new Map([...weights].map(([name, { data }]) => [name, data])));
     b.engine.writeOptimizer(await a.engine.readOptimizer());
@@ -167,7 +168,7 @@ test('a gradient that is not finite is reported before anything is updated', asy
   weights.get('head.weight')![0] = Number.NaN;
   engine.writeWeights(weights);
   const before = await executor.read('params');
-  await assert.rejects(engine.step([randomBatch(1)], 0.01, 1), NonFiniteError);
+  await assert.rejects(engine.step(engine.gradientsOf([randomBatch(1)]), 0.01, 1), NonFiniteError);
   assert.deepEqual(await executor.read('params'), before);
 });
 
@@ -186,26 +187,30 @@ test('a batch that does not fit the memory: how much it needs, and which fits', 
 test('float16: the loss scale changes nothing but rounding, and is halved until the gradient is finite', async () => {
   const batch = randomBatch(6);
   const whole = await makeEngine({ kind: 'adam' });
-  const { gradientNorm } = await whole.engine.step([batch], 1e-3, 1);
+  const { gradientNorm } = await whole.engine.step(whole.engine.gradientsOf([batch]), 1e-3, 1);
   const half = await makeEngine({ kind: 'adam' }, 'f16');
-  const good = await half.engine.step([batch], 1e-3, 1);
+  const good = await half.engine.step(half.engine.gradientsOf([batch]), 1e-3, 1);
   assert.ok(Math.abs(good.gradientNorm - gradientNorm) < 2e-2 * gradientNorm);
   assert.deepEqual(half.engine.lossScale?.state, { scale: LOSS_SCALE, steps: 1 });
 
   const overflowing = await makeEngine({ kind: 'adam' }, 'f16');
   overflowing.engine.lossScale!.state = { scale: 2 ** 40, steps: 1500 };
-  const { gradientNorm: norm } = await overflowing.engine.step([batch], 1e-3, 1);
+  const { gradientNorm: norm } = await overflowing.engine.step(
+    overflowing.engine.gradientsOf([batch]),
+    1e-3,
+    1,
+  );
   const { scale, steps } = overflowing.engine.lossScale!.state;
   assert.ok(scale < 2 ** 40 && scale > 2 ** 10, `${scale}`);
   assert.equal(steps, 1);
   assert.ok(Math.abs(norm - gradientNorm) < 2e-2 * gradientNorm);
   const again = await makeEngine({ kind: 'adam' }, 'f16');
   again.engine.lossScale!.state = { scale, steps: 0 };
-  await again.engine.step([batch], 1e-3, 1);
+  await again.engine.step(again.engine.gradientsOf([batch]), 1e-3, 1);
   const [a, b] = await Promise.all([overflowing, again].map(({ executor }) => executor.read('params')));
   assert.deepEqual(a, b);
 
   again.engine.lossScale!.state = { scale: 1024, steps: 1999 };
-  await again.engine.step([batch], 1e-3, 2);
+  await again.engine.step(again.engine.gradientsOf([batch]), 1e-3, 2);
   assert.deepEqual(again.engine.lossScale!.state, { scale: 2048, steps: 0 });
 });

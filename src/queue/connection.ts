@@ -1,0 +1,71 @@
+import type { Redis } from 'ioredis';
+import { UserError } from '../errors.js';
+
+/** Milliseconds between attempts to reach a Redis that has gone. */
+const mostPause = 2000;
+
+/** The packages that queues need, which are installed with vnet unless optional ones are left out. */
+export async function queuePackages() {
+  try {
+    const [{ Queue, Worker }, { Redis }] = await Promise.all([import('bullmq'), import('ioredis')]);
+    return { Queue, Worker, Redis };
+  } catch {
+    throw new UserError('queues need the packages bullmq and ioredis: npm install bullmq ioredis');
+  }
+}
+
+/** An address without what must not be shown. */
+export function shownUrl(url: string): string {
+  try {
+    const { protocol, host } = new URL(url);
+    return `${protocol}//${host}`;
+  } catch {
+    return url;
+  }
+}
+
+/**
+ * Connects to Redis or Valkey (`redis://host:6379`, `rediss://…` for TLS; user and password in the address, or in
+ * REDIS_USERNAME and REDIS_PASSWORD). Once connected, it is waited for whenever it is gone.
+ * @throws UserError where nothing answers.
+ */
+export async function connectRedis(url: string): Promise<Redis> {
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url))
+    throw new UserError(
+      `${url}: is no address of a queue; expected redis://host:6379 or rediss://host:6379`,
+      2,
+    );
+  const { Redis } = await queuePackages();
+  let connected = false;
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: null,
+    ...(process.env.REDIS_USERNAME ? { username: process.env.REDIS_USERNAME } : {}),
+    ...(process.env.REDIS_PASSWORD ? { password: process.env.REDIS_PASSWORD } : {}),
+    retryStrategy: (times) => (connected ? Math.min(100 * times, mostPause) : null),
+  });
+  let last: Error | undefined;
+  redis.on('error', (error) => {
+    last = error;
+  });
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (error) {
+    redis.disconnect();
+    const why = (last ?? (error as Error)).message || (error as Error).message;
+    throw new UserError(`${shownUrl(url)}: no Redis answers (${why}); start one, or look at the address`);
+  }
+  connected = true;
+  return redis;
+}
+
+/** What a failed command is told as. */
+export function queueError(url: string, error: unknown): UserError {
+  const { message } = error as Error;
+  if (/^OOM/.test(message))
+    return new UserError(
+      `${shownUrl(url)}: Redis is full (maxmemory); give it more memory, results so far are kept`,
+    );
+  return new UserError(`${shownUrl(url)}: Redis refused (${message})`);
+}

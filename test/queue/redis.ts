@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+/** Debian's redis-server or valkey-server; undefined where neither is installed. */
+export const redisProgram = ['redis-server', 'valkey-server'].find(
+  (name) => spawnSync(name, ['--version']).status === 0,
+);
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A Redis of this machine alone, which keeps nothing on the disk. */
+export class TestRedis {
+  private constructor(
+    readonly port: number,
+    private readonly args: readonly string[],
+    private child: ChildProcess,
+  ) {}
+
+  static async start(extra: readonly string[] = []): Promise<TestRedis> {
+    const port = await freePort();
+    const dir = mkdtempSync(path.join(tmpdir(), 'vnet-redis-'));
+    const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', dir, ...extra];
+    return new TestRedis(port, args, await TestRedis.launch(args));
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Ends it at once, without a word to its clients, and starts an empty one in its place. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.child = await TestRedis.launch(this.args);
+  }
+
+  stop(): Promise<void> {
+    return new Promise((resolve) => {
+      this.child.once('exit', () => resolve());
+      this.child.kill('SIGKILL');
+    });
+  }
+
+  private static launch(args: readonly string[]): Promise<ChildProcess> {
+    const child = spawn(redisProgram!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    return new Promise((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`redis ended with ${code}`)));
+      child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+        if (text.includes('Ready to accept connections')) resolve(child);
+      });
+    });
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * Training through a queue: the weights are those of one machine, whatever happens to the workers and to Redis. Worker
+ * processes and a Redis server are real. `KILLS`: how many workers die in the second test (default 3).
+ */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { Redis } from 'ioredis';
+import { writeSynthetic } from '../../src/data/synth.js';
+import { UserError } from '../../src/errors.js';
+import { connectRedis } from '../../src/queue/connection.js';
+import { QueueGradients } from '../../src/queue/gradients.js';
+import { readTraining } from '../../src/train/checkpoint.js';
+import type { TrainOptions } from '../../src/train/train.js';
+import { train } from '../../src/train/train.js';
+import { seededRandom, testSeed } from '../backends/harness.js';
+import type { Running } from '../cli/vnet.js';
+import { start } from '../cli/vnet.js';
+import { redisProgram, TestRedis } from './redis.js';
+
+const skip = !redisProgram && 'no redis-server or valkey-server';
+const kills = Number(process.env.KILLS ?? 3);
+const seed = testSeed(16);
+const rng = seededRandom(seed);
+const folder = mkdtempSync(path.join(tmpdir(), 'vnet-queue-'));
+const data = path.join(folder, 'data');
+let runs = 0;
+let redis: TestRedis;
+const workers = new Set<Running>();
+
+after(async () => {
+  for (const worker of workers) worker.interrupt('SIGKILL');
+  await redis?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const recipe = (epochs: number): TrainOptions => ({
+  ...{ data, out: path.join(folder, `run${runs++}`), epochs, batch: 2, accumulate: 4, learningRate: 0.002 },
+  network: { name: 'vnet', config: { beta: 1 } },
+  ...{ threads: 1, workers: 1, validateEvery: 0, samples: 0, device: 'wasm' },
+});
+
+function startWorker(): Running {
+  const args = ['worker', '--queue', redis.url, '--data', data, '--threads', '1', '--workers', '0'];
+  const worker = start(args);
+  workers.add(worker);
+  void worker.ended.then(() => workers.delete(worker));
+  return worker;
+}
+
+/** Trains through the queue. @returns the checkpoint, and what the coordinator counted. */
+async function queued(options: TrainOptions) {
+  let source: QueueGradients | undefined;
+  const result = await train({
+    ...options,
+    gradients: async (run) => {
+      source = await QueueGradients.open(redis.url, run, () => undefined);
+      return source;
+    },
+  });
+  return { result, counts: source!.counts };
+}
+
+async function assertSame(actual: string, expected: string): Promise<void> {
+  const [a, b] = await Promise.all([readTraining(actual), readTraining(expected)]);
+  for (const part of ['weights', 'optimizer'] as const) {
+    assert.deepEqual([...a[part].keys()], [...b[part].keys()]);
+    for (const [name, { data }] of b[part]) {
+      assert.ok(
+        Buffer.from(data.buffer).equals(Buffer.from(a[part].get(name)!.data.buffer)),
+        `${part}: ${name}, seed ${seed}`,
+      );
+    }
+  }
+}
+
+/** The same recipe in this process alone, once for each number of epochs. */
+const known = new Map<number, Promise<string>>();
+function local(epochs: number): Promise<string> {
+  let last = known.get(epochs);
+  if (!last) {
+    last = train(recipe(epochs)).then((result) => result.last);
+    known.set(epochs, last);
+  }
+  return last;
+}
+
+test('one, two and three workers give the bits of one machine', { skip }, async (t) => {
+  redis = await TestRedis.start();
+  await writeSynthetic({ out: data, count: 24, height: 48, width: 64, valFraction: 0.2, seed: 3 });
+  const expected = await local(2);
+  for (let count = 1; count <= 3; count++) {
+    startWorker();
+    const { result, counts } = await queued(recipe(2));
+    await assertSame(result.last, expected);
+    const perStep = (counts.sentBytes + counts.receivedBytes) / result.step / 1024;
+    t.diagnostic(
+      `${count} workers: equal; ${perStep.toFixed(0)} KiB a step through Redis, ${counts.resent} resent`,
+    );
+    // Weights once, four gradients with statistics.
+    assert.ok(counts.receivedBytes <= (counts.sentBytes + 32 * 1024 * result.step) * 4 * 1.1);
+  }
+});
+
+test('workers that are killed, Redis that is emptied and started again', { skip }, async (t) => {
+  const epochs = 2 + kills;
+  const expected = await local(epochs);
+  const control = new Redis(redis.url);
+  control.on('error', () => undefined);
+  let killed = 0;
+  let ended = false;
+  const options = recipe(epochs);
+  const training = queued(options).finally(() => {
+    ended = true;
+  });
+  const events: (() => Promise<unknown>)[] = [() => control.flushall(), () => redis.restart()];
+  while (!ended && (killed < kills || events.length > 0)) {
+    await new Promise((resolve) => setTimeout(resolve, 300 + rng.int(900)));
+    if (ended) break;
+    if (killed < kills) {
+      const [victim] = [...workers];
+      victim?.interrupt('SIGKILL');
+      await victim?.ended;
+      startWorker();
+      killed++;
+    }
+    await events.shift()?.();
+  }
+  const { result, counts } = await training;
+  control.disconnect();
+  await assertSame(result.last, expected);
+  t.diagnostic(
+    `${killed} workers killed, Redis emptied and restarted: equal; ${counts.resent} batches resent, ${counts.refilled} times filled again, seed ${seed}`,
+  );
+  assert.ok(killed > 0);
+});
+
+test('a coordinator that stops is resumed, and a batch that is done twice changes nothing', {
+  skip,
+}, async () => {
+  const expected = await local(2);
+  const stop = new AbortController();
+  const options = recipe(2);
+  let steps = 0;
+  const first = await queued({
+    ...options,
+    signal: stop.signal,
+    onEvent: ({ type }) => {
+      if (type === 'step' && ++steps === 2) stop.abort();
+    },
+  });
+  assert.equal(first.result.interrupted, true);
+  const { result } = await queued({ ...options, resume: true });
+  await assertSame(result.last, expected);
+});
+
+test('other data, another address, nothing there: one line each', { skip }, async () => {
+  const other = path.join(folder, 'other');
+  await writeSynthetic({ out: other, count: 24, height: 48, width: 64, valFraction: 0.2, seed: 4 });
+  for (const worker of workers) worker.interrupt('SIGTERM');
+  const stray = start(['worker', '--queue', redis.url, '--data', other, '--threads', '1', '--workers', '0']);
+  const training = queued(recipe(1));
+  const { code, stderr } = await stray.ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /other: has other training images than the coordinator of run [0-9a-f]{16}/);
+  startWorker();
+  await assertSame((await training).result.last, await local(1));
+  const refused = (url: string, message: RegExp) =>
+    assert.rejects(connectRedis(url), (error) => error instanceof UserError && message.test(error.message));
+  await refused('redis://127.0.0.1:1', /^redis:\/\/127\.0\.0\.1:1: no Redis answers \(.*ECONNREFUSED/);
+  await refused('http://127.0.0.1', /is no address of a queue/);
+});
