@@ -41,7 +41,7 @@ export async function findInputs(given: readonly string[], flags: InputFlags): P
   const names = list === undefined ? given : [...given, ...(await readList(list))];
   if (names.length === 0) {
     throw new UserError(
-      'give pictures or folders to predict (archives and patterns too, or a list with --list), or a data set with --data',
+      'give pictures or folders to predict, or a data set with --data; archives, patterns and --list work too',
       2,
     );
   }
