@@ -3,7 +3,7 @@
  * driven through their own `vnet`, so that nothing inside them needs to be alike. Prints a Markdown table; exit code 1
  * where something differs that should not.
  *
- * - Labels of the model in the box, on CamVid's validation pictures and on Cityscapes pictures: equal.
+ * - Labels of the other checkout's model in the box, on CamVid's validation pictures and on Cityscapes pictures: equal.
  * - Weights after 50 steps with Adam under each policy: equal. The average of `--ema` after them, and weights after one step
  *   of SGD: to float32 rounding. (What SGD rounds otherwise in its first step has grown to 1e-3 of a weight in the fourth.)
  * - Arena of inference at 1024×2048 and of training steps: shown.
@@ -62,6 +62,9 @@ for (const file of ['bin/vnet.js', 'build/src/cli/main.js']) {
 const git = (folder: string, ...args: string[]) =>
   execFileSync('git', ['-C', folder, ...args], { encoding: 'utf8' }).trim();
 
+/** The model whose labels are compared: the other checkout's, as the one in the box may have been trained on. */
+const model = path.join(other, 'models/vnet-camvid.safetensors');
+
 /** Runs `vnet` of a checkout. @returns what it printed. @throws where it failed. */
 function vnet(checkout: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(
@@ -106,7 +109,7 @@ const parts: readonly Part[] = [
       ]) {
         const folder = path.join(out, path.basename(pictures));
         // The pictures' own size, whatever a commit takes by itself.
-        const options = ['--model', 'camvid', '--resize', size, '--out', folder];
+        const options = ['--model', model, '--resize', size, '--out', folder];
         vnet(checkout, 'predict', path.join(data, pictures), ...options);
       }
     },
