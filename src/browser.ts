@@ -1,5 +1,10 @@
 /**
- * vnet-segmentation in a browser: the same networks, plans and kernels on `navigator.gpu`. Nothing here needs Node.
+ * vnet-segmentation in a browser: the same {@link Segmenter}, networks, plans and kernels. Nothing here needs Node.
+ *
+ *     const segmenter = await Segmenter.load();
+ *     const { areas, labels } = await segmenter.segment(document.querySelector('video'));
+ *
+ * Below that:
  *
  *     const device = await webgpu();
  *     const executor = await compile(vnet({ classes: 19 }), { mode: 'infer', device, batch: 1, height, width });
@@ -7,15 +12,12 @@
  *     await executor.run('forward');
  *     const labels = await executor.read('prediction');
  */
-import type { WebGpuBackend } from './backends/webgpu/index.js';
-import { browserGpus, chooseAdapter, webgpuBackend } from './backends/webgpu/index.js';
-import { UserError } from './errors.js';
+import type { WebGpuBackend } from './backends/webgpu/info.js';
+import { webgpu as kind } from './devices/navigator.js';
 
 export type { Backend, Executor } from './backends/backend.js';
 export { referenceBackend } from './backends/reference/index.js';
-export type { DeviceInfo } from './backends/webgpu/index.js';
-/** The GPUs that the browser shows. */
-export { browserGpus, listDevices } from './backends/webgpu/index.js';
+export type { DeviceInfo } from './backends/webgpu/info.js';
 export type { InferenceOptions, Precision, SizeOptions, TrainingOptions } from './compile.js';
 export { compileInference, compileTraining, IGNORE, LOSS_SCALE } from './compile.js';
 export type { DeviceName, Place } from './device.js';
@@ -40,14 +42,24 @@ export { vnet } from './nets/vnet.js';
 export { hyperOf } from './optimizers/index.js';
 export type { CompileOptions, RunOn } from './run.js';
 export { compile } from './run.js';
+export type { Outline, OutlineOptions, Point } from './segmenter/outlines.js';
+export type { RawPixels } from './segmenter/pixels.js';
+export type { ClassArea, RgbaImage, SegmentClass } from './segmenter/segmentation.js';
+export { Segmentation } from './segmenter/segmentation.js';
+export type {
+  ModelSource,
+  PictureSource,
+  SegmentedFrame,
+  SegmenterOptions,
+  SegmentOptions,
+  StreamOptions,
+} from './segmenter/segmenter.js';
+export { Segmenter } from './segmenter/segmenter.js';
 
 /**
  * The browser's GPU. @param name part of an adapter's name: takes it even where it is software.
  * @throws UserError where there is no WebGPU, or no GPU but software ones.
  */
 export async function webgpu(name?: string): Promise<WebGpuBackend> {
-  const adapter = await chooseAdapter(browserGpus, name);
-  if (!adapter)
-    throw new UserError('this browser has no WebGPU on a real GPU; name a software adapter to use it');
-  return webgpuBackend(adapter);
+  return (await kind.find(name, true))!.open();
 }

@@ -12,7 +12,7 @@
 export type { Backend, BackendOptions, Executor } from './backends/backend.js';
 export { referenceBackend } from './backends/reference/index.js';
 export { wasmBackend } from './backends/wasm/index.js';
-export type { DeviceInfo } from './backends/webgpu/index.js';
+export type { DeviceInfo } from './backends/webgpu/info.js';
 export type { InferenceOptions, Precision, SizeOptions, TrainingOptions } from './compile.js';
 export { compileInference, compileTraining, IGNORE, LOSS_SCALE } from './compile.js';
 export type { ClassTable, Rgb } from './data/classes.js';

@@ -8,7 +8,7 @@ import asc from 'assemblyscript/asc';
 import { Command, Option } from 'commander';
 import type { Executor } from '../../src/backends/backend.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
-import { hasRelaxedSimd } from '../../src/backends/wasm/runtime/module.js';
+import { nodeHost } from '../../src/backends/wasm/runtime/node.js';
 import { whole } from '../../src/cli/options.js';
 import type { Call, Plan, Slot, TensorRef } from '../../src/graph/planned.js';
 import type { DType, Shape, Value } from '../../src/ir/value.js';
@@ -87,7 +87,7 @@ async function processorTime(work: () => unknown): Promise<number> {
 
 /** Multiply-adds on 12 independent accumulators and nothing else: what one thread can do at most, in GFLOP/s. */
 async function ceiling(): Promise<number> {
-  const relaxed = hasRelaxedSimd() && flags.build !== 'plain';
+  const relaxed = nodeHost.hasRelaxedSimd() && flags.build !== 'plain';
   const names = Array.from({ length: 12 }, (_, i) => `a${i}`);
   const madd = (a: string) =>
     relaxed ? `${a} = f32x4.relaxed_madd(w, w, ${a});` : `${a} = f32x4.add(f32x4.mul(w, w), ${a});`;

@@ -39,6 +39,8 @@ export interface Backend {
   /** The GPU's own name, of a backend on one. */
   readonly device?: string;
   readonly scratchBytes: ScratchRule;
+  /** Of CPU cores: how many threads a plan will run on, of those asked for. */
+  threads?(wanted?: number): Promise<number>;
   /** Bytes that a plan may take now: what it can address, and the memory that is left. Infinity where only trying tells. */
   usableBytes(): number;
   /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */

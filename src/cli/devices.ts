@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import type { DeviceInfo } from '../backends/webgpu/index.js';
+import type { DeviceInfo } from '../backends/webgpu/info.js';
 import { listGpus } from '../device.js';
 import { formatBytes } from '../report/format.js';
 import { jsonOption } from './options.js';

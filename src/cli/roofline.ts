@@ -1,5 +1,5 @@
 import type { Backend } from '../backends/backend.js';
-import { hasRelaxedSimd } from '../backends/wasm/runtime/module.js';
+import { nodeHost } from '../backends/wasm/runtime/node.js';
 import { Builder } from '../graph/builder.js';
 import { fuse } from '../graph/fuse/index.js';
 import { plan } from '../graph/plan.js';
@@ -36,7 +36,7 @@ const accumulators = 12;
 
 /** GFLOP/s of one thread in a loop of independent vector multiply-adds that touches no memory. */
 async function multiplyAddRate(): Promise<number> {
-  const { instance } = await WebAssembly.instantiate(multiplyAddLoop(hasRelaxedSimd()));
+  const { instance } = await WebAssembly.instantiate(multiplyAddLoop(nodeHost.hasRelaxedSimd()));
   const spin = instance.exports.spin as (turns: number) => number;
   const turns = 1e6;
   let best = 0;

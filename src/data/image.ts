@@ -52,7 +52,8 @@ export async function readImage(file: string, into?: RgbImage): Promise<Picture>
 }
 
 /** Decodes bytes as {@link readImage} does; `file` is what messages name. */
-export async function decodeImage(bytes: Buffer, file: string, into?: RgbImage): Promise<Picture> {
+export async function decodeImage(given: Uint8Array, file: string, into?: RgbImage): Promise<Picture> {
+  const bytes = bufferOf(given);
   const plain = await decodePlainPng(bytes, mostPixels, into);
   if (plain) return plain;
   try {
@@ -90,7 +91,8 @@ export async function readImageSize(file: string): Promise<{ height: number; wid
 }
 
 /** The size of a picture as {@link readImageSize} gives it; `file` is what messages name. */
-export async function imageSize(bytes: Buffer, file: string): Promise<{ height: number; width: number }> {
+export async function imageSize(given: Uint8Array, file: string): Promise<{ height: number; width: number }> {
+  const bytes = bufferOf(given);
   try {
     const size = plainPngSize(bytes) ?? (isBmp(bytes) ? bmpSize(bytes) : await sizeByHeader(bytes));
     checkPixels(size);
@@ -275,6 +277,10 @@ export function undecodable(file: string, what: string, error: unknown): UserErr
     `${file}: cannot be decoded as ${what} (${plain}); the file is damaged or of another kind`,
   );
 }
+
+/** The same memory with Node's methods: what others import names no type of Node. */
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
 
 /** The same bytes in a buffer of their own, so it can be moved to another thread. */
 function tight(data: Buffer): Uint8Array {

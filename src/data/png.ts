@@ -4,6 +4,8 @@ import { createInflate, inflateSync } from 'node:zlib';
 
 // Why a decoder of our own: labels are values and palette indices, which sharp turns into colours, and interlaced ones
 // of less than 8 bits fast-png (8.0) refuses. Pictures of the commonest kind go straight into the memory of the batch.
+// And the first picture comes sooner: this is loaded in 0.03 s where sharp takes 0.6 to 0.8 s on two busy cores, and the
+// process peaks at 63 and 109 MiB instead of 77 and 142 MiB (360×480 and 1024×2048). Later large ones sharp decodes faster.
 
 /** Bytes of pixels: height × width × channels, rows first. */
 export interface Pixels {

@@ -1,6 +1,6 @@
-/// <reference types="@webgpu/types" preserve="true" />
+/// <reference types="@webgpu/types" />
 import { existsSync, readdirSync } from 'node:fs';
-import type { DeviceInfo } from '../backends/webgpu/index.js';
+import type { DeviceInfo } from '../backends/webgpu/info.js';
 import { UserError } from '../errors.js';
 import type { DeviceKind } from './kind.js';
 

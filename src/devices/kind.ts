@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.js';
 import type { ScratchRule } from '../graph/planned.js';
 
 /** One entry of the list of devices: its name, whether it is there, and what to say where it is not. */
-export interface DeviceKind<Name extends string = string> {
+export interface DeviceKind<Name extends string = string, B extends Backend = Backend> {
   readonly name: Name;
   /** Whether `auto` may take it; the first of the list that is there is taken. */
   readonly automatic: boolean;
@@ -13,11 +13,11 @@ export interface DeviceKind<Name extends string = string> {
    * @param must throw where there is none; otherwise the answer is `undefined`.
    * @throws UserError, one line with what was looked for, or that the name is unknown.
    */
-  find(gpu: string | undefined, must: boolean): Promise<FoundDevice | undefined>;
+  find(gpu: string | undefined, must: boolean): Promise<FoundDevice<B> | undefined>;
   /** The need of private memory per call, for plans that are only looked at. */
   scratchBytes(): Promise<ScratchRule>;
 }
 
-export interface FoundDevice {
-  open(): Promise<Backend>;
+export interface FoundDevice<B extends Backend = Backend> {
+  open(): Promise<B>;
 }

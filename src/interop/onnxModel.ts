@@ -1,4 +1,4 @@
-import { Message } from './protobuf.js';
+import { Message } from '../protobuf.js';
 
 /** Version of the ONNX operators used; `Resize` of chosen axes came with it. */
 export const opset = 18;

@@ -14,16 +14,19 @@ import { shippedModel } from '../model/load.js';
 export async function readPicture(source: unknown): Promise<RgbImage | undefined> {
   if (typeof source === 'string' || source instanceof URL) {
     const file = fileOf(source);
-    return file === undefined ? decode(await download(source), String(source)) : readImage(file);
+    return file === undefined ? decodeImage(await download(source), String(source)) : readImage(file);
   }
-  if (source instanceof Uint8Array) return decode(source, 'the picture');
-  if (source instanceof ArrayBuffer) return decode(new Uint8Array(source), 'the picture');
-  if (source instanceof Blob) return decode(new Uint8Array(await source.arrayBuffer()), 'the picture');
+  if (source instanceof Uint8Array) return decodeImage(source, 'the picture');
+  if (source instanceof ArrayBuffer) return decodeImage(new Uint8Array(source), 'the picture');
+  if (source instanceof Blob) return decodeImage(new Uint8Array(await source.arrayBuffer()), 'the picture');
   return undefined;
 }
 
-const decode = (bytes: Uint8Array, name: string): Promise<RgbImage> =>
-  decodeImage(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), name);
+/** Node finds the package's files itself. */
+export function useAssets(_: {
+  readonly base?: string | URL;
+  readonly wasm?: Uint8Array | ArrayBuffer;
+}): void {}
 
 /** The bytes of a model file. */
 export async function readModelBytes(source: string | URL = shippedModel): Promise<Uint8Array> {

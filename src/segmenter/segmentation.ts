@@ -19,12 +19,10 @@ export interface ClassArea extends SegmentClass {
   readonly share: number;
 }
 
-/** RGBA pixels, as `ImageData` has them; in a browser it is one. */
-export interface RgbaImage {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8ClampedArray<ArrayBuffer>;
-}
+/** RGBA pixels: an `ImageData` where there is that class, else what looks like one. */
+export type RgbaImage = typeof globalThis extends { ImageData: { prototype: infer Image } }
+  ? Image
+  : { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray };
 
 /** The classes of one picture's pixels, at the picture's size. */
 export class Segmentation {
@@ -123,6 +121,8 @@ export class Segmentation {
   private picture(rgba: Uint32Array<ArrayBuffer>): RgbaImage {
     const { width, height } = this;
     const data = new Uint8ClampedArray(rgba.buffer);
-    return typeof ImageData === 'undefined' ? { width, height, data } : new ImageData(data, width, height);
+    return typeof ImageData === 'undefined'
+      ? { width, height, data, colorSpace: 'srgb' }
+      : new ImageData(data, width, height);
   }
 }

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { readModelBytes, readPicture } from '#sources';
+import { readModelBytes, readPicture, useAssets } from '#sources';
 import type { Backend } from '../backends/backend.js';
 import type { Precision } from '../compile.js';
 import type { RgbImage } from '../data/image.js';
@@ -50,6 +50,12 @@ export interface SegmenterOptions extends ModelOptions {
   readonly precision?: Precision;
   /** How many sizes of pictures stay prepared. Default 2. */
   readonly sizes?: number;
+  /**
+   * In a browser, the folder that the package's `build/assets` was copied to, where no bundler follows its addresses.
+   */
+  readonly assets?: string | URL;
+  /** In a browser, the bytes of `relaxed.wasm` or `plain.wasm`, instead of fetching them. */
+  readonly wasm?: Uint8Array | ArrayBuffer;
 }
 
 /** How one picture is segmented. */
@@ -86,8 +92,8 @@ export class Segmenter {
   private constructor(
     /** What is known about the model. */
     readonly model: ModelInfo,
-    /** Where it runs, such as `wasm` or `webgpu`, and on which GPU. */
-    readonly device: { readonly name: string; readonly gpu?: string },
+    /** Where it runs: `wasm` on so many threads, or `webgpu` on which GPU. */
+    readonly device: { readonly name: string; readonly threads?: number; readonly gpu?: string },
     private readonly predictor: Predictor,
   ) {
     const { names, colours } = model.classes;
@@ -100,10 +106,13 @@ export class Segmenter {
    */
   static async load(what: ModelSource | SegmenterOptions = {}): Promise<Segmenter> {
     const options = isModelSource(what) ? { model: what } : what;
-    const { device = 'auto', gpu, threads, precision, sizes } = options;
+    const { device = 'auto', gpu, threads, precision, sizes, assets, wasm } = options;
+    if (assets !== undefined) useAssets({ base: assets });
+    if (wasm !== undefined) useAssets({ wasm });
     const [model, backend] = await Promise.all([loaded(options), deviceAt({ device, gpu })]);
     const predictor = new Predictor(model.network, model.weights, { backend, threads, precision, sizes });
-    return new Segmenter(model.info, { name: backend.name, gpu: backend.device }, predictor);
+    const place = { name: backend.name, threads: await backend.threads?.(threads), gpu: backend.device };
+    return new Segmenter(model.info, place, predictor);
   }
 
   /**

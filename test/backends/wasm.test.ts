@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BackendOptions } from '../../src/backends/backend.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
-import { hasRelaxedSimd } from '../../src/backends/wasm/runtime/module.js';
+import { nodeHost } from '../../src/backends/wasm/runtime/node.js';
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/ir/value.js';
 import type { KernelName } from '../../src/ops/index.js';
@@ -15,7 +15,7 @@ import { assertParity, runOp, seededRandom, testSeed } from './harness.js';
 import { wideCases } from './wideCases.js';
 
 const seed = testSeed(21);
-const builds = hasRelaxedSimd() ? (['plain', 'relaxed'] as const) : (['plain'] as const);
+const builds = nodeHost.hasRelaxedSimd() ? (['plain', 'relaxed'] as const) : (['plain'] as const);
 const kernels = (Object.keys(randomCase) as KernelName[]).filter((op) => !op.startsWith('conv2d'));
 
 /** Largest error, as a fraction of the largest value. Labels are compared by what they cost, below. */

@@ -9,12 +9,13 @@ import type { Browser, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
 const built = fileURLToPath(new URL('../..', import.meta.url));
-const valibot = fileURLToPath(import.meta.resolve('valibot'));
+/** Of packages, what a page asks for under `/npm/`. */
+const modules = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
 export const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(executablePath);
 
 const page = `<!doctype html><title>vnet</title>
-<script type="importmap">{"imports": {"valibot": "/valibot.js", "#devices": "/src/devices/browser.js", "node:assert/strict": "/assert.js"}}</script>`;
+<script type="importmap">{"imports": {"valibot": "/npm/valibot/dist/index.mjs", "@noble/hashes/": "/npm/@noble/hashes/", "@petamoriken/float16": "/npm/@petamoriken/float16/src/index.mjs", "#devices": "/src/devices/browser.js", "#sources": "/src/segmenter/browser.js", "#sha256": "/src/model/sha256.browser.js", "node:assert/strict": "/assert.js"}}</script>`;
 
 /** What the parity harness needs of Node, so that the very cases of the other backends run in the page. */
 const assertModule = `
@@ -38,7 +39,9 @@ export async function openPage(): Promise<{ page: Page; close(): Promise<void> }
       response.setHeader('Content-Type', 'text/javascript').end(assertModule);
       return;
     }
-    const file = url === '/valibot.js' ? valibot : path.join(built, path.normalize(url));
+    const file = url.startsWith('/npm/')
+      ? path.join(modules, path.normalize(url.slice(4)))
+      : path.join(built, path.normalize(url));
     try {
       response.setHeader('Content-Type', 'text/javascript').end(await readFile(file));
     } catch {

@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" preserve="true" />
+/// <reference types="@webgpu/types" />
 import type { GpuSource } from './devices.js';
 
 type Dawn = typeof import('webgpu');

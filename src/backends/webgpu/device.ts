@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" preserve="true" />
+/// <reference types="@webgpu/types" />
 import { DeviceError, UserError } from '../../errors.js';
 import { describeAdapter } from './devices.js';
 import type { MemoryLimits } from './windows.js';

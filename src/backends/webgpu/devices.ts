@@ -1,27 +1,10 @@
-/// <reference types="@webgpu/types" preserve="true" />
+/// <reference types="@webgpu/types" />
 import { UserError } from '../../errors.js';
+import type { DeviceInfo } from './info.js';
 
 /** Where adapters come from: `navigator.gpu` in a browser, Dawn in Node. The preferred one first. */
 export interface GpuSource {
   adapters(): Promise<GPUAdapter[]>;
-}
-
-/** One GPU, as `vnet devices` shows it. */
-export interface DeviceInfo {
-  readonly name: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  /** True for an adapter that runs on the CPU; never chosen unless it is named. */
-  readonly isSoftware: boolean;
-  readonly features: readonly string[];
-  /** Bytes of one buffer, of one binding, and of workgroup memory; invocations of one workgroup. */
-  readonly limits: {
-    readonly maxBufferSize: number;
-    readonly maxStorageBufferBindingSize: number;
-    readonly maxStorageBuffersPerShaderStage: number;
-    readonly maxComputeWorkgroupStorageSize: number;
-    readonly maxComputeInvocationsPerWorkgroup: number;
-  };
 }
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render|software/i;

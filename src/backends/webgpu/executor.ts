@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" preserve="true" />
+/// <reference types="@webgpu/types" />
 import { UserError } from '../../errors.js';
 import type { Plan, Slot } from '../../graph/planned.js';
 import type { Phase } from '../../ir/graph.js';

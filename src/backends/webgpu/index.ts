@@ -1,20 +1,14 @@
-/// <reference types="@webgpu/types" preserve="true" />
+/// <reference types="@webgpu/types" />
 import type { Plan } from '../../graph/planned.js';
-import type { Backend } from '../backend.js';
 import { Gpu } from './device.js';
 import { WebGpuExecutor } from './executor.js';
+import type { WebGpuBackend } from './info.js';
 import { scratchBytes } from './kernels/index.js';
 import type { MemoryLimits } from './windows.js';
 
-export type { DeviceInfo, GpuSource } from './devices.js';
+export type { GpuSource } from './devices.js';
 export { browserGpus, chooseAdapter, describeAdapter, listDevices } from './devices.js';
-
-export interface WebGpuBackend extends Backend {
-  /** The GPU's own name. */
-  readonly device: string;
-  /** Frees the device; executors of this backend cannot be used afterwards. */
-  dispose(): void;
-}
+export type { DeviceInfo, WebGpuBackend } from './info.js';
 
 /** Runs plans on an adapter (see `chooseAdapter`). `memory` lowers its limits, for tests of split arenas. */
 export async function webgpuBackend(

@@ -1,4 +1,4 @@
-/// <reference types="@webgpu/types" preserve="true" />
+/// <reference types="@webgpu/types" />
 import { UserError } from '../../errors.js';
 import type { Call, Plan, TensorRef } from '../../graph/planned.js';
 import { formatShape } from '../../ir/value.js';

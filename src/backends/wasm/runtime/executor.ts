@@ -5,6 +5,9 @@ import { sizeOf } from '../../../ir/value.js';
 import type { Executor } from '../../backend.js';
 import type { Program } from '../program.js';
 import { arenaBase, pixelsOf } from '../stage.js';
+import { Alone } from './alone.js';
+import type { Hand } from './host.js';
+import type { Crew } from './threads.js';
 import { Pool } from './threads.js';
 
 type Data = Float32Array | Uint8Array;
@@ -16,17 +19,22 @@ const mostPages = 65536;
 /** A plan in shared memory with the threads that run it. */
 export class WasmExecutor implements Executor {
   private readonly memory: WebAssembly.Memory;
-  private readonly pool: Pool;
+  private readonly pool: Crew;
 
   constructor(
     readonly plan: Plan,
     private readonly program: Program,
     module: WebAssembly.Module,
     threads: number,
+    /** Starts a worker thread; without it, the caller's thread does the work. */
+    start?: () => Hand,
+    mostSpares = threads,
   ) {
     this.memory = allocate(program.localsBase + threads * program.localBytes);
     new Int32Array(this.memory.buffer, program.argsBase, program.args.length).set(program.args);
-    this.pool = new Pool(module, this.memory, program, threads);
+    this.pool = start
+      ? new Pool(module, this.memory, program, threads, start, mostSpares)
+      : new Alone(module, this.memory, program);
   }
 
   get allocatedBytes(): number {

@@ -26,6 +26,26 @@ export class Thread {
   }
 
   /**
+   * Runs all stages of the given phases as the only thread. What waits gets a turn between kernels (`pause`).
+   * Sums are added by chunk, so the result is that of any number of threads.
+   */
+  async runAlone(
+    phases: readonly Phase[],
+    pause: () => Promise<void> | undefined,
+    times?: Float64Array,
+  ): Promise<void> {
+    const { steps, local } = this.init;
+    for (let i = 0; i < steps.length; i++) {
+      const { phase, args, chunks } = steps[i];
+      if (!phases.includes(phase)) continue;
+      const before = performance.now();
+      for (let chunk = 0; chunk < chunks; chunk++) this.kernels[i](args, chunk, local);
+      if (times) times[i] += performance.now() - before;
+      await pause();
+    }
+  }
+
+  /**
    * Runs all stages of the given phases and returns when every thread has. With `times` (one per step), adds the
    * milliseconds from barrier to barrier. Throws what a kernel throws, after releasing the other threads, which
    * then return false.

@@ -1,68 +1,65 @@
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { Phase } from '../../../ir/graph.js';
 import type { Program } from '../program.js';
 import { Barrier } from './barrier.js';
-import type { Request, RunReply } from './worker.js';
+import type { Hand } from './host.js';
+import type { RunReply } from './worker.js';
 
 /** Idle workers of disposed pools: starting a thread costs more than many runs. */
-const spares: Worker[] = [];
-
-/** An idle worker, which does not keep the process alive. */
-function hire(): Worker {
-  const spare = spares.pop();
-  if (spare) return spare;
-  // Not the process's own arguments: some, such as --input-type, are refused by workers.
-  const worker = new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
-  worker.unref();
-  return worker;
-}
+const spares: Hand[] = [];
 
 /** Takes an idle worker back, or ends it where there are spares enough. */
-async function release(worker: Worker): Promise<void> {
-  for (const event of ['message', 'error', 'exit']) worker.removeAllListeners(event);
-  worker.unref();
-  if (spares.length < availableParallelism()) {
+async function release(hand: Hand, most: number): Promise<void> {
+  hand.hold(false);
+  if (spares.length < most) {
     // A spare that dies is not handed out again; without a listener its error would end the process.
-    const drop = () => spares.splice(0, spares.length, ...spares.filter((other) => other !== worker));
-    worker.on('error', drop);
-    worker.on('exit', drop);
-    worker.postMessage({ kind: 'release' } satisfies Request);
-    spares.push(worker);
+    const drop = () => spares.splice(0, spares.length, ...spares.filter((other) => other !== hand));
+    hand.listen(() => undefined, drop);
+    hand.post({ kind: 'release' });
+    spares.push(hand);
   } else {
-    await end(worker);
+    hand.listen(
+      () => undefined,
+      () => undefined,
+    );
+    await hand.end();
   }
 }
 
-async function end(worker: Worker): Promise<void> {
-  // An idle worker does not keep the process alive, not even to see its own end.
-  worker.ref();
-  await worker.terminate();
+/** Those that run a program. */
+export interface Crew {
+  /** Runs the phases; the result is one time per step if `timed`, in milliseconds. */
+  run(phases: readonly Phase[], timed?: boolean): Promise<Float64Array | undefined>;
+  dispose(): Promise<void>;
 }
 
 /** A fixed set of worker threads bound to one program. They keep the process alive only while they run. */
-export class Pool {
-  private readonly workers: readonly Worker[];
+export class Pool implements Crew {
+  private readonly workers: readonly Hand[];
   private readonly barrier: Barrier;
-  private running: { readonly waiting: Set<Worker>; settle(error?: Error): void } | undefined;
+  private running: { readonly waiting: Set<Hand>; settle(error?: Error): void } | undefined;
   private error: Error | undefined;
   private times: Float64Array | undefined;
   private broken: Error | undefined;
   private disposed = false;
 
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, program: Program, threads: number) {
+  constructor(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    program: Program,
+    threads: number,
+    start: () => Hand,
+    private readonly mostSpares: number,
+  ) {
     this.barrier = new Barrier(memory.buffer as unknown as SharedArrayBuffer, threads);
     const { steps, localsBase, localBytes } = program;
     this.workers = Array.from({ length: threads }, (_, i) => {
-      const worker = hire();
-      for (const event of ['error', 'exit']) worker.removeAllListeners(event);
-      worker.on('message', (reply: RunReply) => this.finished(worker, reply));
-      worker.on('error', (error: Error) => this.lost(worker, error));
-      worker.on('exit', () => this.lost(worker, new Error('a worker thread ended')));
-      // Node counts a listener for messages as a reason to live.
-      worker.unref();
+      const worker = spares.pop() ?? start();
+      worker.listen(
+        (reply) => this.finished(worker, reply as RunReply),
+        (error) => this.lost(worker, error),
+      );
       const init = { module, memory, steps, local: localsBase + i * localBytes, threads };
-      worker.postMessage({ kind: 'bind', init } satisfies Request);
+      worker.post({ kind: 'bind', init });
       return worker;
     });
   }
@@ -82,8 +79,8 @@ export class Pool {
       };
       this.running = { waiting: new Set(this.workers), settle };
       for (const [i, worker] of this.workers.entries()) {
-        worker.ref();
-        worker.postMessage({ kind: 'run', phases, timed: timed && i === 0 } satisfies Request);
+        worker.hold(true);
+        worker.post({ kind: 'run', phases, timed: timed && i === 0 });
       }
     });
     return this.times;
@@ -96,25 +93,27 @@ export class Pool {
     const reusable = !this.broken && !this.running;
     this.broken ??= new Error('wasm: the executor is disposed');
     this.barrier.abort();
-    await Promise.all(this.workers.map(reusable ? release : end));
+    await Promise.all(
+      this.workers.map((worker) => (reusable ? release(worker, this.mostSpares) : worker.end())),
+    );
   }
 
-  private finished(worker: Worker, reply: RunReply): void {
+  private finished(worker: Hand, reply: RunReply): void {
     // A thread that is being ended must be waited for, even if it still answers.
-    if (!this.disposed) worker.unref();
+    if (!this.disposed) worker.hold(false);
     if ('error' in reply) this.error ??= new Error(`wasm: a kernel failed: ${reply.error}`);
     else this.times ??= reply.times;
     this.done(worker);
   }
 
-  private lost(worker: Worker, error: Error): void {
+  private lost(worker: Hand, error: Error): void {
     this.broken ??= new Error(`wasm: a worker thread failed: ${error.message}`);
     this.error ??= this.broken;
     this.barrier.abort();
     this.done(worker);
   }
 
-  private done(worker: Worker): void {
+  private done(worker: Hand): void {
     const { running } = this;
     if (!running) return;
     running.waiting.delete(worker);

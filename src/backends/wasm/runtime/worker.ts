@@ -1,5 +1,3 @@
-/** Entry of a worker thread in Node. It serves one executor after another: `bind`, any number of `run`, `release`. */
-import { parentPort } from 'node:worker_threads';
 import type { Phase } from '../../../ir/graph.js';
 import type { ThreadInit } from './thread.js';
 import { Thread } from './thread.js';
@@ -12,23 +10,23 @@ export type Request =
 /** Answer to `run`. `times`: milliseconds per step, where asked for. */
 export type RunReply = { readonly times?: Float64Array } | { readonly error: string };
 
-let thread: Thread | undefined;
-let steps = 0;
-const port = parentPort!;
-const reply = (message: RunReply) => port.postMessage(message);
-
-port.on('message', (request: Request) => {
-  if (request.kind === 'release') thread = undefined;
-  else if (request.kind === 'bind') {
-    thread = new Thread(request.init);
-    steps = request.init.steps.length;
-  } else {
-    try {
-      const times = request.timed ? new Float64Array(steps) : undefined;
-      thread!.run(request.phases, times);
-      reply({ times });
-    } catch (error) {
-      reply({ error: error instanceof Error ? error.message : String(error) });
+/** What a worker thread does with requests. It serves one executor after another: `bind`, any number of `run`, `release`. */
+export function server(reply: (message: RunReply) => void): (request: Request) => void {
+  let thread: Thread | undefined;
+  let steps = 0;
+  return (request) => {
+    if (request.kind === 'release') thread = undefined;
+    else if (request.kind === 'bind') {
+      thread = new Thread(request.init);
+      steps = request.init.steps.length;
+    } else {
+      try {
+        const times = request.timed ? new Float64Array(steps) : undefined;
+        thread!.run(request.phases, times);
+        reply({ times });
+      } catch (error) {
+        reply({ error: error instanceof Error ? error.message : String(error) });
+      }
     }
-  }
-});
+  };
+}

@@ -1,5 +1,5 @@
 /**
- * Writes protocol buffer messages: fields in the order they are added. Only what ONNX files need.
+ * Writes protocol buffer messages: fields in the order they are added. Only what ONNX files and TensorBoard's events need.
  * https://protobuf.dev/programming-guides/encoding/
  */
 export class Message {
@@ -17,6 +17,13 @@ export class Message {
     this.key(field, 5);
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setFloat32(0, value, true);
+    return this.push(bytes);
+  }
+
+  double(field: number, value: number): this {
+    this.key(field, 1);
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
     return this.push(bytes);
   }
 

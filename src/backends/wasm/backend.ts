@@ -1,0 +1,46 @@
+import { UserError } from '../../errors.js';
+import type { Backend } from '../backend.js';
+import { hasHalf } from '../backend.js';
+import { compile } from './program.js';
+import { WasmExecutor } from './runtime/executor.js';
+import type { Host } from './runtime/host.js';
+import type { Build } from './runtime/module.js';
+import { scratchBytes } from './table.js';
+
+/** What 32-bit addresses reach. */
+const addressableBytes = 2 ** 32;
+
+/** CPU cores of a host, over SIMD kernels in WebAssembly. `build`: default, the best there is. */
+export function wasmBackendOn(host: Host, build?: Build): Backend {
+  const modules = new Map<Build, Promise<WebAssembly.Module>>();
+  const load = (build: Build): Promise<WebAssembly.Module> => {
+    let module = modules.get(build);
+    if (!module) {
+      module = host.loadModule(build);
+      modules.set(build, module);
+      // What could not be had now may be there at the next try.
+      module.catch(() => modules.delete(build));
+    }
+    return module;
+  };
+  return {
+    name: 'wasm',
+    scratchBytes,
+    usableBytes: () => Math.min(addressableBytes, host.usableBytes()),
+    threads: async (wanted) => ((await host.threads(wanted)) ? (wanted ?? host.cores()) : 1),
+    async prepare(plan, { threads: wanted } = {}) {
+      if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
+        throw new UserError(`\`threads\`: expected a whole number of at least 1, got ${wanted}`, 2);
+      }
+      if (hasHalf(plan)) {
+        throw new UserError(
+          "`precision: 'f16'`: CPU cores have no float16; use `precision: 'f32'` or i16, or `device: 'webgpu'`",
+        );
+      }
+      const start = await host.threads(wanted);
+      const threads = start ? (wanted ?? host.cores()) : 1;
+      const module = await load(build ?? (host.hasRelaxedSimd() ? 'relaxed' : 'plain'));
+      return new WasmExecutor(plan, compile(plan), module, threads, start, host.cores());
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import type { Build } from './module.js';
+import type { Request } from './worker.js';
+
+/** What the backend needs of the place it runs in: `node.ts` and `browser.ts` have it. */
+export interface Host {
+  /** Threads that run side by side. */
+  cores(): number;
+  /** Bytes that memory has left, as far as is known. */
+  usableBytes(): number;
+  /** Whether the engine has fused multiply-adds. */
+  hasRelaxedSimd(): boolean;
+  loadModule(build: Build): Promise<WebAssembly.Module>;
+  /**
+   * Starts a worker thread, once it is clear that there are any.
+   * @returns undefined where there are none, or none that share memory: the caller's thread does the work then.
+   */
+  threads(wanted: number | undefined): Promise<(() => Hand) | undefined>;
+}
+
+/** A worker thread as its pool sees it. */
+export interface Hand {
+  post(request: Request): void;
+  /** Whom it tells from now on: answers, and that it is gone. Called again, the former is told nothing any more. */
+  listen(reply: (message: unknown) => void, lost: (error: Error) => void): void;
+  /** Whether it keeps the process alive. */
+  hold(alive: boolean): void;
+  end(): Promise<void>;
+}

@@ -1,0 +1,229 @@
+/**
+ * The package in a page: bundled by what people use, opened in headless Chromium, with the labels of Node on a picture;
+ * on a page that is isolated (threads), on one that is not, and on WebGPU's software adapter.
+ */
+import assert from 'node:assert/strict';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build as esbuild } from 'esbuild';
+import type { Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+import ts from 'typescript';
+import { build as vite } from 'vite';
+import webpack from 'webpack';
+import { encodeRgbPng, readImage } from '../../src/data/image.js';
+import { predict, renderScene, shippedModel } from '../../src/index.js';
+import { executablePath, hasChromium } from '../browser/serve.js';
+import { testData } from '../interop/data.js';
+
+const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'vnet-web-'));
+const app = path.join(folder, 'app');
+const at = (...names: string[]) => path.join(app, ...names);
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const main = `import { Segmenter } from 'vnet-segmentation';
+import type { SegmenterOptions } from 'vnet-segmentation';
+
+async function run(options: SegmenterOptions, url: string) {
+  await using segmenter = await Segmenter.load(options);
+  const image = new Image();
+  image.src = url;
+  const segmentation = await segmenter.segment(image);
+  const overlay: ImageData = segmentation.overlay({ opacity: 0.4 });
+  return { labels: [...segmentation.labels], device: segmenter.device, overlay: overlay.data.length };
+}
+Object.assign(globalThis, { run });
+`;
+
+/** Labels of Node by picture; the small one is for the software adapter, which compiles for minutes. */
+const expected: Record<string, Uint8Array> = {};
+
+before(async () => {
+  mkdirSync(at('node_modules'), { recursive: true });
+  symlinkSync(root, at('node_modules', 'vnet-segmentation'), 'junction');
+  writeFileSync(at('package.json'), '{ "private": true, "type": "module" }');
+  writeFileSync(at('main.ts'), main);
+  writeFileSync(
+    at('index.html'),
+    '<!doctype html><title>app</title><script type="module" src="/main.ts"></script>',
+  );
+  const real = testData('camvid/val');
+  const picture = real
+    ? await readImage(path.join(real, readdirSync(real).sort()[0]))
+    : renderScene(2, 0, 180, 240).image;
+  writeFileSync(at('picture.png'), await encodeRgbPng(picture));
+  expected['picture.png'] = (await predict(shippedModel, picture)).data;
+  const small = { width: 96, height: 64, data: new Uint8Array(96 * 64 * 3) };
+  for (let y = 0; y < 64; y++) {
+    const from = (y + 60) * picture.width * 3;
+    small.data.set(picture.data.subarray(from, from + 96 * 3), y * 96 * 3);
+  }
+  writeFileSync(at('small.png'), await encodeRgbPng(small));
+  expected['small.png'] = (await predict(shippedModel, small)).data;
+});
+
+test('its types compile in a strict project for the browser, every declaration checked', () => {
+  const lib = ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'];
+  const program = ts.createProgram([at('main.ts')], {
+    ...{ strict: true, noEmit: true, skipLibCheck: false, types: [], lib },
+    ...{ target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
+    moduleResolution: ts.ModuleResolutionKind.Bundler,
+  });
+  const messages = ts
+    .getPreEmitDiagnostics(program)
+    .map(({ file, messageText }) => `${file?.fileName}: ${messageText}`);
+  assert.deepEqual(messages, []);
+});
+
+test('in headless Chromium, the labels of Node', { skip }, async (t) => {
+  await t.test('Vite', async () => {
+    const out = path.join(folder, 'vite');
+    await vite({ root: app, logLevel: 'error', build: { outDir: out, emptyOutDir: true } });
+    const scripts = readdirSync(path.join(out, 'assets')).filter((name) => name.endsWith('.js'));
+    const texts = await Promise.all(scripts.map((name) => readFile(path.join(out, 'assets', name), 'utf8')));
+    const bytes = texts.reduce((sum, text) => sum + gzipSync(text, { level: 9 }).length, 0);
+    const first = scripts.findIndex((name) => name.startsWith('index'));
+    const start = gzipSync(texts[first], { level: 9 }).length;
+    t.diagnostic(`JavaScript, gzipped: ${start} bytes at once, ${bytes} with WebGPU and worker`);
+    assert.ok(start < 60_000, `${start} bytes`);
+    assert.ok(
+      texts.every((text) => !/ZodError|libvips|node:fs/.test(text)),
+      'nothing of zod, sharp or Node',
+    );
+    await same(out, { isolated: true }, { device: 'wasm', threads: 2 }, { name: 'wasm', threads: 2 });
+    await same(out, { isolated: false }, { device: 'wasm' }, { name: 'wasm', threads: 1 });
+    await same(out, { isolated: true }, {}, { name: 'wasm' });
+    await same(out, { isolated: true, webgpu: true }, { gpu: 'swiftshader' }, { name: 'webgpu' });
+  });
+
+  await t.test('webpack', async () => {
+    const output = { path: path.join(folder, 'webpack'), filename: 'main.js', publicPath: 'auto' };
+    writeFileSync(
+      at('main.js'),
+      ts.transpileModule(main, { compilerOptions: { target: ts.ScriptTarget.ES2022 } }).outputText,
+    );
+    const compiler = webpack({ context: app, entry: './main.js', mode: 'production', target: 'web', output });
+    await new Promise<void>((resolve, reject) =>
+      compiler!.run((error, stats) => {
+        if (error || stats?.hasErrors()) reject(error ?? new Error(stats?.toString('errors-only')));
+        else compiler!.close(() => resolve());
+      }),
+    );
+    writeFileSync(
+      path.join(output.path, 'index.html'),
+      '<!doctype html><title>app</title><script src="/main.js"></script>',
+    );
+    await same(output.path, { isolated: true }, { device: 'wasm', threads: 2 }, { name: 'wasm', threads: 2 });
+  });
+
+  await t.test('esbuild, which does not follow addresses: the folder of assets is copied', async () => {
+    const out = path.join(folder, 'esbuild');
+    await esbuild({
+      entryPoints: [at('main.ts')],
+      bundle: true,
+      format: 'esm',
+      target: 'es2022',
+      outfile: path.join(out, 'main.js'),
+      logLevel: 'silent',
+    });
+    cpSync(path.join(root, 'build/assets'), path.join(out, 'vnet'), { recursive: true });
+    writeFileSync(
+      path.join(out, 'index.html'),
+      '<!doctype html><title>app</title><script type="module" src="/main.js"></script>',
+    );
+    await same(
+      out,
+      { isolated: true },
+      { device: 'wasm', threads: 2, assets: '/vnet/' },
+      { name: 'wasm', threads: 2 },
+    );
+    const message = await inPage(out, { isolated: true }, (page) =>
+      page.evaluate(() =>
+        globalThis.run({ device: 'wasm', assets: '/nowhere' }, '/picture.png').then(() => '', String),
+      ),
+    );
+    assert.match(
+      message,
+      /UserError: http:\S+\/nowhere\/vnet-camvid\.safetensors: the server answered with an HTML page, expected a model/,
+    );
+  });
+});
+
+interface Serving {
+  readonly isolated: boolean;
+  readonly webgpu?: boolean;
+}
+declare global {
+  var run: (options: object, url: string) => Promise<{ labels: number[]; device: object; overlay: number }>;
+}
+
+async function same(out: string, serving: Serving, options: object, device: object): Promise<void> {
+  const picture = serving.webgpu ? 'small.png' : 'picture.png';
+  const result = await inPage(out, serving, (page) =>
+    page.evaluate(([given, name]) => globalThis.run(given, name), [options, `/${picture}`] as const),
+  );
+  const wanted = expected[picture];
+  const equal = result.labels.filter((id, i) => id === wanted[i]).length;
+  const label = `${path.basename(out)} ${JSON.stringify({ ...serving, ...options })}`;
+  assert.equal(result.labels.length, wanted.length, label);
+  assert.ok(equal >= 0.999 * wanted.length, `${label}: ${equal} of ${wanted.length} labels agree`);
+  assert.equal(result.overlay, 4 * wanted.length);
+  for (const [key, value] of Object.entries(device))
+    assert.equal((result.device as Record<string, unknown>)[key], value, label);
+}
+
+/** Serves a folder; what is not there is answered with a page, as servers of apps do. */
+async function inPage<T>(
+  out: string,
+  { isolated, webgpu }: Serving,
+  work: (page: Page) => Promise<T>,
+): Promise<T> {
+  const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
+  const server = createServer(async (request, response) => {
+    if (isolated) {
+      response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+    }
+    const name = request.url === '/' ? '/index.html' : request.url!;
+    const file = name.endsWith('.png') ? at(name) : path.join(out, path.normalize(name));
+    const found = existsSync(file) ? file : path.join(out, 'index.html');
+    response.setHeader('Content-Type', types[path.extname(found)] ?? 'application/octet-stream');
+    response.end(await readFile(found));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const gpu = [
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+    '--enable-dawn-features=disable_workgroup_init',
+  ];
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', ...(webgpu ? gpu : [])] });
+  try {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(300_000);
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.waitForFunction(() => 'run' in globalThis);
+    return await work(page);
+  } finally {
+    await browser.close();
+    server.close();
+    server.closeAllConnections();
+  }
+}
