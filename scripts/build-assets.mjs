@@ -1,6 +1,6 @@
 // Gathers what a page loads beside its script in one folder, `build/assets`, for those whose bundler does not follow
 // `new URL(…, import.meta.url)`: kernels, worker, model.
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const runtime = 'build/src/backends/wasm/runtime';
 const files = [
@@ -10,4 +10,10 @@ const files = [
   'models/vnet-camvid.safetensors',
 ];
 mkdirSync('build/assets', { recursive: true });
-for (const file of files) copyFileSync(file, `build/assets/${file.split('/').at(-1)}`);
+for (const file of files) {
+  const bytes = readFileSync(file);
+  const content = file.endsWith('.js')
+    ? bytes.toString().replace(/^\/\/# sourceMappingURL=.*\n?/m, '') // the maps stay where they are
+    : bytes;
+  writeFileSync(`build/assets/${file.split('/').at(-1)}`, content);
+}
