@@ -41,7 +41,7 @@ copy('LICENSE');
 for (const part of ['src', 'bench']) copy(`build/${part}`, `build/${part}`, { filter: isCode });
 copy('bench/gpu/torch_gpu.py');
 copy('bench/peers/torch_vnet.py');
-for (const name of ['commander', 'zod'])
+for (const name of ['commander', 'valibot', 'zod'])
   copy(`node_modules/${name}`, `node_modules/${name}`, { filter: isCode });
 for (const file of ['package.json', 'index.js', 'LICENSE.md', `dist/${platform}`]) {
   copy(`node_modules/webgpu/${file}`);
