@@ -3,19 +3,8 @@ import type { RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import type { Ffmpeg, Run } from './ffmpeg.js';
 import { passthrough, startFfmpeg } from './ffmpeg.js';
+import type { DecodeOptions } from './options.js';
 import type { StreamSource } from './source.js';
-
-export interface DecodeOptions {
-  /** Take this many frames a second; default: those that are there. */
-  readonly fps?: number;
-  /** Seconds from the beginning, to begin and end at. */
-  readonly from?: number;
-  readonly to?: number;
-  /** Frames to leave out at the beginning, which were done before. */
-  readonly skip?: number;
-  /** High dynamic range, to be mapped to ordinary brightness. */
-  readonly hdr?: boolean;
-}
 
 /** A decoded frame. */
 export interface Frame {

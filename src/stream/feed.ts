@@ -1,17 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { UserError } from '../errors.js';
-import type { DecodeOptions, Frame } from './decode.js';
+import type { Frame } from './decode.js';
 import { Decoder } from './decode.js';
 import type { Ffmpeg } from './ffmpeg.js';
+import type { FeedOptions } from './options.js';
 import type { StreamSource } from './source.js';
-
-export interface FeedOptions extends DecodeOptions {
-  readonly signal?: AbortSignal;
-  /** Told of what happens to a live stream, one line each. */
-  readonly onNotice?: (message: string) => void;
-  /** Seconds without a frame after which a live stream counts as lost. Default 10. */
-  readonly patience?: number;
-}
 
 /** Seconds between two tries to get a stream back: doubled from the first to the last. */
 const backOff = { first: 0.5, last: 30 };

@@ -1,7 +1,7 @@
 import type { Frame } from './decode.js';
-import type { FeedOptions } from './feed.js';
 import { Feed } from './feed.js';
 import { findFfmpeg } from './ffmpeg.js';
+import type { FeedOptions } from './options.js';
 import { probe } from './probe.js';
 import { cameraSource, sourceOf } from './source.js';
 

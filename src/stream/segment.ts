@@ -5,9 +5,9 @@ import { predictLabels, resizeImage } from '../eval/predict.js';
 import type { Predictor } from '../eval/predictor.js';
 import { fuseViews } from '../eval/views.js';
 import type { Frame } from './decode.js';
-import type { FeedOptions } from './feed.js';
 import { Feed } from './feed.js';
 import type { Ffmpeg } from './ffmpeg.js';
+import type { FeedOptions } from './options.js';
 import { Smoother } from './smooth.js';
 import type { StreamSource } from './source.js';
 
