@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import type { Build } from '../backends/wasm/runtime/module.js';
-import { hasRelaxedSimd } from '../backends/wasm/runtime/module.js';
+import { nodeHost } from '../backends/wasm/runtime/node.js';
 
 /**
  * What coordinator and workers tell each other. Jobs carry numbers and names, no code and no path: a worker opens the
@@ -59,7 +59,7 @@ export type StoredSetup = z.infer<typeof runSetup>;
  * same gradients.
  */
 export function programVersion(): string {
-  const build: Build = hasRelaxedSimd() ? 'relaxed' : 'plain';
+  const build: Build = nodeHost.hasRelaxedSimd() ? 'relaxed' : 'plain';
   const manifest = new URL('../../../package.json', import.meta.url);
   const { version } = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(manifest, 'utf8')));
   const kernels = readFileSync(fileURLToPath(new URL(`../../wasm/${build}.wasm`, import.meta.url)));
