@@ -69,7 +69,7 @@ test('the packed file holds what is needed, and nothing that is not', () => {
   const sources = files.filter((file) => /^build\/src\/.*\.js$/.test(file));
   assert.ok(sources.length > 200, `only ${sources.length} modules`);
   for (const file of files) {
-    assert.match(file, /^(bin|build\/assets|build\/src|build\/wasm|models)\/|^(LICENSE|README\.md|package\.json)$/);
+    assert.match(file, /^(bin|build\/(assets|site|src|wasm)|models)\/|^(LICENSE|README\.md|package\.json)$/);
   }
 });
 

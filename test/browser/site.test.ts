@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { decode } from 'fast-png';
+import { unzipSync } from 'fflate';
+import type { Browser, BrowserContext, Download, Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+import { encodeRgbPng } from '../../src/data/image.js';
+import { predict, renderScene, shippedModel } from '../../src/index.js';
+import { executablePath, hasChromium } from './serve.js';
+
+/** The page as a person uses it, from a plain folder: no server of ours, no headers that isolate. */
+const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'vnet-site-'));
+const types: Readonly<Record<string, string>> = {
+  html: 'text/html',
+  js: 'text/javascript',
+  css: 'text/css',
+  svg: 'image/svg+xml',
+  wasm: 'application/wasm',
+};
+/** A folder below the root of the host: the page may lie anywhere. */
+const place = '/somewhere/';
+let requests = 0;
+const server = createServer((request, response) => {
+  requests++;
+  const url = new URL(request.url ?? '/', 'http://host');
+  const name = url.pathname.startsWith(place) ? url.pathname.slice(place.length) || 'index.html' : '-';
+  const file = path.join(folder, 'site', name);
+  if (!existsSync(file) || !statSync(file).isFile()) {
+    response.writeHead(404).end();
+    return;
+  }
+  const type = types[path.extname(file).slice(1)] ?? 'application/octet-stream';
+  response.setHeader('Content-Type', type).end(readFileSync(file));
+});
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+const complaints: string[] = [];
+let address: string;
+
+const scenes = [0, 1].map((index) => ({ name: `scene-${index}.png`, ...renderScene(5, index, 240, 320) }));
+const files = async () =>
+  Promise.all(
+    scenes.map(async ({ name, image }) => ({
+      name,
+      mimeType: 'image/png',
+      buffer: Buffer.from(await encodeRgbPng(image)),
+    })),
+  );
+const bytesOf = async (download: Download): Promise<Buffer> => readFileSync(await download.path());
+/** Clicks a button that saves a file. */
+async function saved(button: string): Promise<{ name: string; bytes: Buffer }> {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: button }).click(),
+  ]);
+  return { name: download.suggestedFilename(), bytes: await bytesOf(download) };
+}
+const settled = () =>
+  page.waitForFunction(() => {
+    const status = document.querySelector('[role="status"]')?.textContent ?? '';
+    return status === '' && document.querySelectorAll('.legend li').length > 0;
+  });
+const pick = async (given: Awaited<ReturnType<typeof files>>) =>
+  page.locator('input[type="file"]').first().setInputFiles(given);
+
+before(async () => {
+  if (!hasChromium) return;
+  const { build } = await import('vite');
+  await build({
+    configFile: path.join(root, 'web/vite.config.ts'),
+    build: { outDir: path.join(folder, 'site'), emptyOutDir: true },
+    logLevel: 'warn',
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}${place}`;
+  browser = await chromium.launch({
+    executablePath,
+    args: [
+      ...['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
+      ...['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+    ],
+  });
+  context = await browser.newContext({ viewport: { width: 1200, height: 860 }, permissions: ['camera'] });
+  page = await context.newPage();
+  page.setDefaultTimeout(120_000);
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('request', (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (protocol === 'http:' || protocol === 'https:')
+      assert.equal(host, new URL(address).host, request.url());
+  });
+  await page.goto(address);
+  await page.waitForFunction(() => crossOriginIsolated && document.querySelector('[role="tab"]') !== null);
+});
+after(async () => {
+  await browser?.close();
+  server.close();
+  server.closeAllConnections();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the types of the page', () => {
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'web'], { cwd: root, encoding: 'utf8' });
+  assert.equal(status, 0, stdout);
+});
+
+test('pictures: labels as in Node, shares, the class of a pixel, files to save', { skip }, async () => {
+  await pick(await files());
+  await settled();
+  const fact = await page.locator('[data-fact="device"]').textContent();
+  assert.match(fact!, /CPU cores, \d+ threads/);
+
+  const expected = await predict(shippedModel, scenes[0].image, { device: 'wasm' });
+  const { name, bytes } = await saved('Save labels');
+  assert.equal(name, 'scene-0_labels.png');
+  const labels = decode(bytes);
+  assert.deepEqual([labels.width, labels.height, labels.channels], [320, 240, 1]);
+  const equal = expected.data.reduce((sum, label, i) => sum + (labels.data[i] === label ? 1 : 0), 0);
+  assert.ok(equal >= 0.999 * expected.data.length, `${equal} of ${expected.data.length} labels are Node's`);
+
+  const shares = await page.locator('.legend .value').allTextContents();
+  const total = shares.reduce((sum, text) => sum + Number.parseFloat(text), 0);
+  assert.ok(Math.abs(total - 100) < 1, `shares sum up to ${total} %`);
+
+  await page.locator('.layers').hover({ position: { x: 5, y: 5 } });
+  assert.match((await page.locator('.says').textContent())!, /^\w+, \d+ % sure at \d+, \d+$/);
+  await page.locator('.view').focus();
+  const before = await page.locator('.says').textContent();
+  await page.keyboard.press('ArrowDown');
+  assert.notEqual(await page.locator('.says').textContent(), before);
+
+  const { bytes: overlay } = await saved('Save picture');
+  assert.equal(decode(overlay).width, 320);
+  const { bytes: archive } = await saved('Save all as zip');
+  const held = unzipSync(archive);
+  assert.deepEqual(Object.keys(held).sort(), [
+    'scene-0_labels.png',
+    'scene-0_overlay.png',
+    'scene-1_labels.png',
+    'scene-1_overlay.png',
+  ]);
+  assert.deepEqual(decode(held['scene-0_labels.png']).data, labels.data);
+});
+
+test('two models on one picture; a foreign file and a damaged picture are one sentence each', {
+  skip,
+}, async () => {
+  const model = readFileSync(shippedModel);
+  const inputs = page.locator('input[accept=".safetensors"]');
+  await inputs.nth(1).setInputFiles({ name: 'rival.safetensors', mimeType: '', buffer: model });
+  await page.getByLabel('Divider between the two models').waitFor();
+  await page.getByLabel('Divider between the two models').fill('20');
+  assert.equal(
+    await page.locator('canvas.second').evaluate((canvas) => canvas.style.clipPath),
+    'inset(0px 0px 0px 20%)',
+  );
+  await page.getByRole('button', { name: 'End comparison' }).click();
+
+  await inputs
+    .nth(0)
+    .setInputFiles({ name: 'broken.safetensors', mimeType: '', buffer: model.subarray(0, 5000) });
+  await page
+    .getByRole('alert')
+    .getByText(/truncated|safetensors|damaged/)
+    .waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await inputs.nth(0).setInputFiles({ name: 'good.safetensors', mimeType: '', buffer: model });
+  await settled();
+  const broken = { name: 'broken.png', mimeType: 'image/png', buffer: Buffer.from('no picture') };
+  await pick([broken]);
+  await page.getByRole('alert').getByText('broken.png: this browser cannot read it').waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+});
+
+test('the camera, live', { skip }, async () => {
+  await page.getByLabel('Longest side').selectOption('320');
+  await page.getByRole('button', { name: 'Camera' }).click();
+  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('button', { name: 'Camera' }).waitFor();
+});
+
+test('how it works: the plan of a training step under each policy', { skip }, async () => {
+  await page.getByRole('tab', { name: 'How it works' }).click();
+  await page.locator('tr[data-policy="reversible"]').waitFor();
+  const arena = async (policy: string) =>
+    Number.parseFloat((await page.locator(`tr[data-policy="${policy}"] td`).first().textContent())!);
+  const [save, reversible] = [await arena('save'), await arena('reversible')];
+  assert.ok(reversible < 0.5 * save, `${reversible} against ${save} MiB`);
+});
+
+test('offline after the first load; phone width and dark: nothing runs over the side', { skip }, async () => {
+  await context.setOffline(true);
+  const asked = requests;
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
+  await page.goto(`${address}#segment`);
+  await page.reload();
+  assert.ok(await page.evaluate(() => crossOriginIsolated));
+  await pick(await files());
+  await settled();
+  assert.equal(requests, asked);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  const shots = process.env.VNET_TEST_SHOTS;
+  if (shots) await page.screenshot({ path: path.join(shots, 'segment-phone-dark.png'), fullPage: true });
+  assert.deepEqual(complaints, []);
+});

@@ -1,0 +1,129 @@
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { Plan } from '../library.ts';
+import {
+  compileInference,
+  compileTraining,
+  costOf,
+  networkFromConfig,
+  networkNames,
+  policies,
+  wasmBackend,
+} from '../library.ts';
+import { Problem, sentence } from '../parts/problem.tsx';
+import { text } from '../text.ts';
+import { MemoryCurves } from './curves.tsx';
+
+const words = text.plan;
+const sizes = ['128×256', '256×512', '360×480', '512×1024', '1024×2048'] as const;
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+type Policy = (typeof policies)[number];
+interface Planned {
+  readonly policy: Policy;
+  readonly plan: Plan;
+}
+
+/** The plan of a network at a chosen size: memory over one training step under each policy, all without running it. */
+export function PlanTab() {
+  const [network, setNetwork] = useState('vnet');
+  const [size, setSize] = useState<string>('512×1024');
+  const [batch, setBatch] = useState(4);
+  const [plans, setPlans] = useState<readonly Planned[]>([]);
+  const [inference, setInference] = useState<number | undefined>(undefined);
+  const [problem, setProblem] = useState<string | undefined>(undefined);
+  useEffect(() => {
+    setPlans([]);
+    setInference(undefined);
+    const [height, width] = size.split('×').map(Number);
+    const { scratchBytes } = wasmBackend;
+    let current = true;
+    const work = async () => {
+      const net = networkFromConfig(network, { classes: 19 });
+      for (const policy of policies) {
+        // Planning takes a moment: the page is drawn in between.
+        await new Promise((resolve) => setTimeout(resolve));
+        if (!current) return;
+        const plan = compileTraining(net, { batch, height, width, policy, scratchBytes });
+        setPlans((before) => [...before, { policy, plan }]);
+      }
+      setInference(compileInference(net, { batch: 1, height, width, scratchBytes }).arenaBytes);
+    };
+    work().catch((error: unknown) => current && setProblem(sentence(error)));
+    return () => {
+      current = false;
+    };
+  }, [network, size, batch]);
+  const costs = useMemo(() => plans.map(({ plan }) => costOf(plan).total), [plans]);
+  return (
+    <section class="plan" aria-label={text.tabs.plan}>
+      <Problem message={problem} onClose={() => setProblem(undefined)} />
+      <div class="card">
+        <h2>{words.title}</h2>
+        <p class="note">{words.about}</p>
+        <div class="bar fields-row">
+          <label>
+            {words.network}
+            <select value={network} onChange={({ currentTarget }) => setNetwork(currentTarget.value)}>
+              {networkNames.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+          <label>
+            {words.size}
+            <select value={size} onChange={({ currentTarget }) => setSize(currentTarget.value)}>
+              {sizes.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+          <label>
+            {words.batch}
+            <select value={batch} onChange={({ currentTarget }) => setBatch(Number(currentTarget.value))}>
+              {[1, 2, 4, 8].map((count) => (
+                <option key={count}>{count}</option>
+              ))}
+            </select>
+          </label>
+          <span role="status">{plans.length < policies.length ? words.planning : ''}</span>
+        </div>
+        {plans.length > 0 && <MemoryCurves plans={plans} />}
+        <div class="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th />
+                <th>{words.arena}</th>
+                <th>{words.kept}</th>
+                <th>{words.work}</th>
+                <th>{words.calls}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {plans.map(({ policy, plan }, i) => {
+                const { forward, recompute, backward } = costs[i].flops;
+                return (
+                  <tr key={policy} data-policy={policy}>
+                    <th scope="row">
+                      <i class={policy} />
+                      {words.policies[policy]}
+                    </th>
+                    <td>{mib(plan.arenaBytes)}</td>
+                    <td>{mib(costs[i].keptBytes)}</td>
+                    <td>{((forward + recompute + backward) / 1e9).toFixed(1)} GFLOP</td>
+                    <td>{plan.calls.length}</td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </div>
+        {inference !== undefined && (
+          <p class="note">
+            {words.inference} {mib(inference)}.
+          </p>
+        )}
+      </div>
+    </section>
+  );
+}

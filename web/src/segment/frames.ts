@@ -1,0 +1,112 @@
+import { text } from '../text.ts';
+
+/** The longest side a picture is shown to the network at; 0: as it is. */
+export type Side = 0 | 320 | 480 | 640 | 1024 | 2048;
+export const sides: readonly Side[] = [320, 480, 640, 1024, 2048, 0];
+
+/** The size of a picture whose longest side is at most `side`. */
+export function fitted(width: number, height: number, side: Side): { width: number; height: number } {
+  const scale = side === 0 ? 1 : Math.min(1, side / Math.max(width, height));
+  // The network takes 32 pixels and more.
+  const length = (pixels: number) => Math.max(32, Math.round(pixels * scale));
+  return { width: length(width), height: length(height) };
+}
+
+const canvas = document.createElement('canvas');
+const context = canvas.getContext('2d', { willReadFrequently: true });
+
+/** The pixels of what can be drawn, at the size the network sees. */
+export function pixelsOf(source: CanvasImageSource, width: number, height: number, side: Side): ImageData {
+  const size = fitted(width, height, side);
+  if (canvas.width !== size.width) canvas.width = size.width;
+  if (canvas.height !== size.height) canvas.height = size.height;
+  context!.drawImage(source, 0, 0, size.width, size.height);
+  return context!.getImageData(0, 0, size.width, size.height);
+}
+
+/** The pixels of a picture file. @throws Error, one sentence, where the browser cannot read it. */
+export async function pictureOf(file: File, side: Side): Promise<ImageData> {
+  let bitmap: ImageBitmap;
+  try {
+    bitmap = await createImageBitmap(file);
+  } catch {
+    throw new Error(text.problems.picture(file.name));
+  }
+  try {
+    return pixelsOf(bitmap, bitmap.width, bitmap.height, side);
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** A camera or a video file as an element that plays. */
+export interface Playing {
+  readonly video: HTMLVideoElement;
+  stop(): void;
+}
+
+async function play(video: HTMLVideoElement): Promise<void> {
+  video.muted = true;
+  video.playsInline = true;
+  const failed = new Promise<never>((_, reject) => {
+    video.addEventListener('error', () => reject(new Error('video')), { once: true });
+  });
+  await Promise.race([video.play(), failed]);
+}
+
+/** Opens the camera. @throws Error, one sentence. */
+export async function openCamera(): Promise<Playing> {
+  if (!navigator.mediaDevices) throw new Error(text.problems.noCamera);
+  let stream: MediaStream;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({
+      video: { width: { ideal: 1280 }, facingMode: 'environment' },
+    });
+  } catch (error) {
+    const { cameraRefused, cameraMissing, cameraBusy } = text.problems;
+    const { name } = error as Error;
+    const missing = name === 'NotFoundError' || name === 'OverconstrainedError';
+    throw new Error(name === 'NotAllowedError' ? cameraRefused : missing ? cameraMissing : cameraBusy);
+  }
+  const video = document.createElement('video');
+  const stop = () => {
+    for (const track of stream.getTracks()) track.stop();
+    video.srcObject = null;
+  };
+  video.srcObject = stream;
+  try {
+    await play(video);
+  } catch {
+    stop();
+    throw new Error(text.problems.cameraBusy);
+  }
+  return { video, stop };
+}
+
+/** Plays a video file, again and again. @throws Error, one sentence, where the browser cannot. */
+export async function openVideo(file: File): Promise<Playing> {
+  const video = document.createElement('video');
+  const url = URL.createObjectURL(file);
+  const stop = () => {
+    video.pause();
+    video.removeAttribute('src');
+    video.load();
+    URL.revokeObjectURL(url);
+  };
+  video.src = url;
+  video.loop = true;
+  try {
+    await play(video);
+  } catch {
+    stop();
+    throw new Error(text.problems.video(file.name));
+  }
+  return { video, stop };
+}
+
+/** Resolves when a video shows its next frame. While the tab is in the background it waits, at no cost. */
+export const nextFrame = (video: HTMLVideoElement): Promise<void> =>
+  new Promise((resolve) => {
+    if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(() => resolve());
+    else requestAnimationFrame(() => resolve());
+  });

@@ -1,0 +1,279 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Segmentation, Segmenter } from '../library.ts';
+import { Problem, sentence } from '../parts/problem.tsx';
+import { pngOf, save, stem } from '../parts/save.ts';
+import { text } from '../text.ts';
+import type { Device } from './engine.ts';
+import { useSegmenter } from './engine.ts';
+import type { Playing, Side } from './frames.ts';
+import { nextFrame, openCamera, openVideo, pictureOf, pixelsOf } from './frames.ts';
+import { dropped, nameOf, sorted } from './inputs.ts';
+import { Legend } from './legend.tsx';
+import { Recording } from './record.ts';
+import { composed, filesOf, labelPng, zipOf } from './results.ts';
+import { Settings } from './settings.tsx';
+import { Sources } from './sources.tsx';
+import type { Frame } from './viewer.tsx';
+import { Viewer } from './viewer.tsx';
+
+interface Live extends Playing {
+  readonly name: string;
+}
+
+const words = text.segment;
+
+/** Pixels through one model, or two that are compared. */
+async function frameOf(
+  name: string,
+  picture: ImageData,
+  first: Segmenter,
+  second: Segmenter | undefined,
+  confidence: boolean,
+): Promise<Frame> {
+  const start = performance.now();
+  const segmentation = await first.segment(picture, { confidence });
+  const ms = performance.now() - start;
+  const other: Segmentation | undefined = await second?.segment(picture, { confidence });
+  return { name, picture, segmentation, ms, ...(other ? { second: other } : {}) };
+}
+
+/** Pictures, folders, videos and the camera under the model's classes. */
+export function SegmentTab() {
+  const [device, setDevice] = useState<Device>('auto');
+  const [side, setSide] = useState<Side>(640);
+  const [model, setModel] = useState<File | undefined>(undefined);
+  const [rival, setRival] = useState<File | undefined>(undefined);
+  const [opacity, setOpacity] = useState(0.55);
+  const [divider, setDivider] = useState(0.5);
+  const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
+  const [pictures, setPictures] = useState<readonly File[]>([]);
+  const [chosen, setChosen] = useState(0);
+  const [live, setLive] = useState<Live | undefined>(undefined);
+  const [frame, setFrame] = useState<Frame | undefined>(undefined);
+  const [rate, setRate] = useState<number | undefined>(undefined);
+  const [busy, setBusy] = useState<string | undefined>(undefined);
+  const [problem, setProblem] = useState<string | undefined>(undefined);
+  const [recording, setRecording] = useState<Recording | undefined>(undefined);
+  const [over, setOver] = useState(false);
+  const complain = useCallback((error: unknown) => setProblem(sentence(error)), []);
+  const wanted = pictures.length > 0 || live !== undefined;
+  const segmenter = useSegmenter(model, device, wanted, complain);
+  const second = useSegmenter(rival, device, wanted && rival !== undefined, complain);
+  const waiting = wanted && (segmenter === undefined || (rival !== undefined && second === undefined));
+
+  // What the loop of a video asks for at each frame, without being started again.
+  const now = useRef({ side, opacity, hidden, divider, recording });
+  now.current = { side, opacity, hidden, divider, recording };
+
+  const picture = live ? undefined : pictures[chosen];
+  useEffect(() => {
+    if (!picture || waiting) return undefined;
+    let current = true;
+    setBusy(words.working(picture.name));
+    pictureOf(picture, side)
+      .then((pixels) => frameOf(nameOf(picture), pixels, segmenter!, second, true))
+      .then((made) => current && setFrame(made))
+      .catch((error: unknown) => current && complain(error))
+      .finally(() => current && setBusy(undefined));
+    return () => {
+      current = false;
+    };
+  }, [picture, segmenter, second, waiting, side]);
+
+  useEffect(() => {
+    if (!live || waiting) return undefined;
+    let current = true;
+    const loop = async () => {
+      const { video, name } = live;
+      let last = performance.now();
+      let seconds = 0;
+      while (current) {
+        await nextFrame(video);
+        if (!current || video.videoWidth === 0) continue;
+        const pixels = pixelsOf(video, video.videoWidth, video.videoHeight, now.current.side);
+        const made = await frameOf(name, pixels, segmenter!, second, false);
+        if (!current) return;
+        const passed = (performance.now() - last) / 1000;
+        last = performance.now();
+        seconds = seconds === 0 ? passed : 0.9 * seconds + 0.1 * passed;
+        setFrame(made);
+        setRate(1 / seconds);
+        const { opacity, hidden, divider, recording } = now.current;
+        recording?.add(composed(made, opacity, hidden, divider));
+      }
+    };
+    loop().catch(complain);
+    return () => {
+      current = false;
+      setRate(undefined);
+    };
+  }, [live, segmenter, second, waiting]);
+  useEffect(() => () => live?.stop(), [live]);
+
+  const start = async (name: string, opening: Promise<Playing>) => {
+    setProblem(undefined);
+    try {
+      const playing = await opening;
+      setLive({ name, ...playing });
+    } catch (error) {
+      complain(error);
+    }
+  };
+  const take = (files: Iterable<File>) => {
+    const given = sorted(files);
+    setProblem(undefined);
+    if (given.models.length > 0) setModel(given.models[0]);
+    if (given.pictures.length > 0) {
+      setLive(undefined);
+      setPictures(given.pictures);
+      setChosen(0);
+    } else if (given.videos.length > 0) {
+      void start(given.videos[0].name, openVideo(given.videos[0]));
+    } else if (given.models.length === 0) setProblem(text.problems.nothing);
+  };
+  const toggle = (id: number) =>
+    setHidden((before) => {
+      const after = new Set(before);
+      if (!after.delete(id)) after.add(id);
+      return after;
+    });
+  const saveAll = async () => {
+    const files: Record<string, Uint8Array> = {};
+    const failed: string[] = [];
+    for (const [i, file] of pictures.entries()) {
+      setBusy(words.zipProgress(i, pictures.length));
+      try {
+        const made = await frameOf(file.name, await pictureOf(file, side), segmenter!, undefined, false);
+        Object.assign(files, await filesOf(nameOf(file).replace(/\.[^./]*$/, ''), made, opacity));
+      } catch (error) {
+        failed.push(sentence(error));
+      }
+    }
+    setBusy(undefined);
+    if (failed.length > 0) setProblem(failed.join(' '));
+    if (Object.keys(files).length > 0) save('vnet-labels.zip', await zipOf(files));
+  };
+  const endRecording = async () => {
+    const made = await recording?.finish();
+    setRecording(undefined);
+    if (made) save(`vnet.${made.ending}`, made.video);
+  };
+  const areas = useMemo(() => frame?.segmentation.areas ?? [], [frame]);
+  const drop = async (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    if (event.dataTransfer) take(await dropped(event.dataTransfer));
+  };
+  const says = waiting ? words.loading : busy;
+  const isLive = live !== undefined;
+
+  return (
+    <section
+      aria-label={text.tabs.segment}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={(event) => {
+        if (event.currentTarget === event.target) setOver(false);
+      }}
+      onDrop={drop}
+    >
+      <Problem message={problem} onClose={() => setProblem(undefined)} />
+      <div class="bar">
+        <Sources
+          live={isLive}
+          onFiles={take}
+          onCamera={() => start(words.camera, openCamera())}
+          onStop={() => {
+            if (recording) void endRecording();
+            setLive(undefined);
+          }}
+        />
+        {frame && (
+          <>
+            <button
+              type="button"
+              onClick={async () =>
+                save(
+                  `${stem(frame.name)}_overlay.png`,
+                  await pngOf(composed(frame, opacity, hidden, divider)),
+                )
+              }
+            >
+              {words.snapshot}
+            </button>
+            <button
+              type="button"
+              onClick={() =>
+                save(
+                  `${stem(frame.name)}_labels.png`,
+                  new Blob([labelPng(frame.segmentation)], { type: 'image/png' }),
+                )
+              }
+            >
+              {words.labels}
+            </button>
+          </>
+        )}
+        {pictures.length > 1 && !isLive && segmenter && (
+          <button type="button" disabled={busy !== undefined} onClick={saveAll}>
+            {words.zip}
+          </button>
+        )}
+        {isLive && Recording.possible && (
+          <button
+            type="button"
+            aria-pressed={recording !== undefined}
+            onClick={() => (recording ? void endRecording() : setRecording(new Recording()))}
+          >
+            {recording ? words.endRecord : words.record}
+          </button>
+        )}
+        <span role="status" class="dim">
+          {says}
+        </span>
+      </div>
+      <div class="work">
+        <div>
+          <div class={`card stage${over ? ' over' : ''}`}>
+            {frame ? (
+              <Viewer frame={frame} opacity={opacity} hidden={hidden} divider={divider} />
+            ) : (
+              <p class="empty">{says ?? words.drop}</p>
+            )}
+          </div>
+          {pictures.length > 1 && !isLive && (
+            <nav class="strip" aria-label={words.pictures}>
+              {pictures.map((file, i) => (
+                <button
+                  type="button"
+                  key={nameOf(file)}
+                  aria-current={i === chosen}
+                  title={nameOf(file)}
+                  onClick={() => setChosen(i)}
+                >
+                  {file.name}
+                </button>
+              ))}
+            </nav>
+          )}
+        </div>
+        <aside class="side">
+          <Settings
+            {...{ device, side, opacity, divider, model, rival, segmenter, rate, ms: frame?.ms }}
+            comparing={frame?.second !== undefined}
+            {...{ onDevice: setDevice, onSide: setSide, onOpacity: setOpacity, onDivider: setDivider }}
+            {...{ onModel: setModel, onRival: setRival }}
+          />
+          {areas.length > 0 && (
+            <section class="card">
+              <h2>{words.classes}</h2>
+              <Legend areas={areas} hidden={hidden} onToggle={toggle} />
+            </section>
+          )}
+        </aside>
+      </div>
+    </section>
+  );
+}
