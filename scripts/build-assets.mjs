@@ -1,6 +1,12 @@
 // Gathers what a page loads beside its script in one folder, `build/assets`, for those whose bundler does not follow
 // `new URL(…, import.meta.url)`: kernels, worker, model.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+
+new Command('build-assets')
+  .description('Gathers what a page loads beside its script in build/assets.')
+  .allowExcessArguments(false)
+  .parse();
 
 const runtime = 'build/src/backends/wasm/runtime';
 const files = [

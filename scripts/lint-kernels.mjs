@@ -1,13 +1,19 @@
 // Formats and lints the AssemblyScript kernels with Biome, whose parser takes no decorators of functions: they are comments
-// meanwhile. `node scripts/lint-kernels.mjs [--write]`
+// meanwhile.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
 
-const write = process.argv.includes('--write');
+const { write } = new Command('lint-kernels')
+  .description('Formats and lints the AssemblyScript kernels.')
+  .option('--write', 'mend what can be mended')
+  .addHelpText('after', '\nExample:\n  node scripts/lint-kernels.mjs --write')
+  .parse()
+  .opts();
 const kernels = fileURLToPath(new URL('../src/backends/wasm/kernels/', import.meta.url));
 const config = JSON.parse(readFileSync(new URL('../biome.json', import.meta.url), 'utf8'));
 const off = (...rules) => Object.fromEntries(rules.map((rule) => [rule, 'off']));
@@ -22,9 +28,17 @@ const rules = {
 const folder = mkdtempSync(join(tmpdir(), 'vnet-kernels-'));
 try {
   const { formatter, javascript } = config;
-  const settings = { root: true, formatter: { ...formatter, lineWidth: 120 }, javascript, linter: { rules } };
+  const settings = {
+    root: true,
+    formatter: { ...formatter, lineWidth: 120 },
+    javascript,
+    linter: { rules },
+  };
   writeFileSync(join(folder, 'biome.json'), JSON.stringify(settings));
-  const names = readdirSync(kernels, { recursive: true }).filter((name) => name.endsWith('.ts'));
+  const names = readdirSync(kernels, { recursive: true }).filter(
+    // `pointwise.ts` is written by a script.
+    (name) => name.endsWith('.ts') && name !== 'pointwise.ts',
+  );
   for (const name of names) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(
@@ -33,7 +47,7 @@ try {
     );
   }
   const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome');
-  const flags = ['check', ...(write ? ['--write'] : []), '--error-on-warnings', '.'];
+  const flags = ['check', ...(write ? ['--write'] : []), '--error-on-warnings', ...names];
   const { status } = spawnSync(process.execPath, [biome, ...flags], { cwd: folder, stdio: 'inherit' });
   if (write) {
     for (const name of names) {

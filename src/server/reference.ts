@@ -82,8 +82,8 @@ code,pre{font-family:ui-monospace,monospace;font-size:.9em}pre{overflow-x:auto;p
 </style>
 <h1>${escaped(info.title)} <small>${escaped(info.version)}</small></h1>
 <p>${escaped(info.description ?? '')} The same as a document for programs: <a href="openapi.json">openapi.json</a>.</p>
-<pre>curl --data-binary @street.jpg -H 'Accept: image/jpeg' http://127.0.0.1:8080/v1/segment -o overlay.jpg
-curl --data-binary @street.jpg -H 'Accept: application/json' http://127.0.0.1:8080/v1/segment</pre>
+<pre>curl -F image=@street.jpg -H 'Accept: image/jpeg' http://127.0.0.1:8080/v1/segment -o overlay.jpg
+curl -F image=@street.jpg -H 'Accept: application/json' http://127.0.0.1:8080/v1/segment</pre>
 ${sections.join('\n')}
 </html>`;
 }
