@@ -17,7 +17,7 @@ export const published: Readonly<Record<string, Published>> = {
     title: 'VNet(1, 2)',
     parameters: 0.16,
     miou: 63.93,
-    fps: { value: 37.4, at: '1024×2048' },
+    fps: { value: 37.4, at: '1024×2048, Titan Xp' },
   },
   enet: { title: 'ENet', parameters: 0.36, miou: 58.3, fps: { value: 21.6, at: '1080×1920, Titan X' } },
   espnet: { title: 'ESPNet', parameters: 0.36, miou: 60.3, fps: { value: 112, at: '512×1024, Titan X' } },
