@@ -222,6 +222,8 @@ class Planner {
   private mayOverwrite(node: Node, output: Value, target: Value, at: number, definition: AnyOp): boolean {
     const place = this.placeOf(target);
     if (definition.updatesState) return true;
+    // `x + conv(x)`: what is added may be overwritten pixel by pixel, what is convolved may not.
+    if (valuesOf(node.inputs).filter(({ id }) => id === target.id).length > 1) return false;
     if (place.storage.persistent || output.dtype !== target.dtype) return false;
     if (sizeOf(output.shape) !== sizeOf(target.shape) || output.shape[3] !== target.shape[3]) return false;
     const from = place.channel;
