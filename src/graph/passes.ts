@@ -7,10 +7,10 @@ export type Pass = readonly [name: string, run: (graph: Graph) => Graph];
 /** Told the graph that was built, and what each pass made of it. */
 export type Watch = (pass: string, graph: Graph) => void;
 
-/** Whether every pass and every plan is verified: with the environment variable `VNET_DEBUG=1`. */
+/** Whether every pass and every plan is verified: with `VNET_DEBUG=1`, and `VNET_VERIFY=1` in tests. */
 export function debugging(): boolean {
   const { process } = globalThis as { process?: { env?: Readonly<Record<string, string | undefined>> } };
-  return process?.env?.VNET_DEBUG === '1';
+  return process?.env?.VNET_DEBUG === '1' || process?.env?.VNET_VERIFY === '1';
 }
 
 /**

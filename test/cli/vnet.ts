@@ -23,7 +23,7 @@ export interface Running {
 /** Starts the command line as a process of its own, as a user does. */
 export function start(args: readonly string[], env: Record<string, string> = {}): Running {
   const child = spawn(process.execPath, [bin, ...args], {
-    env: { ...process.env, NO_COLOR: '1', VNET_DEBUG: '', ...env },
+    env: { ...process.env, NO_COLOR: '1', VNET_DEBUG: '', VNET_VERIFY: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
