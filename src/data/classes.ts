@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { UserError } from '../errors.js';
 import { readBytes, reason } from './files.js';
 import { ignoreId } from './ignore.js';
@@ -85,21 +85,22 @@ export function plainTable(name: string, names: readonly string[], colours?: rea
   };
 }
 
-const byte = z.number().int().min(0).max(255);
-const classesFile = z.strictObject({
-  names: z.array(z.string().min(1)).min(1).max(255),
-  colours: z.array(z.tuple([byte, byte, byte])).optional(),
-  ignore: z.union([byte, z.array(byte)]).optional(),
-  mapping: z.record(z.string().regex(/^\d{1,3}$/, 'keys must be raw values 0 to 255'), byte).optional(),
-  palette: z.enum(['colours', 'index']).optional(),
-  orientation: z.enum(['upright', 'stored']).optional(),
+const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
+const rawValue = v.pipe(v.string(), v.regex(/^\d{1,3}$/, 'keys must be raw values 0 to 255'));
+const classesFile = v.strictObject({
+  names: v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1), v.maxLength(255)),
+  colours: v.optional(v.array(v.strictTuple([byte, byte, byte]))),
+  ignore: v.optional(v.union([byte, v.array(byte)])),
+  mapping: v.optional(v.record(rawValue, byte)),
+  palette: v.optional(v.picklist(['colours', 'index'])),
+  orientation: v.optional(v.picklist(['upright', 'stored'])),
 });
 
 /** Largest classes.json: 255 names and colours take a few kilobytes. */
 const mostBytes = 1 << 20;
 
 /** What a `classes.json` holds: see {@link readClasses}. */
-export type ClassesFile = z.infer<typeof classesFile>;
+export type ClassesFile = v.InferOutput<typeof classesFile>;
 
 /**
  * Reads the `classes.json` of a folder data set:
@@ -128,16 +129,17 @@ export async function readJson(file: string, most: number): Promise<unknown> {
 
 /** Checks parsed JSON as {@link readClasses} does; `file` is what messages name. */
 export function parseClasses(json: unknown, file: string): ClassTable {
-  const parsed = classesFile.safeParse(json);
+  const parsed = v.safeParse(classesFile, json);
   if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const where = issue.path.length > 0 ? `"${issue.path.join('.')}": ` : '';
+    const [issue] = parsed.issues;
+    const path = v.getDotPath(issue);
+    const where = path ? `"${path}": ` : '';
     throw new UserError(
       `${file}: ${where}${issue.message.split('\n')[0]}; expected {"names": [...], "colours"?, "ignore"?, "mapping"?, "palette"?, "orientation"?}`,
     );
   }
-  const { names, colours, mapping } = parsed.data;
-  const ignored = [parsed.data.ignore ?? []].flat();
+  const { names, colours, mapping } = parsed.output;
+  const ignored = [parsed.output.ignore ?? []].flat();
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new UserError(`${file}: "names" has "${twice}" twice; class names must differ`);
@@ -169,8 +171,8 @@ export function parseClasses(json: unknown, file: string): ClassTable {
     known: flags([...pairs.map(([raw]) => raw), ...ignored, ignoreId]),
     toRaw,
     explicit: mapping !== undefined || ignored.includes(ignoreId),
-    palette: parsed.data.palette,
-    orientation: parsed.data.orientation,
+    palette: parsed.output.palette,
+    orientation: parsed.output.orientation,
   };
 }
 

@@ -1,26 +1,30 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { UserError } from '../errors.js';
 import type { Dataset, Sample } from './dataset.js';
 
-const pattern = z.string().refine(isRegExp, 'expected a regular expression');
+const pattern = v.pipe(v.string(), v.check(isRegExp, 'expected a regular expression'));
 
 /**
  * Which images are held out of training and validated on. All images of the training and the validation split are told
  * apart by it, whatever split they were in.
  */
-export const holdOutSchema = z.union([
+export const holdOutSchema = v.union([
   /** Those whose names match a regular expression. */
   pattern,
   /** Those of one group: the first capture of `group` in the name, or its whole match, is `is`. */
-  z.strictObject({ group: pattern, is: z.string() }),
+  v.strictObject({ group: pattern, is: v.string() }),
   /** One of `folds` equal stretches of the sorted names: neighbours are often frames of one film. */
-  z
-    .strictObject({ folds: z.int().min(2), fold: z.int().min(0) })
-    .refine(({ folds, fold }) => fold < folds, 'expected a fold below the number of folds'),
+  v.pipe(
+    v.strictObject({
+      folds: v.pipe(v.number(), v.safeInteger(), v.minValue(2)),
+      fold: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+    }),
+    v.check(({ folds, fold }) => fold < folds, 'expected a fold below the number of folds'),
+  ),
 ]);
 
 /** See {@link holdOutSchema}. */
-export type HoldOut = z.infer<typeof holdOutSchema>;
+export type HoldOut = v.InferOutput<typeof holdOutSchema>;
 
 /** Splits of a data set as training uses them. */
 export interface Splits {

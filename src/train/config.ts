@@ -1,15 +1,20 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { trainingPrecisions } from '../compile.js';
 import { augmentationSchema } from '../data/augment/augmentation.js';
 import { holdOutSchema } from '../data/holdOut.js';
 import { UserError } from '../errors.js';
 import { optimizerNamed, optimizerNames } from '../optimizers/index.js';
 
-const side = z.int().min(32);
-const sides = z.tuple([side, side]);
-const amount = z.number().min(0).max(1);
-const positive = z.int().min(1);
-const folder = z.string().min(1, 'expected the path of a folder');
+const whole = (least: number) => v.pipe(v.number(), v.safeInteger(), v.minValue(least));
+const side = whole(32);
+const sides = v.strictTuple([side, side]);
+const number = v.pipe(v.number(), v.finite());
+const notNegative = v.pipe(number, v.minValue(0));
+const aboveZero = v.pipe(number, v.gtValue(0));
+const amount = v.pipe(number, v.minValue(0), v.maxValue(1));
+/** A share that may not be the whole. */
+const part = v.pipe(number, v.minValue(0), v.ltValue(1));
+const folder = v.pipe(v.string(), v.minLength(1, 'expected the path of a folder'));
 
 /**
  * What determines the weights of a run: with the same images, two runs of the same recipe on the same backend give
@@ -17,61 +22,68 @@ const folder = z.string().min(1, 'expected the path of a folder');
  */
 const recipeShape = {
   /** The network, without the number of classes, which the data set gives. */
-  network: z
-    .strictObject({ name: z.string(), config: z.record(z.string(), z.unknown()).default({}) })
-    .default({ name: 'vnet', config: {} }),
-  epochs: positive.default(300),
+  network: v.optional(
+    v.strictObject({ name: v.string(), config: v.optional(v.record(v.string(), v.unknown()), {}) }),
+    { name: 'vnet', config: {} },
+  ),
+  epochs: v.optional(whole(1), 300),
   /** Images a batch. */
-  batch: positive.default(4),
+  batch: v.optional(whole(1), 4),
   /** Batches an optimiser step; batch normalisation sees each batch alone. */
-  accumulate: positive.default(1),
+  accumulate: v.optional(whole(1), 1),
   /** `full`: images as they are (all alike); or a random crop, or resized, as height and width. */
-  size: z
-    .union([z.literal('full'), z.strictObject({ crop: sides }), z.strictObject({ resize: sides })])
-    .default('full'),
+  size: v.optional(
+    v.union([v.literal('full'), v.strictObject({ crop: sides }), v.strictObject({ resize: sides })]),
+    'full',
+  ),
   /** Random changes of training images, see `Augmentation`; all of a name at once, with changes of one's own, on the command line. */
-  augment: augmentationSchema.default({}).transform((augment) => ({ flip: true, ...augment })),
-  optimizer: z.enum(optimizerNames).default('adam'),
+  augment: v.pipe(
+    v.optional(augmentationSchema, {}),
+    v.transform((augment) => ({ flip: true, ...augment })),
+  ),
+  optimizer: v.optional(v.picklist(optimizerNames), 'adam'),
   /** The highest learning rate of the schedule. */
-  learningRate: z.number().positive().default(5e-4),
+  learningRate: v.optional(aboveZero, 5e-4),
   /** Of sgd; default 0.9. */
-  momentum: z.number().min(0).lt(1).optional(),
+  momentum: v.optional(part),
   /** Default 1e-4, for adamw 1e-2. */
-  weightDecay: z.number().min(0).optional(),
-  schedule: z.enum(['poly', 'cosine', 'constant']).default('poly'),
+  weightDecay: v.optional(notNegative),
+  schedule: v.optional(v.picklist(['poly', 'cosine', 'constant']), 'poly'),
   /** Optimiser steps of linear warm-up. */
-  warmup: z.int().min(0).default(0),
+  warmup: v.optional(whole(0), 0),
   /** `enet`: 1/ln(1.02 + share of pixels), or with another constant; `median`: median frequency; or one number a class. */
-  classWeights: z
-    .union([
-      z.enum(['none', 'enet', 'median']),
-      z.strictObject({ enet: z.number().gt(1) }),
-      z
-        .array(z.number().min(0))
-        .min(2)
-        .refine((weights) => weights.some((weight) => weight > 0), 'all are 0: nothing would be learnt'),
-    ])
-    .default('none'),
+  classWeights: v.optional(
+    v.union([
+      v.picklist(['none', 'enet', 'median']),
+      v.strictObject({ enet: v.pipe(number, v.gtValue(1)) }),
+      v.pipe(
+        v.array(notNegative),
+        v.minLength(2),
+        v.check((weights) => weights.some((weight) => weight > 0), 'all are 0: nothing would be learnt'),
+      ),
+    ]),
+    'none',
+  ),
   /**
    * Online hard example mining: the loss of pixels whose own class has at most the probability `threshold`, and at
    * least of the share `least` of labelled pixels, the hardest.
    */
-  ohem: z.strictObject({ threshold: amount, least: amount.default(1 / 16) }).optional(),
-  labelSmoothing: z.number().min(0).lt(1).default(0),
+  ohem: v.optional(v.strictObject({ threshold: amount, least: v.optional(amount, 1 / 16) })),
+  labelSmoothing: v.optional(part, 0),
   /** Decay of an exponential moving average of the weights, which is then what is validated and shipped. */
-  average: z.number().min(0).lt(1).optional(),
-  seed: z.int().min(0).default(1),
+  average: v.optional(part),
+  seed: v.optional(whole(0), 1),
   /** What the backward pass recomputes instead of keeping. */
-  policy: z.enum(['reversible', 'checkpoint', 'save']).default('reversible'),
+  policy: v.optional(v.picklist(['reversible', 'checkpoint', 'save']), 'reversible'),
   /** Storage of feature maps; default `f32`. `f16` takes half the memory, on GPUs that have it. */
-  precision: z.enum(trainingPrecisions).optional(),
-  trainSplit: z.string().default('train'),
+  precision: v.optional(v.picklist(trainingPrecisions)),
+  trainSplit: v.optional(v.string(), 'train'),
   /** Images of both splits that are held out of training and validated on, instead of the validation split. */
-  holdOut: holdOutSchema.optional(),
+  holdOut: v.optional(holdOutSchema),
   /** Cityscapes: train on the coarse set too. */
-  extra: z.boolean().default(false),
+  extra: v.optional(v.boolean(), false),
   /** A model to start from; tensors of other shapes (the head, for other classes) start fresh. */
-  init: z.string().optional(),
+  init: v.optional(v.string()),
 };
 
 /** How a run is carried out; may change between a stop and resuming. */
@@ -81,40 +93,40 @@ const settingsShape = {
   /** The run's folder, made if absent. */
   out: folder,
   /** Go on from the last checkpoint in `out`. */
-  resume: z.boolean().default(false),
-  valSplit: z.string().default('val'),
+  resume: v.optional(v.boolean(), false),
+  valSplit: v.optional(v.string(), 'val'),
   /** Size that validation images are resized to, as height and width; default: as for training where that resizes, else their own. */
-  valResize: sides.optional(),
+  valResize: v.optional(sides),
   /** Epochs between validations (0: never); the last epoch has one too. */
-  validateEvery: z.int().min(0).default(1),
+  validateEvery: v.optional(whole(0), 1),
   /** Overlays of validation images written at each validation. */
-  samples: z.int().min(0).default(2),
+  samples: v.optional(whole(0), 2),
   /** Save within epochs too, when this many minutes have passed. */
-  saveEveryMinutes: z.number().positive().default(10),
+  saveEveryMinutes: v.optional(aboveZero, 10),
   /** Optimiser steps a line of metrics. */
-  logEvery: positive.default(10),
+  logEvery: v.optional(whole(1), 10),
   /** Threads of the CPU backend; default: the machine's cores. */
-  threads: positive.optional(),
+  threads: v.optional(whole(1)),
   /** Threads that decode images; default: half the cores, at most 4. */
-  workers: z.int().min(0).optional(),
+  workers: v.optional(whole(0)),
   /**
    * MiB of decoded images kept in memory; default: an eighth of what the plan leaves, at most 1024, and 0 for images
    * of more than a megapixel.
    */
-  cacheMiB: z.number().min(0).optional(),
+  cacheMiB: v.optional(notNegative),
 };
 
-const recipeSchema = z.strictObject(recipeShape);
+const recipeSchema = v.strictObject(recipeShape);
 
 /** All options of a training run that can be written as JSON; `parse` checks and fills in defaults. */
-export const trainConfig = z.strictObject({ ...recipeShape, ...settingsShape });
+export const trainConfig = v.strictObject({ ...recipeShape, ...settingsShape });
 
 /** Training options as a caller gives them. */
-export type TrainConfig = z.input<typeof trainConfig>;
+export type TrainConfig = v.InferInput<typeof trainConfig>;
 /** Training options with all defaults filled in. */
-export type ResolvedTrainConfig = z.output<typeof trainConfig>;
+export type ResolvedTrainConfig = v.InferOutput<typeof trainConfig>;
 /** The options that determine the weights. */
-export type Recipe = z.output<typeof recipeSchema>;
+export type Recipe = v.InferOutput<typeof recipeSchema>;
 
 /**
  * Checks options and fills in defaults.
@@ -122,13 +134,13 @@ export type Recipe = z.output<typeof recipeSchema>;
  * @throws UserError naming the option, what it is and what was expected.
  */
 export function parseTrainConfig(config: unknown, source = 'options'): ResolvedTrainConfig {
-  const parsed = trainConfig.safeParse(config);
+  const parsed = v.safeParse(trainConfig, config);
   if (parsed.success) {
-    checkOptimizer(parsed.data, source);
-    return parsed.data;
+    checkOptimizer(parsed.output, source);
+    return parsed.output;
   }
-  const [issue] = parsed.error.issues;
-  const where = issue.path.join('.');
+  const [issue] = parsed.issues;
+  const where = v.getDotPath(issue);
   throw new UserError(`${source}: ${where ? `"${where}": ` : ''}${issue.message.split('\n')[0]}`, 2);
 }
 
@@ -150,7 +162,8 @@ function checkOptimizer(config: ResolvedTrainConfig, source: string): void {
 /** The part of the options that determines the weights. */
 export function recipeOf(config: ResolvedTrainConfig): Recipe {
   const names = Object.keys(recipeShape);
-  return recipeSchema.parse(
+  return v.parse(
+    recipeSchema,
     Object.fromEntries(Object.entries(config).filter(([name]) => names.includes(name))),
   );
 }

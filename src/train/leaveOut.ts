@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { isFile, readBytes, writeAtomic } from '../data/files.js';
 import type { Part } from '../data/holdOut.js';
 import { UserError } from '../errors.js';
@@ -8,23 +8,24 @@ import type { TrainConfig } from './config.js';
 import { readMetrics } from './metrics.js';
 import { type TrainOptions, train } from './train.js';
 
-const score = z.number().nullable();
+const score = v.nullable(v.pipe(v.number(), v.finite()));
+const count = v.pipe(v.number(), v.safeInteger());
 
-const resultSchema = z.object({
-  part: z.string(),
-  images: z.int(),
-  epochs: z.int(),
-  steps: z.int(),
+const resultSchema = v.object({
+  part: v.string(),
+  images: count,
+  epochs: count,
+  steps: count,
   /** Of the last weights on what was held out. */
   miou: score,
   pixelAccuracy: score,
-  classIou: z.array(score),
+  classIou: v.array(score),
   /** Time of training, without validation and pauses. */
-  seconds: z.number(),
+  seconds: v.pipe(v.number(), v.finite()),
 });
 
 /** What one training without a part of the data reached on that part. */
-export type LeftOutResult = z.infer<typeof resultSchema>;
+export type LeftOutResult = v.InferOutput<typeof resultSchema>;
 
 /**
  * Trains without a part of the data and scores the last weights on it; choosing the best by validation would flatter.
@@ -77,7 +78,7 @@ export function meanAndWorst(results: readonly Pick<LeftOutResult, 'miou'>[]): {
 
 async function readResult(file: string): Promise<LeftOutResult> {
   try {
-    return resultSchema.parse(JSON.parse((await readBytes(file)).toString('utf8')));
+    return v.parse(resultSchema, JSON.parse((await readBytes(file)).toString('utf8')));
   } catch {
     throw new UserError(`${file}: is no result of a training; delete it, and it is made again`);
   }

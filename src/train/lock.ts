@@ -2,17 +2,17 @@ import { promises as fs, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { temporaryName, unwritable } from '../data/files.js';
 import { UserError } from '../errors.js';
 
-const ownerSchema = z.object({
-  pid: z.int().min(1),
-  host: z.string(),
+const ownerSchema = v.object({
+  pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  host: v.string(),
   /** When the process began, in the system's own count; tells it from a later one with the same number. */
-  began: z.string().optional(),
+  began: v.optional(v.string()),
 });
-type Owner = z.infer<typeof ownerSchema>;
+type Owner = v.InferOutput<typeof ownerSchema>;
 
 /** Locks that this process holds. */
 const held = new Set<string>();
@@ -107,7 +107,7 @@ async function removeStale(folder: string, file: string, found: string): Promise
 /** `undefined` for what no training process wrote completely. */
 function parse(text: string): Owner | undefined {
   try {
-    return ownerSchema.parse(JSON.parse(text));
+    return v.parse(ownerSchema, JSON.parse(text));
   } catch {
     return undefined;
   }

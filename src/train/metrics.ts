@@ -1,5 +1,5 @@
 import { promises as fs } from 'node:fs';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { reason, unwritable } from '../data/files.js';
 import { UserError } from '../errors.js';
 
@@ -99,13 +99,14 @@ export async function readMetrics(file: string): Promise<Metrics[]> {
   return metrics;
 }
 
-const finite = z.number();
-const optional = z.number().nullable();
-const lineSchema = z.discriminatedUnion('type', [
-  z.object({
-    type: z.literal('step'),
-    epoch: z.int().min(0),
-    step: z.int().min(0),
+const finite = v.pipe(v.number(), v.finite());
+const optional = v.nullable(finite);
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const lineSchema = v.variant('type', [
+  v.object({
+    type: v.literal('step'),
+    epoch: count,
+    step: count,
     loss: finite,
     learningRate: finite,
     gradientNorm: finite,
@@ -113,20 +114,20 @@ const lineSchema = z.discriminatedUnion('type', [
     dataWait: finite,
     rssBytes: finite,
   }),
-  z.object({
-    type: z.literal('validation'),
-    epoch: z.int().min(0),
-    step: z.int().min(0),
+  v.object({
+    type: v.literal('validation'),
+    epoch: count,
+    step: count,
     miou: optional,
     pixelAccuracy: optional,
-    classIou: z.array(optional),
+    classIou: v.array(optional),
     seconds: finite,
   }),
 ]);
 
 function parse(line: string): Metrics | undefined {
   try {
-    return lineSchema.parse(JSON.parse(line));
+    return v.parse(lineSchema, JSON.parse(line));
   } catch {
     return undefined;
   }

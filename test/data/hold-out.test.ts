@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as v from 'valibot';
 import type { Dataset, Sample } from '../../src/data/dataset.js';
 import { holdOutSchema, partsOf, withHeldOut } from '../../src/data/holdOut.js';
 import { camvidClasses } from '../../src/data/layouts/camvid.js';
@@ -62,6 +63,6 @@ test('groups that are none, folds that are too many and expressions that are wro
   await rejects(() => withHeldOut(camvid, splits, 'zzz'), '/zzz/ holds out 0 of 6', 'd1_1');
   await rejects(() => withHeldOut(camvid, splits, '^d'), 'holds out 6 of 6');
   for (const wrong of ['(', { group: '[', is: 'a' }, { folds: 3, fold: 3 }, { folds: 1, fold: 0 }]) {
-    assert.equal(holdOutSchema.safeParse(wrong).success, false, JSON.stringify(wrong));
+    assert.equal(v.safeParse(holdOutSchema, wrong).success, false, JSON.stringify(wrong));
   }
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import sharp from 'sharp';
+import * as v from 'valibot';
 import { runCli } from '../../src/cli/program.js';
 import { readClasses } from '../../src/data/classes.js';
 import { encodeLabelPng, encodeRgbPng, readImage } from '../../src/data/image.js';
@@ -155,7 +156,7 @@ test('the config.json of a run', async () => {
     'run/config.json',
     (r) => damageText(text, r),
     () => readRun(run),
-    (record) => assert.deepEqual(trainConfig.parse(record.config), record.config),
+    (record) => assert.deepEqual(v.parse(trainConfig, record.config), record.config),
   );
 });
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { UserError } from '../../errors.js';
 import type { Rgb } from '../classes.js';
 import type { LabelImage, RgbImage } from '../image.js';
@@ -15,20 +15,24 @@ export type SizePolicy =
   | { crop: readonly [h: number, w: number] }
   | { resize: readonly [h: number, w: number] };
 
-const share = z.number().min(0).max(1);
-const zoom = z.number().gt(0.05).max(20);
+const upTo = (most: number) => v.pipe(v.number(), v.minValue(0), v.maxValue(most));
+const share = upTo(1);
+const zoom = v.pipe(v.number(), v.gtValue(0.05), v.maxValue(20));
 
 /** Random changes of training samples; what is absent is not done. Amounts are the largest, probabilities per sample. */
-export const augmentationSchema = z
-  .strictObject({
+export const augmentationSchema = v.partial(
+  v.strictObject({
     /** Mirror half of the samples. Default true. */
-    flip: z.boolean(),
+    flip: v.boolean(),
     /** Range of a random zoom, such as [0.75, 1.75], uniform in its logarithm. The output keeps its size. */
-    scale: z.tuple([zoom, zoom]).refine(([low, high]) => low <= high, 'expected [low, high] with low ≤ high'),
+    scale: v.pipe(
+      v.strictTuple([zoom, zoom]),
+      v.check(([low, high]) => low <= high, 'expected [low, high] with low ≤ high'),
+    ),
     /** Rotation, uniform in ± this many degrees. */
-    rotate: z.number().min(0).max(45),
+    rotate: upTo(45),
     /** Perspective: each corner of the view moves by up to this share of the sides. */
-    perspective: z.number().min(0).max(0.25),
+    perspective: upTo(0.25),
     /** Probability that the view is placed around a pixel of a class drawn evenly from those in the image. */
     rareCrops: share,
     /** Probability that pixels of half of the classes of another sample are laid over this one (ClassMix). */
@@ -38,9 +42,9 @@ export const augmentationSchema = z
     /** Probability that what belongs to small classes of another sample is laid over this one. */
     copyPaste: share,
     /** One amount for brightness, contrast and saturation, or one each: factors from [1 − amount, 1 + amount]. */
-    jitter: z.union([share, z.strictObject({ brightness: share, contrast: share, saturation: share })]),
+    jitter: v.union([share, v.strictObject({ brightness: share, contrast: share, saturation: share })]),
     /** Other exposure: v → v^γ on [0, 1], log γ uniform in ± log(1 + gamma). */
-    gamma: z.number().min(0).max(4),
+    gamma: upTo(4),
     /** Other colour of light: red and blue each times a factor of [1 − balance, 1 + balance]. */
     balance: share,
     /** Probability of shadows with soft edges across the picture. */
@@ -48,29 +52,30 @@ export const augmentationSchema = z
     /** Probability of fog, rain or a low sun. */
     weather: share,
     /** Gaussian blur of half of the samples, σ uniform up to this many pixels. */
-    blur: z.number().min(0).max(8),
+    blur: upTo(8),
     /** Noise of half of the samples, σ uniform up to this many grey levels of 255. */
-    noise: z.number().min(0).max(64),
+    noise: upTo(64),
     /** Probability of JPEG compression, quality uniform in 20 to 90. */
     jpeg: share,
     /** Colour of padding. Default: the ImageNet mean. */
-    mean: z.custom<Rgb>(
-      (value) => Array.isArray(value) && value.length === 3 && value.every((v) => v >= 0 && v <= 255),
+    mean: v.custom<Rgb>(
+      (value) => Array.isArray(value) && value.length === 3 && value.every((n) => n >= 0 && n <= 255),
       'expected three numbers from 0 to 255',
     ),
-  })
-  .partial();
+  }),
+);
 
 /** See {@link augmentationSchema}. */
-export type Augmentation = z.infer<typeof augmentationSchema>;
+export type Augmentation = v.InferOutput<typeof augmentationSchema>;
 
 /**
  * @throws UserError for amounts out of range, or probabilities of mixing that sum to more than 1.
  */
 export function checkAugmentation(augment: Augmentation): void {
-  const parsed = augmentationSchema.safeParse(augment);
+  const parsed = v.safeParse(augmentationSchema, augment);
   if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues;
+    const [{ message, path: steps = [] }] = parsed.issues;
+    const path = steps.map(({ key }) => key as PropertyKey);
     const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], augment);
     throw new UserError(
       `augment.${path.join('.')} is ${JSON.stringify(value)}: ${message.split('\n')[0]}`,

@@ -1,25 +1,19 @@
 import path from 'node:path';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { UserError } from '../../errors.js';
 import { type ClassTable, classTable, readJson } from '../classes.js';
 import { type LayoutKind, splitsOf } from '../dataset.js';
 import { isFile, isFolder, listNames } from '../files.js';
 import { pairUp } from './pairs.js';
 
-const byte = z.number().int().min(0).max(255);
-const config = z.object({
-  labels: z
-    .array(
-      z.object({
-        readable: z.string().min(1),
-        color: z.tuple([byte, byte, byte]),
-        evaluate: z.boolean(),
-        instances: z.boolean().default(false),
-      }),
-    )
-    .min(1)
-    .max(255),
+const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
+const label = v.object({
+  readable: v.pipe(v.string(), v.minLength(1)),
+  color: v.strictTuple([byte, byte, byte]),
+  evaluate: v.boolean(),
+  instances: v.optional(v.boolean(), false),
 });
+const config = v.object({ labels: v.pipe(v.array(label), v.minLength(1), v.maxLength(255)) });
 
 /** Newest first. */
 const versions = ['v2.0', 'v1.2'];
@@ -61,14 +55,14 @@ async function readConfig(root: string, version: string): Promise<ClassTable> {
       `${path.join(root, names[0])}: not found; it has the classes of Mapillary Vistas, copy it there`,
     );
   }
-  const parsed = config.safeParse(await readJson(file, 1 << 22));
+  const parsed = v.safeParse(config, await readJson(file, 1 << 22));
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
+    const [issue] = parsed.issues;
     throw new UserError(
-      `${file}: "${issue.path.join('.')}": ${issue.message}; expected the file of Mapillary Vistas`,
+      `${file}: "${v.getDotPath(issue) ?? ''}": ${issue.message}; expected the file of Mapillary Vistas`,
     );
   }
-  const labels = parsed.data.labels.map((label, raw) => ({
+  const labels = parsed.output.labels.map((label, raw) => ({
     ...label,
     name: label.readable,
     raw,

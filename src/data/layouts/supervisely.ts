@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { UserError } from '../../errors.js';
 import { type ClassTable, classTable, type Rgb, readJson } from '../classes.js';
 import { type LayoutKind, type Sample, splitsOf } from '../dataset.js';
@@ -7,11 +7,10 @@ import { isFile, isFolder, listNames } from '../files.js';
 import { valOfFlat } from './flat.js';
 import { pairUp } from './pairs.js';
 
-const byte = z.number().int().min(0).max(255);
-const machineColours = z.record(z.string().min(1), z.tuple([byte, byte, byte]));
-const meta = z.object({
-  classes: z.array(z.object({ title: z.string(), color: z.string().regex(/^#[0-9a-f]{6}$/i) })),
-});
+const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
+const machineColours = v.record(v.pipe(v.string(), v.minLength(1)), v.strictTuple([byte, byte, byte]));
+const colour = v.pipe(v.string(), v.regex(/^#[0-9a-f]{6}$/i));
+const meta = v.object({ classes: v.array(v.object({ title: v.string(), color: colour })) });
 
 const masks = 'masks_machine';
 /** Largest of the two JSON files. */
@@ -74,18 +73,19 @@ async function readTable(root: string): Promise<ClassTable> {
   const file = path.join(root, 'obj_class_to_machine_color.json');
   if (!isFile(file))
     throw new UserError(`${file}: not found; it says which value in ${masks} is which class`);
-  const parsed = machineColours.safeParse(await readJson(file, mostBytes));
-  if (!parsed.success || Object.keys(parsed.data).length > 254) {
+  const parsed = v.safeParse(machineColours, await readJson(file, mostBytes));
+  if (!parsed.success || Object.keys(parsed.output).length > 254) {
     throw new UserError(`${file}: expected an object of up to 254 classes like {"kiwi": [1, 1, 1]}`);
   }
   // Without it colours are our own.
-  const shown = meta.safeParse(await readJson(path.join(root, 'meta.json'), mostBytes));
+  const shown = v.safeParse(meta, await readJson(path.join(root, 'meta.json'), mostBytes));
   const colourOf = (title: string): Rgb | undefined => {
-    const hex = shown.data?.classes.find((entry) => entry.title === title)?.color.slice(1);
+    const entry = shown.success ? shown.output.classes.find((one) => one.title === title) : undefined;
+    const hex = entry?.color.slice(1);
     const at = (start: number) => Number.parseInt(hex!.slice(start, start + 2), 16);
     return hex ? [at(0), at(2), at(4)] : undefined;
   };
-  const rows = Object.entries(parsed.data).map(([name, [raw]]) => ({ name, raw, colour: colourOf(name) }));
+  const rows = Object.entries(parsed.output).map(([name, [raw]]) => ({ name, raw, colour: colourOf(name) }));
   const twice = rows.find(({ raw }, i) => rows.findIndex((row) => row.raw === raw) !== i);
   if (twice) throw new UserError(`${file}: value ${twice.raw} is two classes; export the masks again`);
   const background = rows.some(({ raw }) => raw === 0)
