@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { SizePolicy } from '../data/augment/augmentation.js';
 import { networkNames } from '../nets/index.js';
 
@@ -10,21 +10,22 @@ export interface PixelSize {
   readonly width: number;
 }
 
-/** A parser for `Option.argParser` that checks with a zod schema and complains in one line. */
-function checked<T>(schema: z.ZodType<T, string>): (text: string) => T {
+/** A parser for `Option.argParser` that checks with a schema and complains in one line. */
+function checked<T>(schema: v.GenericSchema<string, T>): (text: string) => T {
   return (text) => {
-    const parsed = schema.safeParse(text);
-    if (!parsed.success) throw new InvalidArgumentError(`${parsed.error.issues[0].message}.`);
-    return parsed.data;
+    const parsed = v.safeParse(schema, text);
+    if (!parsed.success) throw new InvalidArgumentError(`${parsed.issues[0].message}.`);
+    return parsed.output;
   };
 }
 
 const numeric = (message: string) =>
-  z
-    .string()
-    .trim()
-    .regex(/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, message)
-    .transform(Number);
+  v.pipe(
+    v.string(),
+    v.trim(),
+    v.regex(/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, message),
+    v.transform(Number),
+  );
 
 /** A whole number in [`low`, `high`]. */
 export function whole(low: number, high = Number.MAX_SAFE_INTEGER): (text: string) => number {
@@ -33,7 +34,12 @@ export function whole(low: number, high = Number.MAX_SAFE_INTEGER): (text: strin
       ? `a whole number of at least ${low}`
       : `a whole number from ${low} to ${high}`;
   const message = `Expected ${range}`;
-  return checked(numeric(message).refine((n) => Number.isSafeInteger(n) && n >= low && n <= high, message));
+  return checked(
+    v.pipe(
+      numeric(message),
+      v.check((n) => Number.isSafeInteger(n) && n >= low && n <= high, message),
+    ),
+  );
 }
 
 /** A number in [`low`, `high`], or above `low` if `exclusive`. */
@@ -44,21 +50,27 @@ export function real(
 ): (text: string) => number {
   const from = exclusive ? `a number greater than ${low}` : `a number of at least ${low}`;
   const message = `Expected ${from}${Number.isFinite(high) ? ` and at most ${high}` : ''}`;
-  return checked(numeric(message).refine((n) => (exclusive ? n > low : n >= low) && n <= high, message));
+  return checked(
+    v.pipe(
+      numeric(message),
+      v.check((n) => (exclusive ? n > low : n >= low) && n <= high, message),
+    ),
+  );
 }
 
 const sizeMessage = 'Expected HEIGHTxWIDTH with at least 32 pixels each, such as 512x1024';
 
 /** `512x1024` (also with `×`): height by width, each 32 to 16384. */
 export const pixelSize: (text: string) => PixelSize = checked(
-  z
-    .string()
-    .regex(/^\d{1,5}[x×]\d{1,5}$/i, sizeMessage)
-    .transform((text) => {
+  v.pipe(
+    v.string(),
+    v.regex(/^\d{1,5}[x×]\d{1,5}$/i, sizeMessage),
+    v.transform((text) => {
       const [height, width] = text.split(/[x×]/i).map(Number);
       return { height, width };
-    })
-    .refine(({ height, width }) => [height, width].every((n) => n >= 32 && n <= 16384), sizeMessage),
+    }),
+    v.check(({ height, width }) => [height, width].every((n) => n >= 32 && n <= 16384), sizeMessage),
+  ),
 );
 
 /** `full`, `HxW crop` or `HxW resize`, word by word: for an option that takes several. */

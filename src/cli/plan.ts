@@ -16,7 +16,6 @@ import { networkFromConfig } from '../nets/index.js';
 import type { OptimizerName } from '../optimizers/index.js';
 import { optimizerNames } from '../optimizers/index.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../report/format.js';
-import { graphPage } from '../report/graph/page.js';
 import type { AfterPass } from '../report/graph/passes.js';
 import { published } from '../report/published.js';
 import type { CompileOptions } from '../run.js';
@@ -200,6 +199,7 @@ function titleOf({ device, options, network }: PlanResult): { title: string; run
 async function writeGraphPage(file: string, result: PlanResult, { scratchBytes }: Device): Promise<void> {
   const { options, network, plan } = result;
   const { batch, size, mode, policy, precision } = options;
+  const { graphPage } = await import('../report/graph/page.js');
   const passes: AfterPass[] = [];
   const watch: Watch = (pass, graph) => passes.push({ pass, graph });
   const common = { batch, ...size, precision, scratchBytes };

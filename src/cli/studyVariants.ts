@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import pc from 'picocolors';
-import { z } from 'zod';
+import * as v from 'valibot';
 import type { Backend } from '../backends/backend.js';
 import { compileInference, compileTraining } from '../compile.js';
 import type { Dataset } from '../data/dataset.js';
@@ -54,26 +54,27 @@ export interface Variant {
   readonly policy: Policy;
 }
 
-const spreadSchema = z.object({ median: z.number(), least: z.number(), most: z.number() });
+const number = v.pipe(v.number(), v.finite());
+const spreadSchema = v.object({ median: number, least: number, most: number });
 
-const factsSchema = z.object({
-  name: z.string(),
-  parameters: z.number(),
-  trainingBytes: z.number(),
-  inferenceBytes: z.number(),
+const factsSchema = v.object({
+  name: v.string(),
+  parameters: number,
+  trainingBytes: number,
+  inferenceBytes: number,
   stepSeconds: spreadSchema,
   inferenceSeconds: spreadSchema,
 });
-const trainedSchema = z.object({
-  iterations: z.number(),
-  miou: z.number().nullable(),
-  loss: z.number(),
-  images: z.number(),
+const trainedSchema = v.object({
+  iterations: number,
+  miou: v.nullable(number),
+  loss: number,
+  images: number,
   /** Mean loss over epochs, as logged. */
-  losses: z.array(z.object({ epoch: z.number(), loss: z.number() })),
+  losses: v.array(v.object({ epoch: number, loss: number })),
 });
-type Facts = z.infer<typeof factsSchema>;
-type Trained = z.infer<typeof trainedSchema>;
+type Facts = v.InferOutput<typeof factsSchema>;
+type Trained = v.InferOutput<typeof trainedSchema>;
 
 export interface VariantResult extends Facts {
   /** Absent where nothing was trained. */
@@ -151,10 +152,14 @@ export async function runVariants(
 }
 
 /** What the file holds, or what the work gives, which it then holds. */
-async function kept<T>(file: string, schema: z.ZodType<T>, work: () => Promise<T>): Promise<T> {
+async function kept<T>(
+  file: string,
+  schema: v.GenericSchema<unknown, T>,
+  work: () => Promise<T>,
+): Promise<T> {
   if (isFile(file)) {
-    const parsed = schema.safeParse(JSON.parse((await readBytes(file)).toString('utf8')));
-    if (parsed.success) return parsed.data;
+    const parsed = v.safeParse(schema, JSON.parse((await readBytes(file)).toString('utf8')));
+    if (parsed.success) return parsed.output;
     throw new UserError(`${file}: is no result of a study; delete it`);
   }
   const result = await work();

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { isFile, readBytes, reason } from '../data/files.js';
 import type { DeviceName } from '../device.js';
 import { deviceNames } from '../device.js';
@@ -152,9 +152,9 @@ async function deviceOfRun(out: string): Promise<DeviceName | undefined> {
 }
 
 /** Not part of the training's own options, as the library takes a backend there. */
-const placeSchema = z.object({
-  device: z.enum(deviceNames as [DeviceName, ...DeviceName[]]).optional(),
-  gpu: z.string().optional(),
+const placeSchema = v.object({
+  device: v.optional(v.picklist(deviceNames)),
+  gpu: v.optional(v.string()),
 });
 
 /** The options in a JSON file, checked so that messages name the file. */
@@ -175,10 +175,10 @@ export async function readConfig(file: string): Promise<Record<string, unknown>>
   // `data` and `out` may come from the command line instead.
   const { device, gpu, ...options } = json as Record<string, unknown>;
   parseTrainConfig({ data: path.sep, out: path.sep, ...options }, file);
-  const place = placeSchema.safeParse({ device, gpu });
+  const place = v.safeParse(placeSchema, { device, gpu });
   if (!place.success) {
-    const [{ path: where, message }] = place.error.issues;
-    throw new UserError(`${file}: "${where.join('.')}": ${message}`, 2);
+    const [issue] = place.issues;
+    throw new UserError(`${file}: "${v.getDotPath(issue)}": ${issue.message}`, 2);
   }
   return json as Record<string, unknown>;
 }

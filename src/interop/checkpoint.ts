@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as v from 'valibot';
 import { decodeSafetensors } from '../model/safetensors.js';
 import type { Dictionary } from './pth.js';
 import { readPth } from './pth.js';
@@ -11,7 +11,7 @@ export interface Checkpoint {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-const configSchema = z.record(z.string(), z.unknown());
+const configSchema = v.record(v.string(), v.unknown());
 
 /**
  * The tensors of a checkpoint: safetensors by their header, else PyTorch's files.
@@ -30,6 +30,6 @@ export function readCheckpoint(bytes: Uint8Array, file: string): Checkpoint {
   } catch {
     return { dictionaries };
   }
-  const parsed = configSchema.safeParse(config);
-  return { dictionaries, ...(parsed.success ? { network: metadata.network, config: parsed.data } : {}) };
+  const parsed = v.safeParse(configSchema, config);
+  return { dictionaries, ...(parsed.success ? { network: metadata.network, config: parsed.output } : {}) };
 }

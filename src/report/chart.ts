@@ -1,14 +1,7 @@
 import type { PlotOptions } from '@observablehq/plot';
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-
-/** Colours of charts as CSS variables, so that a page can change them (dark mode); these are the light ones. */
-export const chartColours = {
-  '--accent': '#2f6fde',
-  '--accent-2': '#e0662f',
-  '--accent-3': '#2a9d6f',
-  '--soft': '#94a3b8',
-} as const;
+import { chartColours } from './colours.js';
 
 const standaloneStyle = 'color:#1f2933;background:#ffffff';
 

@@ -1,7 +1,8 @@
 import type { ClassTable } from '../data/classes.js';
 import { runsChart } from './charts.js';
 import type { ScorePoint } from './data.js';
-import { card, escapeHtml, grid, legend, page, pictureRow } from './page.js';
+import { escapeHtml } from './escape.js';
+import { card, grid, legend, page, pictureRow } from './page.js';
 
 /** One model of a comparison. */
 export interface ComparedModel {

@@ -1,7 +1,8 @@
 import { classChart, lossChart, memoryChart, phaseColours, scoreChart } from './charts.js';
 import type { Fact, ReportData, SampleImages } from './data.js';
+import { escapeHtml } from './escape.js';
 import { formatScore } from './format.js';
-import { card, chartLegend, escapeHtml, grid, legend, page, pictureRow } from './page.js';
+import { card, chartLegend, grid, legend, page, pictureRow } from './page.js';
 
 /** Seconds after which the page of a run that goes on loads itself again. */
 const reloadSeconds = 15;

@@ -1,7 +1,7 @@
 import type { Rgb } from '../data/classes.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
-import { escapeHtml } from './page.js';
+import { escapeHtml } from './escape.js';
 
 /** Names and colours of classes, as models and class tables have them. */
 export interface NamedColours {

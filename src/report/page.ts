@@ -1,10 +1,6 @@
 import type { ClassScore } from './data.js';
+import { escapeHtml } from './escape.js';
 import { reportStyle } from './style.js';
-
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-/** Text that may stand in HTML and in its quoted attributes. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"]/g, (char) => entities[char]);
 
 export interface PageOptions {
   readonly title: string;

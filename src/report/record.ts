@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { z } from 'zod';
+import * as v from 'valibot';
 import { isFile, isFolder, readBytes, reason } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { readModel } from '../model/file.js';
@@ -23,8 +23,8 @@ export interface RunRecord {
   readonly images: readonly { readonly id: string; readonly miou?: number }[];
 }
 
-const imagesSchema = z.object({
-  images: z.array(z.object({ id: z.string(), image: z.string(), miou: z.number().optional() })),
+const imagesSchema = v.object({
+  images: v.array(v.object({ id: v.string(), image: v.string(), miou: v.optional(v.number()) })),
 });
 
 /**
@@ -41,7 +41,7 @@ export async function readRun(folder: string): Promise<RunRecord> {
   const metrics = isFile(metricsFile) ? await readMetrics(metricsFile) : [];
   const { info } = await readModel(isFile(best) ? best : last);
   const validation = path.join(folder, 'validation.json');
-  const images = isFile(validation) ? imagesSchema.safeParse(await readJson(validation)) : undefined;
+  const images = isFile(validation) ? v.safeParse(imagesSchema, await readJson(validation)) : undefined;
   if (images && !images.success) throw new UserError(`${validation}: is no validation file; delete it`);
   return {
     folder,
@@ -49,7 +49,7 @@ export async function readRun(folder: string): Promise<RunRecord> {
     steps: metrics.filter((line) => line.type === 'step'),
     validations: metrics.filter((line) => line.type === 'validation'),
     info,
-    images: images?.data.images ?? [],
+    images: images?.output.images ?? [],
   };
 }
 

@@ -1,4 +1,4 @@
-import { chartColours } from './chart.js';
+import { chartColours } from './colours.js';
 
 const variables = Object.entries(chartColours)
   .map(([name, value]) => `${name}:${value};`)

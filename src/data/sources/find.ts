@@ -1,11 +1,8 @@
 import path from 'node:path';
-import { glob } from 'tinyglobby';
 import { UserError } from '../../errors.js';
 import { isImageName } from '../dataset.js';
 import { isFile, isFolder, readBytes, walkFiles } from '../files.js';
 import { type Archive, fileSource, type Source } from './source.js';
-import { openTar } from './tar.js';
-import { openZip } from './zip.js';
 
 /** What was found, and what of it names no picture. */
 export interface Found {
@@ -55,6 +52,7 @@ export async function findSources(given: Iterable<string>, options: FindOptions 
     return archive.sources.length > 0 ? undefined : 'the archive holds no picture';
   };
   const addPattern = async (pattern: string): Promise<string | undefined> => {
+    const { glob } = await import('tinyglobby');
     const files = await glob([pattern.replaceAll('\\', '/')], { expandDirectories: false, absolute: false });
     const pictures = files.filter((file) => isImageName(file) || archiveOf(file)).sort();
     for (const file of pictures) {
@@ -104,9 +102,11 @@ export function shardOf<T>(list: readonly T[], { index, count }: { index: number
 
 const isPattern = (name: string): boolean => /[*?{[]/.test(name);
 
+/** What opens an archive, loaded with the first one; undefined for other files. */
 function archiveOf(file: string): ((file: string) => Promise<Archive>) | undefined {
-  if (/\.zip$/i.test(file)) return openZip;
-  return /\.(tar|tar\.gz|tgz)$/i.test(file) ? openTar : undefined;
+  if (/\.zip$/i.test(file)) return async (zip) => (await import('./zip.js')).openZip(zip);
+  if (!/\.(tar|tar\.gz|tgz)$/i.test(file)) return undefined;
+  return async (tar) => (await import('./tar.js')).openTar(tar);
 }
 
 async function picturesBelow(folder: string, options: FindOptions): Promise<string[]> {

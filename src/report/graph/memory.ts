@@ -1,8 +1,8 @@
 import { stageOf } from '../../graph/cost.js';
 import type { Plan, TensorRef } from '../../graph/planned.js';
 import { elementBytes, formatShape } from '../../ir/value.js';
+import { escapeHtml } from '../escape.js';
 import { formatBytes } from '../format.js';
-import { escapeHtml } from '../page.js';
 
 /** A tensor's stay in the arena: calls `first` to `last`, bytes `start` to `end`. */
 export interface Stay {

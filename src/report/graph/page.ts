@@ -1,7 +1,8 @@
 import type { Call, Plan, TensorRef } from '../../graph/planned.js';
 import { formatShape } from '../../ir/value.js';
+import { escapeHtml } from '../escape.js';
 import { formatBytes, formatCount, formatExact, formatGiga, formatMiB } from '../format.js';
-import { escapeHtml, page } from '../page.js';
+import { page } from '../page.js';
 import { memoryMap } from './memory.js';
 import type { AfterPass } from './passes.js';
 import { passSections } from './passes.js';

@@ -2,7 +2,7 @@ import type { Graph, Node } from '../../ir/graph.js';
 import { valuesOf } from '../../ir/graph.js';
 import type { Value } from '../../ir/value.js';
 import { formatShape } from '../../ir/value.js';
-import { escapeHtml } from '../page.js';
+import { escapeHtml } from '../escape.js';
 
 /** The graph as a pass left it. */
 export interface AfterPass {
