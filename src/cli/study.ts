@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import type { Backend } from '../backends/backend.js';
@@ -23,6 +22,7 @@ import { formatSize, jsonOption, pixelSize, real, threadsOption, whole } from '.
 import { Progress } from './progress.js';
 import { alphaBetaCommand } from './studyAlphaBeta.js';
 import { drivesCommand } from './studyDrives.js';
+import { claimStudy } from './studyFolder.js';
 import { policyCommand } from './studyPolicy.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
@@ -108,7 +108,7 @@ async function run(flags: StudyFlags): Promise<void> {
   const backend = await openBackend(flags);
   const dataset = await openDataset(flags.data, { split: flags.trainSplit });
   const settings = await settingsOf(flags, dataset);
-  await claim(flags.out, settings);
+  await claimStudy(flags.out, settings);
   const parts: Part[] = ['full', 'crop', 'resize'];
   const results: PartResult[] = [];
   for (const [i, part] of parts.entries()) {
@@ -169,23 +169,6 @@ const sizeOf = (part: Part, settings: Settings): PixelSize => ({
   height: settings[part][0],
   width: settings[part][1],
 });
-
-/** Makes the folder this study's. @throws UserError where it holds one with other settings. */
-async function claim(out: string, settings: Settings): Promise<void> {
-  const file = path.join(out, 'study.json');
-  if (isFile(file)) {
-    const before = JSON.parse((await readBytes(file)).toString('utf8')) as Record<string, unknown>;
-    const now = Object.entries(JSON.parse(JSON.stringify(settings)) as Record<string, unknown>);
-    const changed = now.find(([name, value]) => !isDeepStrictEqual(before[name], value));
-    if (!changed) return;
-    const [name, value] = changed;
-    throw new UserError(
-      `${out}: holds a study with another ${name} (${JSON.stringify(before[name])}, now ${JSON.stringify(value)}); choose another --out`,
-      2,
-    );
-  }
-  await writeAtomic(file, Buffer.from(`${JSON.stringify(settings, null, 2)}\n`));
-}
 
 async function runPart(
   part: Part,

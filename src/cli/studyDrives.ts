@@ -1,9 +1,8 @@
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { Command, InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { openDataset } from '../data/datasets.js';
-import { isFile, readBytes, writeAtomic } from '../data/files.js';
+import { writeAtomic } from '../data/files.js';
 import { type Part, partsOf } from '../data/holdOut.js';
 import { UserError } from '../errors.js';
 import { drivesMarkdown } from '../report/drives.js';
@@ -13,6 +12,7 @@ import { type LeftOutResult, meanAndWorst, trainWithout } from '../train/leaveOu
 import type { DeviceFlags } from './device.js';
 import { deviceOptions, openBackend } from './device.js';
 import { jsonOption, type PixelSize, pixelSize, threadsOption, whole } from './options.js';
+import { claimStudy } from './studyFolder.js';
 import { formatTable } from './table.js';
 import { readConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
@@ -79,7 +79,7 @@ async function run(flags: DrivesFlags): Promise<void> {
   const parts = partsOf(dataset, { train: config.trainSplit, val: config.valSplit }, by);
   const { valResize } = config;
   const settings = { data: path.resolve(data), by, recipe: { ...recipeOf(config), ...given({ valResize }) } };
-  await claim(out, settings);
+  await claimStudy(out, settings, 'other data, groups or recipe');
   const backend = await openBackend(flags);
   const results: LeftOutResult[] = [];
   for (const [i, part] of parts.entries()) {
@@ -140,18 +140,6 @@ async function trainPart(
     display.stop();
     release();
   }
-}
-
-/** Makes the folder this study's. @throws UserError where it holds one with other settings. */
-async function claim(out: string, settings: Record<string, unknown>): Promise<void> {
-  const file = path.join(out, 'study.json');
-  const now = JSON.parse(JSON.stringify(settings)) as unknown;
-  if (isFile(file)) {
-    const before = JSON.parse((await readBytes(file)).toString('utf8')) as unknown;
-    if (isDeepStrictEqual(before, now)) return;
-    throw new UserError(`${out}: holds a study with other data, groups or recipe; choose another --out`, 2);
-  }
-  await writeAtomic(file, Buffer.from(`${JSON.stringify(now, null, 2)}\n`));
 }
 
 /** A group may be anything that stands in a path of an image. */

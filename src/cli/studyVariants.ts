@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import pc from 'picocolors';
@@ -28,6 +27,7 @@ import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, real, sizeOption, threadsOption, whole } from './options.js';
 import { measureTime } from './plan-time.js';
 import { Progress } from './progress.js';
+import { claimStudy } from './studyFolder.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
@@ -119,17 +119,21 @@ export async function runVariants(
   }
   const size = dataset ? await imageSize(dataset, flags.trainSplit) : flags.size;
   const { batch, lr, seed, trainSplit, valSplit } = flags;
-  await claim(out, {
-    study,
-    data: data && path.resolve(data),
-    iterations,
-    size,
-    batch,
-    lr,
-    seed,
-    trainSplit,
-    valSplit,
-  });
+  await claimStudy(
+    out,
+    {
+      study,
+      data: data && path.resolve(data),
+      iterations,
+      size,
+      batch,
+      lr,
+      seed,
+      trainSplit,
+      valSplit,
+    },
+    'other options',
+  );
   const results: VariantResult[] = [];
   for (const [i, variant] of variants.entries()) {
     const tell = (what: string) =>
@@ -170,17 +174,6 @@ async function kept<T>(
 async function imageSize(dataset: Dataset, split: string): Promise<PixelSize> {
   const { height, width } = await readImage(dataset.samples(split)[0].image);
   return { height, width };
-}
-
-/** Makes the folder this study's. @throws UserError where it holds one with other settings. */
-async function claim(out: string, settings: object): Promise<void> {
-  const file = path.join(out, 'study.json');
-  const now: unknown = JSON.parse(JSON.stringify(settings));
-  if (isFile(file)) {
-    if (isDeepStrictEqual(JSON.parse((await readBytes(file)).toString('utf8')), now)) return;
-    throw new UserError(`${out}: holds a study with other options; choose another --out`, 2);
-  }
-  await writeAtomic(file, Buffer.from(`${JSON.stringify(now, null, 2)}\n`));
 }
 
 async function measure(

@@ -1,0 +1,34 @@
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { readJson } from '../data/classes.js';
+import { isFile, writeAtomic } from '../data/files.js';
+import { UserError } from '../errors.js';
+
+/** Largest `study.json` that is read. */
+const mostBytes = 2 ** 20;
+
+/**
+ * Makes a folder the one of a study: what decides its result is written to `study.json`, and must be the same from then
+ * on.
+ * @param other what a folder with other settings is told to hold; default: the first setting that differs, by name.
+ * @throws UserError where they differ, or naming the file where it is damaged.
+ */
+export async function claimStudy(out: string, settings: object, other?: string): Promise<void> {
+  const file = path.join(out, 'study.json');
+  // As they are read back: without what is undefined.
+  const now = JSON.parse(JSON.stringify(settings)) as Readonly<Record<string, unknown>>;
+  if (!isFile(file)) {
+    await writeAtomic(file, Buffer.from(`${JSON.stringify(now, null, 2)}\n`));
+    return;
+  }
+  const found = await readJson(file, mostBytes);
+  const before = new Map(typeof found === 'object' && found !== null ? Object.entries(found) : []);
+  for (const name of new Set([...before.keys(), ...Object.keys(now)])) {
+    if (isDeepStrictEqual(before.get(name), now[name])) continue;
+    const [old, asked] = [before.get(name), now[name]].map((value) => JSON.stringify(value) ?? 'none');
+    throw new UserError(
+      `${out}: holds a study with ${other ?? `another ${name} (${old}, now ${asked})`}; choose another --out`,
+      2,
+    );
+  }
+}
