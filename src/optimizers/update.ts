@@ -1,5 +1,5 @@
 import { emitter, makeValue } from '../graph/node.js';
-import { flatLength } from '../graph/plan.js';
+import { flatLength } from '../graph/places.js';
 import type { Graph, Node } from '../ir/graph.js';
 import type { Initial, Shape, Value } from '../ir/value.js';
 import { rescaled } from '../ops/rescale.js';

@@ -106,6 +106,8 @@ export function pickle(root: Item): { data: Uint8Array; storages: Uint8Array[] }
     ]);
     out.push(0x52);
   };
+  // What is still to be written, last first: objects nest deeper than a stack of calls.
+  const todo: (Item | (() => void))[] = [root];
   const write = (item: Item): void => {
     if (item === null) out.push(0x4e);
     else if (typeof item === 'boolean') out.push(item ? 0x88 : 0x89);
@@ -115,19 +117,20 @@ export function pickle(root: Item): { data: Uint8Array; storages: Uint8Array[] }
     else if (item instanceof Global) global(item.module, item.name);
     else if (item instanceof Map) {
       out.push(0x7d, 0x28);
-      for (const [key, value] of item) {
-        string(key);
-        write(value);
-      }
-      out.push(0x75);
+      todo.push(() => out.push(0x75));
+      for (const [key, value] of [...item].reverse()) todo.push(value, () => string(key));
     } else if (isWritten(item)) tensor(item);
     else {
       out.push(0x5d, 0x28);
-      for (const each of item) write(each);
-      out.push(0x65);
+      todo.push(() => out.push(0x65));
+      for (let i = item.length - 1; i >= 0; i--) todo.push(item[i]);
     }
   };
-  write(root);
+  while (todo.length > 0) {
+    const next = todo.pop()!;
+    if (typeof next === 'function') next();
+    else write(next);
+  }
   out.push(0x2e);
   return { data: Uint8Array.from(out), storages };
 }
