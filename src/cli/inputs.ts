@@ -1,11 +1,11 @@
+import { outputKinds } from '../batch/outputs/kinds.js';
+import { outputMark } from '../batch/outputs/mark.js';
 import { openDataset } from '../data/datasets.js';
 import { readPngText } from '../data/png-text.js';
 import type { Found } from '../data/sources/find.js';
 import { findSources, readList, shardOf } from '../data/sources/find.js';
 import { fileSource, type Source } from '../data/sources/source.js';
 import { UserError } from '../errors.js';
-import { outputKinds } from './outputs/kinds.js';
-import { outputMark } from './outputs/mark.js';
 
 /** An image to predict, and the output name it gets: its path below the folder it was found in, without ending. */
 export type Input = Source;
