@@ -55,6 +55,13 @@ export type {
   StreamOptions,
 } from './segmenter/segmenter.js';
 export { Segmenter } from './segmenter/segmenter.js';
+export type { TrainConfig } from './train/config.js';
+export type { TrainEvent, TrainResult } from './train/events.js';
+export type { Files } from './train/filesStore.js';
+export { FilesStore, MemoryFiles } from './train/filesStore.js';
+export { openOpfs } from './train/opfs.js';
+export type { LabelledPicture, PicturesConfig, TrainPicturesOptions } from './train/pictures.js';
+export { trainPictures } from './train/pictures.js';
 
 /**
  * The browser's GPU. @param name part of an adapter's name: takes it even where it is software.

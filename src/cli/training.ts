@@ -32,7 +32,7 @@ export class TrainingDisplay {
           `epoch ${epoch + 1}/${this.epochs}`,
           `loss ${loss.toFixed(3)}`,
           formatRate(imagesPerSecond),
-          formatBytes(memory.rssBytes),
+          formatBytes(memory.rssBytes ?? memory.allocatedBytes),
         ];
         this.progress?.update(this.step, ...notes);
         break;

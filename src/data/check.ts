@@ -1,3 +1,4 @@
+import { enetWeights, medianWeights } from './classWeights.js';
 import type { Dataset } from './dataset.js';
 import { openDataset } from './datasets.js';
 import type { Problem } from './read-sample.js';
@@ -121,20 +122,4 @@ function summarise(dataset: Dataset, { split, samples, facts }: Inspected): Spli
     })),
     ignoredPixels: pixels[n],
   };
-}
-
-/** ENet's class weights 1 / ln(c + p) with p the class's share of the pixels; c = 1.02 bounds them by 50.5. */
-export function enetWeights(pixels: readonly number[], c = 1.02): number[] {
-  const all = pixels.reduce((a, b) => a + b, 0);
-  return pixels.map((count) => 1 / Math.log(c + (all > 0 ? count / all : 0)));
-}
-
-/** median(f) / f with f = pixels of the class / pixels of the images that contain it; 0 for absent classes. */
-export function medianWeights(pixels: readonly number[], pixelsOfImages: readonly number[]): number[] {
-  const f = pixels.map((count, i) => (pixelsOfImages[i] > 0 ? count / pixelsOfImages[i] : 0));
-  const present = f.filter((value) => value > 0).sort((a, b) => a - b);
-  if (present.length === 0) return f.map(() => 0);
-  const half = present.length >> 1;
-  const median = present.length % 2 === 1 ? present[half] : (present[half - 1] + present[half]) / 2;
-  return f.map((value) => (value > 0 ? median / value : 0));
 }

@@ -4,8 +4,8 @@ import { drawMix } from './augment/mix.js';
 import { preparedSize } from './augment/prepare.js';
 import { SampleCache } from './cache.js';
 import type { Dataset, Sample } from './dataset.js';
+import { epochOrder } from './order.js';
 import { Pool } from './pool.js';
-import { Rng } from './rng.js';
 import { type Loaded, type Over, type Place, placeBytes, viewsOf } from './tasks.js';
 
 /** What a {@link Loader} reads and how. */
@@ -134,8 +134,8 @@ export class Loader {
 
   /** The order of an epoch, as positions in {@link samples}: sorted, or Fisher–Yates from (seed, epoch). */
   order(epoch: number): number[] {
-    const order = [...this.samples.keys()];
-    return this.options.shuffle ? Rng.of(0x6f7264, this.options.seed, epoch).shuffle(order) : order;
+    const { length } = this.samples;
+    return this.options.shuffle ? epochOrder(length, this.options.seed, epoch) : [...Array(length).keys()];
   }
 
   /** The size of the first image after the size policy; with a crop or resize size, of all. Throws as storedSize. */

@@ -1,82 +1,19 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
-import * as v from 'valibot';
 import { isFile, readBytes } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { writeDurable } from '../model/durable.js';
-import type { ModelInfo, Tensors } from '../model/format.js';
-import { averagePrefix, decodeTensors, field, infoOf, metadataOf, withPrefix } from '../model/format.js';
-import type { FloatTensor } from '../model/safetensors.js';
-import { encodeSafetensors } from '../model/safetensors.js';
+import { decodeTraining, encodeTraining, type TrainingState } from './state.js';
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
-const progressSchema = v.object({
-  /** Epoch in progress, from 0. */
-  epoch: whole,
-  /** Batches of this epoch that are done; all of them: its validation is what comes next. */
-  stepInEpoch: whole,
-  /** Optimiser steps since the start. */
-  step: whole,
-  bestMiou: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
-  averageUpdates: whole,
-  /** Of a float16 run. */
-  lossScale: v.optional(v.object({ scale: v.pipe(v.number(), v.gtValue(0)), steps: whole })),
-  /** Length of `metrics.jsonl` when this was saved; what follows belongs to steps that are done again. */
-  metricsBytes: whole,
-});
-
-/** Where a training run stands. */
-export type Progress = v.InferOutput<typeof progressSchema>;
-
-/** Everything needed to go on as if a run had never stopped. */
-export interface TrainingState {
-  readonly info: ModelInfo;
-  /** Parameters and running statistics by slot name. */
-  readonly weights: Tensors;
-  /** Averaged weights, where the run keeps them. */
-  readonly average?: Tensors;
-  /** Moments of the optimiser: `adam.m/stem.conv1.weight`. */
-  readonly optimizer: Tensors;
-  readonly progress: Progress;
-  /** The options that determine the weights; a resumed run must have the same. */
-  readonly recipe: Readonly<Record<string, unknown>>;
-}
-
-const optimizerPrefix = 'optimizer/';
+export type { Progress, TrainingState } from './state.js';
 
 /** Writes a training checkpoint; an existing `file` moves to `previous`. */
-export async function writeTraining(file: string, state: TrainingState, previous?: string): Promise<void> {
-  const prefixed = (prefix: string, tensors: Tensors): [string, FloatTensor][] =>
-    [...tensors].map(([name, tensor]) => [prefix + name, tensor]);
-  const tensors = new Map([
-    ...state.weights,
-    ...prefixed(averagePrefix, state.average ?? new Map()),
-    ...prefixed(optimizerPrefix, state.optimizer),
-  ]);
-  const metadata = {
-    ...metadataOf('training', state.info),
-    progress: JSON.stringify(state.progress),
-    recipe: JSON.stringify(state.recipe),
-  };
-  await writeDurable(file, encodeSafetensors(tensors, metadata), previous);
-}
+export const writeTraining = (file: string, state: TrainingState, previous?: string): Promise<void> =>
+  writeDurable(file, encodeTraining(state), previous);
 
-/** Reads a training checkpoint. @throws UserError as {@link readModel}, and where the file is only a model. */
-export async function readTraining(file: string): Promise<TrainingState> {
-  const { tensors, metadata } = decodeTensors(await readBytes(file), file);
-  if (metadata.kind !== 'training') {
-    throw new UserError(`${file}: is a model without training state; start a new run from it with \`init\``);
-  }
-  const average = withPrefix(tensors, averagePrefix);
-  return {
-    info: infoOf(metadata, file),
-    weights: new Map([...tensors].filter(([name]) => !name.includes('/'))),
-    average: average.size > 0 ? average : undefined,
-    optimizer: withPrefix(tensors, optimizerPrefix),
-    progress: field(metadata, 'progress', progressSchema, file),
-    recipe: field(metadata, 'recipe', v.record(v.string(), v.unknown()), file),
-  };
-}
+/** Reads a training checkpoint. @throws UserError as {@link decodeTraining}, naming the file. */
+export const readTraining = async (file: string): Promise<TrainingState> =>
+  decodeTraining(await readBytes(file), file);
 
 /** The checkpoint files of a run folder. */
 export const runFiles = (folder: string) => ({

@@ -42,8 +42,8 @@ export type TrainEvent =
         readonly allocatedBytes: number;
         /** Decoded images that are kept. */
         readonly cacheBytes: number;
-        /** Resident memory of the whole process. */
-        readonly rssBytes: number;
+        /** Resident memory of the whole process; a browser does not tell. */
+        readonly rssBytes?: number;
       };
     }
   | { readonly type: 'validating'; readonly epoch: number; readonly done: number; readonly total: number }

@@ -1,37 +1,9 @@
 import { promises as fs } from 'node:fs';
-import * as v from 'valibot';
 import { reason, unwritable } from '../data/files.js';
 import { UserError } from '../errors.js';
+import { type Metrics, parseMetrics } from './metricsLine.js';
 
-/** A line of `metrics.jsonl`: the mean over the steps since the line before. */
-export interface StepMetrics {
-  readonly type: 'step';
-  /** From 0. */
-  readonly epoch: number;
-  /** Optimiser steps done. */
-  readonly step: number;
-  readonly loss: number;
-  readonly learningRate: number;
-  readonly gradientNorm: number;
-  readonly imagesPerSecond: number;
-  /** Share of the time spent waiting for data, 0 to 1. */
-  readonly dataWait: number;
-  /** Resident memory of the process in bytes. */
-  readonly rssBytes: number;
-}
-
-/** A line of `metrics.jsonl`: one validation. Scores that do not exist are null. */
-export interface ValidationMetrics {
-  readonly type: 'validation';
-  readonly epoch: number;
-  readonly step: number;
-  readonly miou: number | null;
-  readonly pixelAccuracy: number | null;
-  readonly classIou: readonly (number | null)[];
-  readonly seconds: number;
-}
-
-export type Metrics = StepMetrics | ValidationMetrics;
+export type { Metrics, StepMetrics, ValidationMetrics } from './metricsLine.js';
 
 /** Appends to `metrics.jsonl`, one JSON object a line. */
 export class MetricsFile {
@@ -90,45 +62,11 @@ export async function readMetrics(file: string): Promise<Metrics[]> {
   const metrics: Metrics[] = [];
   for (const [i, line] of lines.entries()) {
     if (line === '') continue;
-    const parsed = parse(line);
+    const parsed = parseMetrics(line);
     if (parsed) metrics.push(parsed);
     else if (i < lines.length - 1) {
       throw new UserError(`${file}: line ${i + 1} is no metrics line; remove it, or the file, and try again`);
     }
   }
   return metrics;
-}
-
-const finite = v.pipe(v.number(), v.finite());
-const optional = v.nullable(finite);
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const lineSchema = v.variant('type', [
-  v.object({
-    type: v.literal('step'),
-    epoch: count,
-    step: count,
-    loss: finite,
-    learningRate: finite,
-    gradientNorm: finite,
-    imagesPerSecond: finite,
-    dataWait: finite,
-    rssBytes: finite,
-  }),
-  v.object({
-    type: v.literal('validation'),
-    epoch: count,
-    step: count,
-    miou: optional,
-    pixelAccuracy: optional,
-    classIou: v.array(optional),
-    seconds: finite,
-  }),
-]);
-
-function parse(line: string): Metrics | undefined {
-  try {
-    return v.parse(lineSchema, JSON.parse(line));
-  } catch {
-    return undefined;
-  }
 }

@@ -20,10 +20,12 @@ import type { ResolvedTrainConfig, TrainConfig } from './config.js';
 import { parseTrainConfig, recipeOf } from './config.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
+import { FolderStore } from './folderStore.js';
 import type { GradientSource } from './gradients.js';
 import { RunLock } from './lock.js';
 import { trainingPlan } from './plan.js';
-import { checkSameRecipe, findStart, storedWeights, takeFrom } from './start.js';
+import { checkSameRecipe, storedWeights } from './sameRecipe.js';
+import { findStart, takeFrom } from './start.js';
 import { Trainer } from './trainer.js';
 import {
   cacheBudget,
@@ -181,7 +183,7 @@ async function trainLocked(
       engine,
       checkedSource(loader, cache, { height, width }),
       {
-        out: config.out,
+        store: new FolderStore(config.out, () => lock.isHeld()),
         epochs: config.epochs,
         batch: config.batch,
         accumulate: config.accumulate,
@@ -205,7 +207,6 @@ async function trainLocked(
             : [stored.height, stored.width],
         recipe,
         gradients: elsewhere,
-        isOurs: () => lock.isHeld(),
         signal,
         onEvent,
       },

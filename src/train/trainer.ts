@@ -1,19 +1,15 @@
-import path from 'node:path';
 import { DeviceError, UserError } from '../errors.js';
 import type { Scores } from '../eval/iou.js';
-import { writeModel } from '../model/file.js';
 import type { ModelInfo, Tensors } from '../model/format.js';
-import type { Progress, TrainingState } from './checkpoint.js';
-import { runFiles, writeTraining } from './checkpoint.js';
 import type { TrainingBatch, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import type { GradientSource } from './gradients.js';
-import { MetricsFile } from './metrics.js';
 import type { Schedule } from './schedule.js';
 import { learningRateAt } from './schedule.js';
+import type { Progress, TrainingState } from './state.js';
 import { StepClock } from './step-clock.js';
-import { TensorBoardWriter } from './tensorboard.js';
+import type { RunStore } from './store.js';
 
 /** A mean cross-entropy above this is no learning: guessing is ln(classes), 5.5 for 255 of them. */
 const mostLoss = 1e4;
@@ -38,8 +34,8 @@ export interface BatchSource {
 export type Validate = (weights: Tensors, at: { epoch: number; step: number }) => Promise<Scores>;
 
 export interface TrainerOptions {
-  /** The run folder. */
-  readonly out: string;
+  /** Takes what the run leaves. */
+  readonly store: RunStore;
   readonly epochs: number;
   /** Images a batch, for the rate of images. */
   readonly batch: number;
@@ -61,8 +57,6 @@ export interface TrainerOptions {
   readonly recipe: Readonly<Record<string, unknown>>;
   /** Default: the engine's own executor. */
   readonly gradients?: GradientSource;
-  /** Whether the run folder is still this run's: false where it was moved or deleted. */
-  readonly isOurs?: () => Promise<boolean>;
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainEvent) => void;
 }
@@ -75,7 +69,7 @@ export interface TrainerOptions {
  * stop costs minutes at most; `best` is a model file, written when the validation mIoU is the highest so far.
  */
 export class Trainer {
-  private readonly files: ReturnType<typeof runFiles>;
+  private readonly store: RunStore;
   private readonly stepsPerEpoch: number;
   private progress: Progress;
   private savedAt = performance.now();
@@ -87,11 +81,9 @@ export class Trainer {
     private readonly engine: TrainingEngine,
     private readonly source: BatchSource,
     private readonly options: TrainerOptions,
-    private readonly metrics: MetricsFile,
-    private readonly board: TensorBoardWriter,
     start: { progress: Progress },
   ) {
-    this.files = runFiles(options.out);
+    this.store = options.store;
     this.stepsPerEpoch = Math.floor(source.steps / options.accumulate);
     this.progress = start.progress;
     this.clock = new StepClock(options.batch * options.accumulate, () => source.waitMs);
@@ -122,14 +114,13 @@ export class Trainer {
       averageUpdates: 0,
       metricsBytes: 0,
     };
-    const metrics = await MetricsFile.open(runFiles(options.out).metrics, progress.metricsBytes);
     try {
-      const board = await TensorBoardWriter.create(options.out, progress.step);
-      const trainer = new Trainer(engine, source, options, metrics, board, { progress });
+      await options.store.open(progress);
+      const trainer = new Trainer(engine, source, options, { progress });
       if (start) trainer.savedStep = progress.step;
       return await trainer.loop(!start).catch((error: unknown) => trainer.withLastSave(error));
     } finally {
-      await metrics.close();
+      await options.store.close();
     }
   }
 
@@ -215,7 +206,7 @@ export class Trainer {
         planBytes: plan.arenaBytes,
         allocatedBytes,
         cacheBytes: this.source.cacheBytes,
-        rssBytes: process.memoryUsage.rss(),
+        rssBytes: this.store.rssBytes(),
       },
     });
     if (done % logEvery === 0) await this.log(learningRate);
@@ -231,17 +222,16 @@ export class Trainer {
     const rate =
       learningRate ??
       learningRateAt({ ...this.options.schedule, steps: this.options.epochs * this.stepsPerEpoch }, step - 1);
-    const rssBytes = process.memoryUsage.rss();
-    await this.metrics.append({ type: 'step', epoch, step, learningRate: rate, ...mean, rssBytes });
-    this.board.scalars(step, {
+    const rssBytes = this.store.rssBytes();
+    await this.store.append({ type: 'step', epoch, step, learningRate: rate, ...mean, rssBytes });
+    await this.store.scalars(step, {
       'train/loss': mean.loss,
       'train/learning rate': rate,
       'train/gradient norm': mean.gradientNorm,
       'speed/images per second': mean.imagesPerSecond,
       'speed/data wait': mean.dataWait,
-      'memory/rss MiB': rssBytes / 2 ** 20,
+      ...(rssBytes === undefined ? {} : { 'memory/rss MiB': rssBytes / 2 ** 20 }),
     });
-    await this.board.flush();
   }
 
   private validationDue(): Validate | undefined {
@@ -266,7 +256,7 @@ export class Trainer {
     const seconds = (performance.now() - start) / 1000;
     const miou = scores.miou;
     const best = miou !== undefined && miou > (this.progress.bestMiou ?? -1);
-    await this.metrics.append({
+    await this.store.append({
       type: 'validation',
       epoch,
       step,
@@ -275,10 +265,9 @@ export class Trainer {
       classIou: scores.classIou.map((iou) => iou ?? null),
       seconds,
     });
-    this.board.scalars(step, validationScalars(scores, this.options.info.classes.names));
-    await this.board.flush();
+    await this.store.scalars(step, validationScalars(scores, this.options.info.classes.names));
     if (best) {
-      await writeModel(this.files.best, this.info(miou), weights);
+      await this.store.saveBest(this.info(miou), weights);
       this.progress = { ...this.progress, bestMiou: miou };
     }
     this.emit({ type: 'validation', epoch, step, scores, seconds, best });
@@ -288,8 +277,7 @@ export class Trainer {
   private async save(): Promise<void> {
     await this.log();
     await this.checkFolder();
-    const { last, previous } = this.files;
-    this.progress = { ...this.progress, metricsBytes: await this.metrics.sync() };
+    this.progress = { ...this.progress, metricsBytes: await this.store.sync() };
     const { engine, progress, options } = this;
     const { average } = engine;
     const state: TrainingState = {
@@ -310,10 +298,10 @@ export class Trainer {
         `step ${progress.step}: the weights of ${broken[0]} are no numbers any more: the training has diverged. ${this.lastSave()}; start again with a lower learning rate`,
       );
     }
-    await writeTraining(last, state, previous);
+    await this.store.saveLast(state);
     this.savedAt = performance.now();
     this.savedStep = progress.step;
-    this.emit({ type: 'saved', file: last, epoch: progress.epoch, step: progress.step });
+    this.emit({ type: 'saved', file: this.store.last, epoch: progress.epoch, step: progress.step });
   }
 
   /** The weights that are validated and shipped: averaged where an average is kept. */
@@ -336,34 +324,31 @@ export class Trainer {
   /** @param ids of the images of each batch. */
   private explain(error: unknown, ids: readonly (readonly string[])[]): never {
     const { epoch, step } = this.progress;
-    const { last } = this.files;
     if (error instanceof DeviceError) {
       throw new UserError(
         `step ${step + 1} (epoch ${epoch + 1}): ${error.message}. ` +
-          `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; go on with \`resume\``,
+          `${this.store.lastNamed} holds the state of the last save; go on with \`resume\``,
       );
     }
     if (!(error instanceof NonFiniteError)) throw error;
     throw new UserError(
       `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${(ids[error.batch] ?? ['computed elsewhere']).join(', ')}. ` +
-        `${path.basename(last)} in ${path.dirname(last)} holds the state of the last save; lower the learning rate and start again, or look at these images`,
+        `${this.store.lastNamed} holds the state of the last save; lower the learning rate and start again, or look at these images`,
     );
   }
 
   /** @throws UserError where the run folder is not this run's any more: what is written there now would be lost. */
   private async checkFolder(): Promise<void> {
-    const { isOurs, out } = this.options;
-    if (!isOurs || (await isOurs())) return;
+    if (await this.store.isOurs()) return;
     throw new UserError(
-      `${out}: was moved, deleted or replaced during the training. ${this.lastSave()}, if the folder is still somewhere: move it back and go on with \`resume\``,
+      `${this.store.place}: was moved, deleted or replaced during the training. ${this.lastSave()}, if the folder is still somewhere: move it back and go on with \`resume\``,
     );
   }
 
   private lastSave(): string {
-    const { last } = this.files;
     return this.savedStep === undefined
       ? 'Nothing was saved yet'
-      : `${path.basename(last)} in ${path.dirname(last)} holds step ${this.savedStep}`;
+      : `${this.store.lastNamed} holds step ${this.savedStep}`;
   }
 
   /** Says of a failed write where the run stands. */
@@ -383,8 +368,8 @@ export class Trainer {
       epoch,
       step,
       bestMiou,
-      last: this.files.last,
-      best: bestMiou === undefined ? undefined : this.files.best,
+      last: this.store.last,
+      best: bestMiou === undefined ? undefined : this.store.best,
     };
   }
 

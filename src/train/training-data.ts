@@ -1,5 +1,6 @@
 import type { SampleCache } from '../data/cache.js';
-import { checkOpened, enetWeights } from '../data/check.js';
+import { checkOpened } from '../data/check.js';
+import { enetWeights } from '../data/classWeights.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
 import { withHeldOut } from '../data/holdOut.js';

@@ -1,4 +1,5 @@
-import { type RgbImage, throughJpeg } from '../image.js';
+import { throughJpeg } from '#jpeg';
+import type { RgbImage } from '../image.js';
 import { Rng } from '../rng.js';
 import type { Augmentation } from './augmentation.js';
 import { blurInPlace } from './blur.js';

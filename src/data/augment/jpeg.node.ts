@@ -1,0 +1,1 @@
+export { throughJpeg } from '../image.js';
