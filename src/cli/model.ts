@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { isFile, isFolder } from '../data/files.js';
+import { isFile, isFolder, look } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { loadModel, shippedModel, shippedName } from '../model/load.js';
 import type { Model } from '../model/model.js';
@@ -35,6 +35,7 @@ export function modelFile(given: string): string {
  * @throws UserError where it is another one.
  */
 export async function openModel(given: string, net?: string): Promise<{ model: Model; file: string }> {
+  await look(given);
   const file = modelFile(given);
   const model = await loadModel(file);
   const { name } = model.network;

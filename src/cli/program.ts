@@ -120,7 +120,8 @@ function usageMessage(error: CommanderError): string {
 }
 
 function complain(message: string): void {
-  const line = printable(message.replace(/\s*\n\s*/g, ' '));
+  // Paths below an address have lost one of its slashes.
+  const line = printable(message.replace(/\s*\n\s*/g, ' ').replace(/\bs3:\/(?!\/)/g, 's3://'));
   process.stderr.write(`${pc.red('vnet:')} ${line}\n`);
 }
 

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { UserError } from '../errors.js';
 import { readClasses } from './classes.js';
 import type { Dataset, Layout, Sample } from './dataset.js';
-import { isFile, isFolder, listNames } from './files.js';
+import { isFile, isFolder, listNames, look } from './files.js';
 import { layouts } from './layouts/index.js';
 import { readTrainIds } from './read-sample.js';
 
@@ -23,6 +23,7 @@ export interface OpenOptions {
  */
 export async function openDataset(dir: string, options: OpenOptions = {}): Promise<Dataset> {
   const root = path.normalize(dir);
+  await look(root);
   if (!isFolder(root))
     throw new UserError(`${dir}: no such data set folder; give the folder that holds the data`);
   const kind = layouts.find(({ test }) => test(root));

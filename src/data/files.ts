@@ -1,7 +1,15 @@
 import type { Stats } from 'node:fs';
-import { promises as fs, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, promises as fs, readdirSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../errors.js';
+import { isRemote, shownAddress } from './storage/address.js';
+import { storage } from './storage/storage.js';
+import { isRemoteFolder, listRemote, remoteFile, remoteNames } from './storage/tree.js';
+
+/**
+ * Names are paths, or addresses in a store (`s3://bucket/key`, see `storage/`): every function here takes both. What an
+ * address names is known once {@link look} has listed it.
+ */
 
 let counter = 0;
 
@@ -11,6 +19,7 @@ let counter = 0;
  * @throws UserError naming the file where it cannot be written (no permission, no space, a folder in the way).
  */
 export async function writeAtomic(file: string, bytes: Uint8Array): Promise<void> {
+  if (isRemote(file)) return (await storage()).write(file, bytes);
   const temporary = temporaryName(file);
   try {
     await fs.mkdir(path.dirname(file), { recursive: true });
@@ -59,6 +68,7 @@ const mostBytes = 2 ** 31 - 1;
  * @throws UserError naming the file where it is missing, a folder or a device, unreadable, empty or too large.
  */
 export async function readBytes(file: string, most = mostBytes): Promise<Buffer> {
+  if (isRemote(file)) return (await storage()).read(file, most);
   let bytes: Buffer;
   try {
     const handle = await fs.open(file, 'r');
@@ -80,6 +90,41 @@ export async function readBytes(file: string, most = mostBytes): Promise<Buffer>
   return bytes;
 }
 
+/** The first bytes of a file, at most so many; `undefined` where there is no such file or it cannot be read. */
+export async function readStart(file: string, bytes: number): Promise<Buffer | undefined> {
+  if (isRemote(file)) return (await storage()).readStart(file, bytes);
+  const handle = await fs.open(file, 'r').catch(() => undefined);
+  if (!handle) return undefined;
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } catch {
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether anything has that name now. */
+export const exists = async (name: string): Promise<boolean> =>
+  isRemote(name) ? (await (await storage()).stat(name)) !== undefined : existsSync(name);
+
+/** Size in bytes, and something that is different where the bytes are. @throws where there is no such file. */
+export function stampOf(file: string): { readonly bytes: number; readonly stamp: string } {
+  if (!isRemote(file)) {
+    const { size, mtimeMs } = statSync(file);
+    return { bytes: size, stamp: `${size} ${mtimeMs}` };
+  }
+  const found = remoteFile(file);
+  if (!found) throw new UserError(`${shownAddress(file)}: no such file`);
+  return found;
+}
+
+/** Looks at what an address names, so that it can be asked about; a path can always. @throws UserError where a store refuses. */
+export const look = async (name: string): Promise<void> => {
+  if (isRemote(name)) await listRemote(name);
+};
+
 const tooLarge = (bytes: number, most: number): Error =>
   new Error(`it has ${bytes} bytes or more, at most ${most} are read`);
 
@@ -97,11 +142,13 @@ async function readStream(handle: fs.FileHandle, most: number): Promise<Buffer> 
 
 /** True where the path is a folder. */
 export function isFolder(dir: string): boolean {
+  if (isRemote(dir)) return isRemoteFolder(dir);
   return stats(dir)?.isDirectory() ?? false;
 }
 
 /** True where the path is a file. */
 export function isFile(file: string): boolean {
+  if (isRemote(file)) return remoteFile(file) !== undefined;
   return stats(file)?.isFile() ?? false;
 }
 
@@ -123,7 +170,7 @@ export function* walkFiles(dir: string, enter: (folder: string) => boolean = () 
   const seen = new Set<string>();
   function* walk(below: string): Generator<string> {
     const here = path.join(dir, below);
-    const real = realpathSync(here);
+    const real = isRemote(here) ? here : realpathSync(here);
     if (seen.has(real)) return;
     seen.add(real);
     for (const name of listNames(here, 'files')) yield path.join(below, name);
@@ -141,6 +188,11 @@ export function* walkFiles(dir: string, enter: (folder: string) => boolean = () 
  */
 export function listNames(dir: string, kind: 'files' | 'folders'): string[] {
   if (!isFolder(dir)) return [];
+  if (isRemote(dir)) {
+    return remoteNames(dir, kind)
+      .filter((name) => !name.startsWith('.'))
+      .sort();
+  }
   try {
     return readdirSync(dir, { withFileTypes: true })
       .filter((entry) => !entry.name.startsWith('.'))

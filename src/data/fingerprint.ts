@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { promises as fs } from 'node:fs';
 import type { Dataset } from './dataset.js';
-import { readBytes } from './files.js';
+import { readBytes, stampOf } from './files.js';
 
 /** Samples whose files are read, spread over the split. */
 const read = 16;
@@ -21,15 +20,17 @@ export async function fingerprint(dataset: Dataset, split: string): Promise<stri
     hash.update(JSON.stringify(id.normalize('NFC')));
     for (const file of labels ? [image, labels] : [image]) {
       if (i % step === 0) hash.update(await readBytes(file));
-      else hash.update(` ${await sizeOf(file)}`);
+      else hash.update(` ${sizeOf(file)}`);
     }
   }
   return hash.digest('hex').slice(0, 16);
 }
 
 /** A file that is gone is told by its reader. */
-const sizeOf = (file: string): Promise<number> =>
-  fs.stat(file).then(
-    ({ size }) => size,
-    () => -1,
-  );
+function sizeOf(file: string): number {
+  try {
+    return stampOf(file).bytes;
+  } catch {
+    return -1;
+  }
+}

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { readStart } from './files.js';
 import { crc32 } from './png.js';
 
 /** Signature and header, which stand first in every PNG: 8 bytes and a chunk of 13. */
@@ -18,18 +18,10 @@ export function withPngText(png: Uint8Array, keyword: string, text: string): Uin
 
 /** The text that {@link withPngText} wrote; `undefined` for every other file. Reads half a kilobyte. */
 export async function readPngText(file: string, keyword: string): Promise<string | undefined> {
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes + mostText), 0);
-    const bytes = buffer.subarray(headBytes, bytesRead);
-    if (bytes.length < 12 || bytes.toString('latin1', 4, 8) !== 'tEXt') return undefined;
-    const length = bytes.readUInt32BE(0);
-    const [found, text] = bytes.toString('latin1', 8, 8 + length).split('\0');
-    return found === keyword && 12 + length <= bytes.length ? text : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    await handle.close();
-  }
+  const start = await readStart(file, headBytes + mostText);
+  const bytes = start?.subarray(headBytes);
+  if (!bytes || bytes.length < 12 || bytes.toString('latin1', 4, 8) !== 'tEXt') return undefined;
+  const length = bytes.readUInt32BE(0);
+  const [found, text] = bytes.toString('latin1', 8, 8 + length).split('\0');
+  return found === keyword && 12 + length <= bytes.length ? text : undefined;
 }

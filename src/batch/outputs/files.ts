@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { writeAtomic } from '../../data/files.js';
+import { exists, writeAtomic } from '../../data/files.js';
 import type { Source } from '../../data/sources/source.js';
 import { UserError } from '../../errors.js';
 import type { Model } from '../../model/model.js';
@@ -38,7 +37,7 @@ export function fileWriter(inputs: readonly Source[], { info }: Model, options: 
       const files = outputs.get(input.file)!;
       const found = await Promise.all(Object.values(files).map(readMark));
       for (const [i, file] of Object.values(files).entries()) {
-        if (found[i]?.startsWith(outputMark) || !existsSync(file)) continue;
+        if (found[i]?.startsWith(outputMark) || !(await exists(file))) continue;
         throw new UserError(`${file}: is there and was not written by vnet predict; --overwrite replaces it`);
       }
       const mark = markOf(input, recipe);

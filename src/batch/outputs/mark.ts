@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { readStart } from '../../data/files.js';
 import { readPngText, withPngText } from '../../data/png-text.js';
 import type { Source } from '../../data/sources/source.js';
 
@@ -24,14 +24,5 @@ const jsonMark = /^\{"software":"([^"]*)"/;
 /** The mark of a file; `undefined` where it is missing or another program's. */
 export async function readMark(file: string): Promise<string | undefined> {
   if (!file.endsWith('.json')) return readPngText(file, 'Software');
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0);
-    return jsonMark.exec(buffer.toString('utf8', 0, bytesRead))?.[1];
-  } catch {
-    return undefined;
-  } finally {
-    await handle.close();
-  }
+  return jsonMark.exec((await readStart(file, 512))?.toString('utf8') ?? '')?.[1];
 }

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { UserError } from '../../errors.js';
 import { isImageName } from '../dataset.js';
-import { isFile, isFolder, readBytes, walkFiles } from '../files.js';
+import { isFile, isFolder, look, readBytes, walkFiles } from '../files.js';
+import { isRemote } from '../storage/address.js';
 import { type Archive, fileSource, type Source } from './source.js';
 
 /** What was found, and what of it names no picture. */
@@ -34,6 +35,7 @@ export async function findSources(given: Iterable<string>, options: FindOptions 
   const failures: { image: string; error: string }[] = [];
   const archives: Archive[] = [];
   const add = async (each: string): Promise<string | undefined> => {
+    await look(each);
     if (isFolder(each)) {
       const before = sources.length;
       for (const file of await picturesBelow(each, options))
@@ -46,6 +48,7 @@ export async function findSources(given: Iterable<string>, options: FindOptions 
       sources.push(fileSource(each));
       return undefined;
     }
+    if (isRemote(each)) return 'archives are read from a disk; download it, or store its pictures as files';
     const archive = await open(each);
     archives.push(archive);
     sources.push(...archive.sources);

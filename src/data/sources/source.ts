@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs';
 import path from 'node:path';
 import { stem } from '../dataset.js';
-import { readBytes } from '../files.js';
+import { readBytes, stampOf } from '../files.js';
 
 /** A picture to work on: a file, or a part of an archive. */
 export interface Source {
@@ -28,10 +27,7 @@ export function fileSource(file: string, below = path.basename(file)): Source {
     file,
     name: stem(below),
     plain: true,
-    stamp() {
-      const { size, mtimeMs } = statSync(file);
-      return `${size} ${mtimeMs}`;
-    },
+    stamp: () => stampOf(file).stamp,
     read: () => readBytes(file, mostPictureBytes),
   };
 }
