@@ -40,6 +40,8 @@ export { UserError } from './errors.js';
 export { ConfusionMatrix } from './eval/confusion.js';
 export type { EvaluatedImage, EvaluateOptions, Evaluation } from './eval/evaluate.js';
 export { evaluate } from './eval/evaluate.js';
+export type { FittingOptions } from './eval/fitting.js';
+export { fitted, fittingSize } from './eval/fitting.js';
 export type { Scores } from './eval/iou.js';
 export { scoresOf } from './eval/iou.js';
 export type { PredictOptions } from './eval/predict.js';

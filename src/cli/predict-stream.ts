@@ -28,7 +28,7 @@ import { openModel } from './model.js';
 import type { PixelSize } from './options.js';
 import { Progress } from './progress.js';
 import type { ViewFlags } from './views.js';
-import { fittedOptions } from './views.js';
+import { fittedOptions, fittingNote } from './views.js';
 
 /** Flags of `vnet predict` for a stream. */
 export interface StreamFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
@@ -83,9 +83,18 @@ export async function predictStream(given: string, flags: StreamFlags): Promise<
     );
   }
   let last: SegmentedFrame | undefined;
+  let toldSize = false;
+  const viewOf = (size: { readonly height: number; readonly width: number }) => {
+    const view = fittedOptions(flags, model.info, size);
+    if (view.resize && !flags.resize && !toldSize) {
+      toldSize = true;
+      display.note(`frames: ${fittingNote(size, view.resize, model.info)}`);
+    }
+    return view;
+  };
   try {
     const frames = segmentStream(predictor, ffmpeg, source, {
-      view: (size) => fittedOptions(flags, model.info, size),
+      view: viewOf,
       ...{ every: flags.every, smooth: flags.smooth, fps: flags.fps, from: flags.from, to: flags.to },
       ...{ skip: outputs.done, hdr: info?.hdr, signal: interrupt.signal },
       onNotice: (message) => display.note(message),

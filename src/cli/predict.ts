@@ -24,7 +24,7 @@ import type { StreamFlags } from './predict-stream.js';
 import { Progress } from './progress.js';
 import { streamGiven, streamOptions } from './streams.js';
 import type { ViewFlags } from './views.js';
-import { fittedOptions, ownSize, viewOptions } from './views.js';
+import { fittedOptions, fittingNote, ownSize, viewOptions } from './views.js';
 
 interface PredictFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly model: string;
@@ -50,8 +50,8 @@ export function predictCommand(): Command {
     .summary('segment pictures')
     .description(
       'Segments pictures and folders of pictures, and writes three PNGs for each at its own size: NAME_labels (one ' +
-        'class number a pixel), NAME_colour and NAME_overlay. Pictures much larger than those the model was trained on ' +
-        'are shown to it smaller (--resize own: never). A picture that cannot be read does not end the work: it is ' +
+        'class number a pixel), NAME_colour and NAME_overlay. Pictures smaller or much larger than those the model was ' +
+        'trained on are shown to it at a size that suits it (--resize own: never). A picture that cannot be read does not end the work: it is ' +
         'listed at the end. The same command goes on where it was stopped; inputs are never overwritten, and results ' +
         'never taken for inputs.',
     )
@@ -226,9 +226,8 @@ class Batch {
     const options = fittedOptions(flags, model.info, size);
     if (options.resize && !flags.resize && !this.toldSize) {
       this.toldSize = true;
-      const [shown, trained] = [options.resize, model.info.trained.image!].map((pair) => pair.join('×'));
       this.progress.log(
-        `note: ${path.basename(input.file)} is ${size.height}×${size.width}, and the model was trained on ${trained}: such pictures are shown to it smaller (this one at ${shown}), labels come at their own size; --resize own does not`,
+        `note: ${path.basename(input.file)}: ${fittingNote(size, options.resize, model.info)}`,
       );
     }
     // Before anything is decoded: a header alone must not ask for gigabytes. Besides: the picture as decoded and as

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { fittingSize } from '../eval/fitting.js';
+import { fitted } from '../eval/fitting.js';
 import type { PredictOptions } from '../eval/predict.js';
 import type { ModelInfo } from '../model/format.js';
 import type { PixelSize } from './options.js';
@@ -32,7 +32,7 @@ function scaleList(text: string): number[] {
 export const viewOptions = (word?: typeof ownSize): Option[] => [
   new Option(
     word ? '--resize <HxW|own>' : '--resize <HxW>',
-    `resize images to this before, and labels back after${word ? ' (default: as the model was trained)' : ''}`,
+    `resize images to this before, and labels back after${word ? ' (default: the size that suits the model)' : ''}`,
   ).argParser((text) => (word !== undefined && text === word ? word : pixelSize(text))),
   new Option('--window <HxW>', 'cut larger images into overlapping windows of this size').argParser(
     pixelSize,
@@ -41,19 +41,27 @@ export const viewOptions = (word?: typeof ownSize): Option[] => [
   new Option('--flip', 'mean over the image and its mirror image'),
 ];
 
+/** What people are told where a picture is not shown at its own size. */
+export function fittingNote(
+  { height, width }: { readonly height: number; readonly width: number },
+  shown: readonly [number, number],
+  { trained }: Pick<ModelInfo, 'trained'>,
+): string {
+  return `${height}×${width}, shown to the model at ${shown.join('×')} (trained on ${trained.image!.join('×')}, sides in eights); labels come at their own size (--resize own: never)`;
+}
+
 /** The flags as options of the library. */
 export function predictOptions({ resize, window, scales, flip }: ViewFlags): PredictOptions {
   const pair = (size: PixelSize | undefined) => size && ([size.height, size.width] as const);
   return { resize: resize === ownSize ? undefined : pair(resize), window: pair(window), scales, flip };
 }
 
-/** The same for one image: without `--resize` or `--window`, at the size that suits the model. */
+/** The same for one image: without `--resize` or `--window`, at the size that suits the model ({@link fitted}). */
 export function fittedOptions(
   flags: ViewFlags,
   info: Pick<ModelInfo, 'trained'>,
   image: { readonly height: number; readonly width: number },
 ): PredictOptions {
-  const options = predictOptions(flags);
-  if (flags.resize || flags.window) return options;
-  return { ...options, resize: fittingSize(info, image) };
+  const { resize, ...options } = predictOptions(flags);
+  return fitted({ ...options, resize: flags.resize === ownSize ? ownSize : resize }, info, image);
 }

@@ -30,7 +30,7 @@ const trainedSchema = v.object({
   miou: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   /** What the mIoU rests on: the data set's folder, the split, and how many images. */
   scored: v.optional(v.object({ data: v.string(), split: v.string(), images: v.pipe(whole, v.minValue(1)) })),
-  /** Height and width of a whole image as training saw it, before crops: how large objects were. */
+  /** Height and width of a whole image as it is scored, else as training saw it, before crops: how large objects were. */
   image: v.optional(v.strictTuple([v.pipe(whole, v.minValue(1)), v.pipe(whole, v.minValue(1))])),
 });
 

@@ -6,7 +6,8 @@ import type { RgbImage } from '../data/image.js';
 import type { DeviceName } from '../device.js';
 import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
-import type { PredictOptions } from '../eval/predict.js';
+import type { FittingOptions } from '../eval/fitting.js';
+import { fitted } from '../eval/fitting.js';
 import { predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import type { ModelInfo } from '../model/format.js';
@@ -59,7 +60,7 @@ export interface SegmenterOptions extends ModelOptions {
 }
 
 /** How one picture is segmented. */
-export interface SegmentOptions extends PredictOptions {
+export interface SegmentOptions extends FittingOptions {
   /** Also give each pixel's probability of its class. Default false: it costs time. */
   readonly confidence?: boolean;
   /** Stop waiting: the promise rejects with the signal's reason. */
@@ -83,7 +84,8 @@ export interface StreamOptions extends SegmentOptions {
  *     const segmenter = await Segmenter.load();
  *     const { areas, labels } = await segmenter.segment('street.jpg');
  *
- * Calls may overlap. Pictures of any size from 32×32 are taken as they are; the first of a size takes longer.
+ * Calls may overlap. Pictures of any size from 32×32 are taken, and shown to the model at the size that suits it
+ * (`resize: 'own'`: at their own, which is faster for small ones); the first of a size takes longer.
  */
 export class Segmenter {
   /** What the model tells apart. */
@@ -125,7 +127,10 @@ export class Segmenter {
     const image = await pixelsOf(source);
     signal?.throwIfAborted();
     const certain = confidence ? new Uint8Array(image.width * image.height) : undefined;
-    const labels = await abortable(predictLabels(this.predictor, image, view, certain), signal);
+    const labels = await abortable(
+      predictLabels(this.predictor, image, fitted(view, this.model, image), certain),
+      signal,
+    );
     return new Segmentation(image, labels.data, this.classes, certain);
   }
 

@@ -17,7 +17,7 @@ import { networkFromConfig } from '../nets/index.js';
 import { initialWeights } from '../nets/initialize.js';
 import { runFiles } from './checkpoint.js';
 import type { ResolvedTrainConfig, TrainConfig } from './config.js';
-import { parseTrainConfig, recipeOf } from './config.js';
+import { parseTrainConfig, recipeOf, validationResize } from './config.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import { FolderStore } from './folderStore.js';
@@ -201,10 +201,7 @@ async function trainLocked(
           split: config.valSplit,
           images: validation.images,
         },
-        image:
-          config.size !== 'full' && 'resize' in config.size
-            ? config.size.resize
-            : [stored.height, stored.width],
+        image: validationResize(config) ?? [stored.height, stored.width],
         recipe,
         gradients: elsewhere,
         signal,

@@ -146,12 +146,18 @@ test('a header that asks for gigabytes is refused before anything is decoded', a
   assert.match(stderr, /^vnet: \S*huge\.png: .*16000×16000 pixels; at most 89 million are read/);
 });
 
-test('large pictures are shown as the model was trained, and it says so', async () => {
+test('small and large pictures are shown at a size that suits the model, and it says so', async () => {
   const info = (image?: [number, number]) => ({ trained: { epoch: 1, step: 1, image } });
   assert.equal(fittingSize(info(), { height: 9999, width: 9999 }), undefined);
-  assert.equal(fittingSize(info([360, 480]), { height: 540, width: 720 }), undefined);
-  assert.deepEqual(fittingSize(info([360, 480]), { height: 1440, width: 1920 }), [540, 720]);
-  assert.deepEqual(fittingSize(info([360, 480]), { height: 40, width: 90_000 }), [32, 29_577]);
+  assert.equal(fittingSize(info([360, 480]), { height: 360, width: 480 }), undefined);
+  assert.equal(fittingSize(info([360, 480]), { height: 536, width: 720 }), undefined);
+  assert.deepEqual(fittingSize(info([360, 480]), { height: 357, width: 475 }), [360, 480]);
+  assert.deepEqual(fittingSize(info([360, 480]), { height: 1440, width: 1920 }), [544, 720]);
+  assert.deepEqual(fittingSize(info([360, 480]), { height: 40, width: 90_000 }), [32, 29_576]);
+  assert.deepEqual(fittingSize(info([720, 960]), { height: 360, width: 480 }), [720, 960]);
+  assert.deepEqual(fittingSize(info([720, 960]), { height: 180, width: 240 }), [544, 720]);
+  assert.deepEqual(fittingSize(info([720, 960]), { height: 32, width: 40 }), [96, 120]);
+  assert.equal(fittingSize(info([720, 960]), { height: 20, width: 40 }), undefined);
   await writeRgbPng(at('large.png'), renderScene(1, 0, 720, 960).image);
   const { info: shipped, weights } = await readModel(shippedModel);
   const trained = { ...shipped.trained, image: [360, 480] as [number, number] };
@@ -159,14 +165,25 @@ test('large pictures are shown as the model was trained, and it says so', async 
   const model = ['--model', at('small.safetensors')];
   const shown = await predict(at('large.png'), ...model, '--out', at('shown'), '--json');
   assert.equal(shown.code, 0, shown.stderr);
-  assert.deepEqual(lines(shown.stdout)[0].shownAt, [540, 720]);
-  assert.match(shown.stderr, /large\.png is 720×960, and the model was trained on 360×480.*--resize own/);
+  assert.deepEqual(lines(shown.stdout)[0].shownAt, [544, 720]);
+  assert.match(
+    shown.stderr,
+    /large\.png: 720×960, shown to the model at 544×720 \(trained on 360×480.*--resize own/,
+  );
   const labels = await readLabels(at('shown', 'large_labels.png'));
   assert.deepEqual([labels.height, labels.width], [720, 960]);
-  const asked = await predict(at('large.png'), ...model, '--out', at('asked'), '--resize', '540x720');
+  const asked = await predict(at('large.png'), ...model, '--out', at('asked'), '--resize', '544x720');
   assert.equal(asked.code, 0, asked.stderr);
   assert.doesNotMatch(asked.stderr, /note/);
   assert.deepEqual((await readLabels(at('asked', 'large_labels.png'))).data, labels.data);
+  await writeRgbPng(at('small.png'), renderScene(1, 0, 180, 240).image);
+  const larger = await predict(at('small.png'), ...model, '--out', at('larger'), '--json');
+  assert.equal(larger.code, 0, larger.stderr);
+  assert.deepEqual(lines(larger.stdout)[0].shownAt, [360, 480]);
+  const own = await predict(at('small.png'), ...model, '--out', at('own-size'), '--json', '--resize', 'own');
+  assert.equal(own.code, 0, own.stderr);
+  assert.equal(lines(own.stdout)[0].shownAt, undefined);
+  assert.doesNotMatch(own.stderr, /note/);
 });
 
 test('--legend: the classes that are there, named below the overlay, which is unchanged', async () => {

@@ -16,7 +16,8 @@ test('a picture of the trained size is shown as it is, any other nearly so, and 
     const width = Math.round(height * rng.range(1, 2));
     const shown = bucketOf(trainedOn([360, 480]), { height, width });
     buckets.add(`${shown.height}×${shown.width}`);
-    const fits = Math.min(1, Math.sqrt((360 * 480 * 2.25) / (height * width)));
+    const side = Math.sqrt((360 * 480) / (height * width));
+    const fits = Math.max(Math.min(1, 1.5 * side), Math.min(side, 3));
     for (const [side, own] of [
       [shown.height, height],
       [shown.width, width],
