@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Labelled } from '../batch/labeller.js';
+import { endsAll, Labeller, withoutName } from '../batch/labeller.js';
 import { withCoco } from '../batch/outputs/coco.js';
 import { fileWriter } from '../batch/outputs/files.js';
 import { outputKinds } from '../batch/outputs/kinds.js';
 import { submissionWriter } from '../batch/outputs/submission.js';
 import type { Writer } from '../batch/outputs/writer.js';
 import { readBytes } from '../data/files.js';
-import { decodeImage, imageSize } from '../data/image.js';
-import { DeviceError, UserError } from '../errors.js';
-import { largestPart, predictLabels } from '../eval/predict.js';
+import { UserError } from '../errors.js';
 import { Predictor } from '../eval/predictor.js';
 import type { Model } from '../model/model.js';
 import { formatRate } from '../report/format.js';
@@ -24,7 +24,7 @@ import type { StreamFlags } from './predict-stream.js';
 import { Progress } from './progress.js';
 import { streamGiven, streamOptions } from './streams.js';
 import type { ViewFlags } from './views.js';
-import { fittedOptions, fittingNote, ownSize, viewOptions } from './views.js';
+import { fittingNote, ownSize, viewOptions, viewPolicy } from './views.js';
 
 interface PredictFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly model: string;
@@ -141,7 +141,8 @@ async function run(
     threads: flags.threads,
     precision: flags.precision,
   });
-  const batch = new Batch(predictor, model, write, flags, inputs.length);
+  const labeller = new Labeller(predictor, model, write, viewPolicy(flags));
+  const batch = new Batch(labeller, model, write, flags, inputs.length);
   for (const failure of failures) batch.fail(failure);
   try {
     for (const input of inputs) await batch.add(input);
@@ -183,7 +184,7 @@ class Batch {
   private toldSize = false;
 
   constructor(
-    private readonly predictor: Predictor,
+    private readonly labeller: Labeller,
     private readonly model: Model,
     private readonly write: Writer,
     private readonly flags: PredictFlags,
@@ -206,9 +207,12 @@ class Batch {
         this.kept++;
         this.tell({ image: input.file, kept: true, ...before });
       } else {
-        const { labels, ...result } = await this.predict(input);
+        const labelled = await this.labeller.label(input);
         this.predicted++;
-        this.tell({ image: input.file, ...result, ...labels });
+        this.networkMs += labelled.ms;
+        this.tellSize(input, labelled);
+        const { written, ...result } = labelled;
+        this.tell({ image: input.file, ...result, ...written });
       }
     } catch (error) {
       if (!(error instanceof UserError) || endsAll(error)) throw error;
@@ -219,33 +223,13 @@ class Batch {
     this.progress.update(this.predicted + this.kept + this.failures.length, path.basename(input.file));
   }
 
-  private async predict(input: Input) {
-    const { predictor, flags, model } = this;
-    const bytes = await input.read();
-    const size = await imageSize(bytes, input.file);
-    const options = fittedOptions(flags, model.info, size);
-    if (options.resize && !flags.resize && !this.toldSize) {
-      this.toldSize = true;
-      this.progress.log(
-        `note: ${path.basename(input.file)}: ${fittingNote(size, options.resize, model.info)}`,
-      );
-    }
-    // Before anything is decoded: a header alone must not ask for gigabytes. Besides: the picture as decoded and as
-    // blended, and its labels.
-    const part = largestPart(options, size);
-    const { needsConfidence } = this.write;
-    predictor.check(part, needsConfidence ? 'logits' : part.output, 10 * size.height * size.width);
-    const image = await decodeImage(bytes, input.file);
-    const { height, width } = image;
-    const certain = needsConfidence ? new Uint8Array(height * width) : undefined;
-    const start = performance.now();
-    const labels = await predictLabels(predictor, image, options, certain);
-    const ms = performance.now() - start;
-    this.networkMs += ms;
-    const shown = options.resize ? { shownAt: options.resize } : {};
-    const confidence = certain && { height, width, data: certain };
-    const written = await this.write.add(input, { image, labels, confidence });
-    return { height, width, ...shown, ms, labels: written };
+  private tellSize(input: Input, labelled: Labelled): void {
+    const { shownAt } = labelled;
+    if (!shownAt || this.flags.resize || this.toldSize) return;
+    this.toldSize = true;
+    this.progress.log(
+      `note: ${path.basename(input.file)}: ${fittingNote(labelled, shownAt, this.model.info)}`,
+    );
   }
 
   private tell(result: object): void {
@@ -271,15 +255,3 @@ class Batch {
     throw new UserError(`${failures.length} of ${total} pictures failed, listed above${zip}`);
   }
 }
-
-/** Failures that every other picture would meet too. */
-const endsAll = (error: UserError): boolean =>
-  error instanceof DeviceError ||
-  error.exitCode === 2 ||
-  ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(
-    (error.cause as NodeJS.ErrnoException | undefined)?.code ?? '',
-  );
-
-/** Messages of readers begin with the file, those of the network do not. */
-const withoutName = (message: string, file: string): string =>
-  message.startsWith(`${file}: `) ? message.slice(file.length + 2) : message;

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { fitted } from '../eval/fitting.js';
+import { type FittingOptions, fitted } from '../eval/fitting.js';
 import type { PredictOptions } from '../eval/predict.js';
 import type { ModelInfo } from '../model/format.js';
 import type { PixelSize } from './options.js';
@@ -62,6 +62,11 @@ export function fittedOptions(
   info: Pick<ModelInfo, 'trained'>,
   image: { readonly height: number; readonly width: number },
 ): PredictOptions {
+  return fitted(viewPolicy(flags), info, image);
+}
+
+/** The flags for pictures of all sizes, each at the size that suits the model unless they say otherwise. */
+export function viewPolicy(flags: ViewFlags): FittingOptions {
   const { resize, ...options } = predictOptions(flags);
-  return fitted({ ...options, resize: flags.resize === ownSize ? ownSize : resize }, info, image);
+  return { ...options, resize: flags.resize === ownSize ? ownSize : resize };
 }

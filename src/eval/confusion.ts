@@ -54,6 +54,20 @@ export class ConfusionMatrix {
     for (let predicted = 0; predicted < 256; predicted++) this.ignored += pairs[(255 << 8) | predicted];
   }
 
+  /** All counts as numbers: {@link counts}, {@link missed}, {@link ignored}. */
+  values(): number[] {
+    return [...this.counts, ...this.missed, this.ignored];
+  }
+
+  /** The matrix of such {@link values}. */
+  static of(classes: number, values: readonly number[]): ConfusionMatrix {
+    const matrix = new ConfusionMatrix(classes);
+    matrix.counts.set(values.slice(0, classes * classes));
+    matrix.missed.set(values.slice(classes * classes, -1));
+    matrix.ignored = values[values.length - 1];
+    return matrix;
+  }
+
   /** Adds the counts of another matrix of as many classes. */
   merge(other: ConfusionMatrix): void {
     if (other.classes !== this.classes) {

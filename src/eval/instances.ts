@@ -98,6 +98,17 @@ export class InstanceCounter implements InstanceTotals {
       if (category) accumulate(category.total, weight * inCategory, weight * (size - inCategory));
     }
   }
+
+  /** All totals as numbers: true positives and false negatives of each class, then of each category. */
+  values(): number[] {
+    return [...this.classes.values(), ...this.categories.values()].flatMap(({ tp, fn }) => [tp, fn]);
+  }
+
+  /** Adds the {@link values} of a counter of the same classes. */
+  addValues(values: readonly number[]): void {
+    const totals = [...this.classes.values(), ...this.categories.values()];
+    for (const [i, total] of totals.entries()) accumulate(total, values[2 * i], values[2 * i + 1]);
+  }
 }
 
 function accumulate(total: WeightedPixels, tp: number, fn: number): void {
