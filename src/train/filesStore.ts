@@ -10,6 +10,8 @@ export interface Files {
   readonly place: string;
   read(name: string): Promise<Uint8Array | undefined>;
   write(name: string, bytes: Uint8Array): Promise<void>;
+  /** Does nothing where there is no such file. */
+  remove(name: string): Promise<void>;
 }
 
 /** Files in memory. */
@@ -22,6 +24,9 @@ export class MemoryFiles implements Files {
   }
   async write(name: string, bytes: Uint8Array): Promise<void> {
     this.files.set(name, bytes);
+  }
+  async remove(name: string): Promise<void> {
+    this.files.delete(name);
   }
 }
 

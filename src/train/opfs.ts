@@ -47,5 +47,10 @@ export async function openOpfs(path: string): Promise<Files> {
         throw new UserError(`${place}: ${why}; what was saved before is kept`, 1, { cause: error });
       }
     },
+    async remove(name) {
+      await folder.removeEntry(name).catch((error: Error) => {
+        if (error.name !== 'NotFoundError') throw error;
+      });
+    },
   };
 }

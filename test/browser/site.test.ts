@@ -1,51 +1,25 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { decode } from 'fast-png';
 import { unzipSync } from 'fflate';
-import type { Browser, BrowserContext, Download, Page } from 'playwright-core';
-import { chromium } from 'playwright-core';
+import type { BrowserContext, Download, Page } from 'playwright-core';
 import { encodeRgbPng } from '../../src/data/image.js';
 import { predict, renderScene, shippedModel } from '../../src/index.js';
-import { executablePath, hasChromium } from './serve.js';
+import { hasChromium } from './serve.js';
+import type { Host } from './site.js';
+import { hostSite, openChromium, openSite, root } from './site.js';
 
 /** The page as a person uses it, from a plain folder: no server of ours, no headers that isolate. */
 const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-const folder = mkdtempSync(path.join(tmpdir(), 'vnet-site-'));
-const types: Readonly<Record<string, string>> = {
-  html: 'text/html',
-  js: 'text/javascript',
-  css: 'text/css',
-  svg: 'image/svg+xml',
-  wasm: 'application/wasm',
-};
-/** A folder below the root of the host: the page may lie anywhere. */
-const place = '/somewhere/';
-let requests = 0;
-const server = createServer((request, response) => {
-  requests++;
-  const url = new URL(request.url ?? '/', 'http://host');
-  const name = url.pathname.startsWith(place) ? url.pathname.slice(place.length) || 'index.html' : '-';
-  const file = path.join(folder, 'site', name);
-  if (!existsSync(file) || !statSync(file).isFile()) {
-    response.writeHead(404).end();
-    return;
-  }
-  const type = types[path.extname(file).slice(1)] ?? 'application/octet-stream';
-  response.setHeader('Content-Type', type).end(readFileSync(file));
-});
-let browser: Browser;
+let host: Host;
 let context: BrowserContext;
 let page: Page;
+const kept = mkdtempSync(path.join(tmpdir(), 'vnet-chromium-'));
 const complaints: string[] = [];
-let address: string;
 
 const scenes = [0, 1].map((index) => ({ name: `scene-${index}.png`, ...renderScene(5, index, 240, 320) }));
 const files = async () =>
@@ -75,38 +49,18 @@ const pick = async (given: Awaited<ReturnType<typeof files>>) =>
 
 before(async () => {
   if (!hasChromium) return;
-  const { build } = await import('vite');
-  await build({
-    configFile: path.join(root, 'web/vite.config.ts'),
-    build: { outDir: path.join(folder, 'site'), emptyOutDir: true },
-    logLevel: 'warn',
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}${place}`;
-  browser = await chromium.launch({
-    executablePath,
-    args: [
-      ...['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-      ...['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
-    ],
-  });
-  context = await browser.newContext({ viewport: { width: 1200, height: 860 }, permissions: ['camera'] });
-  page = await context.newPage();
-  page.setDefaultTimeout(120_000);
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    const { protocol, host } = new URL(request.url());
-    if (protocol === 'http:' || protocol === 'https:')
-      assert.equal(host, new URL(address).host, request.url());
-  });
-  await page.goto(address);
-  await page.waitForFunction(() => crossOriginIsolated && document.querySelector('[role="tab"]') !== null);
+  host = await hostSite();
+  context = await openChromium(kept, [
+    '--use-fake-device-for-media-stream',
+    '--use-fake-ui-for-media-stream',
+  ]);
+  await context.grantPermissions(['camera']);
+  page = await openSite(context, host, complaints);
 });
 after(async () => {
-  await browser?.close();
-  server.close();
-  server.closeAllConnections();
-  rmSync(folder, { recursive: true, force: true });
+  await context?.close();
+  host?.close();
+  rmSync(kept, { recursive: true, force: true });
 });
 
 test('the types of the page', () => {
@@ -202,15 +156,15 @@ test('how it works: the plan of a training step under each policy', { skip }, as
 
 test('offline after the first load; phone width and dark: nothing runs over the side', { skip }, async () => {
   await context.setOffline(true);
-  const asked = requests;
+  const asked = host.requests();
   await page.setViewportSize({ width: 390, height: 844 });
   await page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
-  await page.goto(`${address}#segment`);
+  await page.goto(`${host.address}#segment`);
   await page.reload();
   assert.ok(await page.evaluate(() => crossOriginIsolated));
   await pick(await files());
   await settled();
-  assert.equal(requests, asked);
+  assert.equal(host.requests(), asked);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
   const shots = process.env.VNET_TEST_SHOTS;
   if (shots) await page.screenshot({ path: path.join(shots, 'segment-phone-dark.png'), fullPage: true });

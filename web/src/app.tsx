@@ -1,10 +1,16 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import type { TabProps } from './parts/tabs.ts';
 import { PlanTab } from './plan/tab.tsx';
 import { SegmentTab } from './segment/tab.tsx';
 import { text } from './text.ts';
+import { TrainTab } from './train/tab.tsx';
 
-const tabs: Readonly<Record<keyof typeof text.tabs, ComponentType>> = { segment: SegmentTab, plan: PlanTab };
+const tabs: Readonly<Record<keyof typeof text.tabs, ComponentType<TabProps>>> = {
+  segment: SegmentTab,
+  train: TrainTab,
+  plan: PlanTab,
+};
 type Tab = keyof typeof tabs;
 const names = Object.keys(tabs) as Tab[];
 const isTab = (name: string): name is Tab => Object.hasOwn(tabs, name);
@@ -17,6 +23,7 @@ const fromAddress = (): Tab => {
 export function App() {
   const [tab, setTab] = useState<Tab>(fromAddress);
   const [opened, setOpened] = useState<ReadonlySet<Tab>>(new Set([tab]));
+  const [model, setModel] = useState<File | undefined>(undefined);
   const open = (name: Tab) => {
     setTab(name);
     setOpened((before) => new Set(before).add(name));
@@ -72,7 +79,13 @@ export function App() {
                 aria-labelledby={`tab-${name}`}
                 hidden={name !== tab}
               >
-                <Panel />
+                <Panel
+                  model={model}
+                  onModel={(given) => {
+                    setModel(given);
+                    open('segment');
+                  }}
+                />
               </div>
             );
           })}

@@ -1,13 +1,28 @@
 /** What the page uses of the library: one place, whose files the build makes before. */
-export type { ClassArea, Plan, SegmentClass } from '../../build/src/browser.js';
+export type {
+  ClassArea,
+  Files,
+  LabelledPicture,
+  PicturesConfig,
+  Plan,
+  SegmentClass,
+  TrainEvent,
+} from '../../build/src/browser.js';
 export {
   compileInference,
   compileTraining,
   costOf,
+  FilesStore,
   networkFromConfig,
   networkNames,
+  openOpfs,
   policies,
   Segmentation,
   Segmenter,
+  trainPictures,
 } from '../../build/src/browser.js';
 export { wasmBackend } from '../../build/src/devices/browser.js';
+export { decodeModel } from '../../build/src/model/format.js';
+export { modelOf } from '../../build/src/model/model.js';
+export { readModelBytes } from '../../build/src/segmenter/browser.js';
+export type { Metrics } from '../../build/src/train/metricsLine.js';

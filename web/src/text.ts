@@ -2,7 +2,7 @@
 export const text = {
   name: 'VNet',
   tagline: 'Semantic segmentation in your browser. Nothing leaves this machine.',
-  tabs: { segment: 'Segment', plan: 'How it works' },
+  tabs: { segment: 'Segment', train: 'Train', plan: 'How it works' },
   segment: {
     drop: 'Drop pictures, folders, a video or a model here',
     files: 'Pictures or video',
@@ -43,6 +43,72 @@ export const text = {
     pictures: 'Pictures',
     view: 'Segmented picture. Arrow keys move the probe.',
   },
+  train: {
+    add: 'Add pictures',
+    folder: 'Folder with masks',
+    remove: 'Remove picture',
+    drop: 'Drop pictures here, then paint what you want found.',
+    dropMore:
+      'Pictures with masks can come as a folder or a zip: street.jpg with street_mask.png, or folders images and masks. Everything stays in this browser.',
+    opening: 'Opening what was kept…',
+    reading: 'Reading pictures…',
+    predicting: 'Asking the model…',
+    pictures: 'Pictures to train on',
+    paintedShare: (share: number) =>
+      share === 0
+        ? 'not painted'
+        : share < 0.01
+          ? 'under 1 % painted'
+          : `${(100 * share).toFixed(0)} % painted`,
+    tools: 'Painting tools',
+    tool: { brush: 'Brush', polygon: 'Polygon', eraser: 'Eraser' },
+    brushSize: 'Brush size',
+    undo: 'Undo',
+    closePolygon: 'Close polygon',
+    predict: 'Start from the model',
+    canvas: 'Picture to paint on. Arrow keys move the brush, space paints.',
+    keys: 'Keys: 1 to 9 choose a class, b brush, p polygon (Enter closes), e eraser, [ and ] size, z undo; arrows and space paint.',
+    classes: 'Classes',
+    firstClass: 'background',
+    secondClass: 'object',
+    classNamed: (value: number) => `class ${value}`,
+    paint: (name: string) => `Paint ${name}`,
+    colour: (name: string) => `Colour of ${name}`,
+    className: (place: number) => `Name of class ${place}`,
+    removeClass: (name: string) => `Remove class ${name}`,
+    addClass: 'Add a class',
+    training: 'Training',
+    side: 'Longest side in training',
+    length: 'Steps',
+    lengths: { short: 'a quick look', middle: 'some minutes', long: 'thorough' },
+    beginning: 'Begin with',
+    beginnings: { box: 'the model that comes with VNet', own: 'my last training', fresh: 'nothing' },
+    notYet: 'Paint parts of at least one picture with two classes or more.',
+    parts: (train: number, validation: number) =>
+      `${train} pictures to train on, ${validation} held out to check it.`,
+    partsAlike: (train: number) =>
+      `${train} painted ${train === 1 ? 'picture' : 'pictures'}; from five on, every fifth is held out to check it.`,
+    memory: (size: string, batch: number, height: number, width: number) =>
+      `A step will take ${size} (${batch} × ${width}×${height})`,
+    memoryMore: (size: string, calls: number) =>
+      `Planned before anything runs: ${calls} kernel calls in one block of memory. A look at a picture takes ${size} more.`,
+    start: 'Start training',
+    stop: 'Stop',
+    stopping: 'Stopping…',
+    resume: (step: number) => `Resume at step ${step}`,
+    use: 'Use on the tab Segment',
+    download: 'Download the model',
+    progress: 'Progress',
+    preparing: 'Preparing…',
+    rate: (step: number, steps: number, images: number, seconds: number) =>
+      `Step ${step} of ${steps}, ${images.toFixed(1)} pictures a second, ${seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`} left`,
+    loss: 'Loss',
+    miou: 'Mean IoU of held-out pictures',
+    miouTrained: 'Mean IoU of the painted pictures',
+    validation: 'What it says of held-out pictures',
+    validationTrained: 'What it says of the painted pictures',
+    predicted: (name: string, epoch: number) => `Prediction for ${name} after epoch ${epoch}`,
+  },
   plan: {
     title: 'Memory over one training step',
     about:
@@ -73,6 +139,15 @@ export const text = {
     video: (name: string) => `${name}: this browser cannot play it; convert it to MP4 (H.264) or WebM.`,
     picture: (name: string) => `${name}: this browser cannot read it as a picture; it may be damaged.`,
     nothing: 'Nothing to segment there: drop pictures (PNG, JPEG, WebP), a video, or a .safetensors model.',
+    zip: (name: string) => `${name}: cannot be unpacked; it is no zip, or damaged.`,
+    mask: (name: string) => `${name}: cannot be read as a mask; expected a PNG of class numbers or colours.`,
+    maskValues: (name: string, count: number) =>
+      `${name}: has ${count} different values, more than a mask has classes; expected at most 100.`,
+    classes: (name: string) => `${name}: is no JSON; expected { "names": [...] }.`,
+    noPictures: 'No pictures there: give PNG, JPEG or WebP files, a folder of them, or a zip.',
+    otherClasses: (names: string) =>
+      `The current model knows none of these classes (it knows ${names}): train first, or name your classes so.`,
+    otherTab: 'Another tab of this page is training: stop it there first.',
     close: 'Dismiss',
   },
 } as const;

@@ -5,7 +5,7 @@ export interface Given {
   readonly models: File[];
 }
 
-const isPicture = ({ name, type }: File): boolean =>
+export const isPicture = ({ name, type }: File): boolean =>
   type.startsWith('image/') || /\.(png|jpe?g|webp|gif|bmp|avif)$/i.test(name);
 const isVideo = ({ name, type }: File): boolean =>
   type.startsWith('video/') || /\.(mp4|m4v|mov|webm|mkv|ogv)$/i.test(name);

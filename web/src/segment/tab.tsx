@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Segmentation, Segmenter } from '../library.ts';
 import { Problem, sentence } from '../parts/problem.tsx';
 import { pngOf, save, stem } from '../parts/save.ts';
+import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
 import type { Device } from './engine.ts';
 import { useSegmenter } from './engine.ts';
@@ -38,10 +39,9 @@ async function frameOf(
 }
 
 /** Pictures, folders, videos and the camera under the model's classes. */
-export function SegmentTab() {
+export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const [device, setDevice] = useState<Device>('auto');
   const [side, setSide] = useState<Side>(640);
-  const [model, setModel] = useState<File | undefined>(undefined);
   const [rival, setRival] = useState<File | undefined>(undefined);
   const [opacity, setOpacity] = useState(0.55);
   const [divider, setDivider] = useState(0.5);

@@ -1,0 +1,239 @@
+/** The tab Train as a person uses it: pictures, paint, a falling loss, the tab closed and opened, the model used. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { zipSync } from 'fflate';
+import type { BrowserContext, Page } from 'playwright-core';
+import { encodeLabelPng, encodeRgbPng } from '../../src/data/image.js';
+import { Rng } from '../../src/data/rng.js';
+import { loadModel } from '../../src/index.js';
+import { decodeModel } from '../../src/model/format.js';
+import { hasChromium } from './serve.js';
+import type { Host } from './site.js';
+import { hostSite, openChromium, openSite } from './site.js';
+
+const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
+const shots = process.env.VNET_TEST_SHOTS;
+const kept = mkdtempSync(path.join(tmpdir(), 'vnet-chromium-'));
+const complaints: string[] = [];
+let host: Host;
+let context: BrowserContext;
+let page: Page;
+const [width, height] = [160, 120];
+
+/** A bright ball somewhere on dark ground, both with some noise. */
+function scene(index: number) {
+  const rng = Rng.of(11, index);
+  const [x, y, radius] = [rng.range(50, 110), rng.range(40, 80), rng.range(18, 34)];
+  const data = new Uint8Array(3 * width * height);
+  const labels = new Uint8Array(width * height);
+  for (let p = 0; p < labels.length; p++) {
+    const inside = Math.hypot((p % width) - x, Math.floor(p / width) - y) < radius;
+    labels[p] = inside ? 1 : 0;
+    const colour = inside ? [230, 150, 40] : [40, 60, 80];
+    for (let c = 0; c < 3; c++) data[3 * p + c] = colour[c] + rng.int(24);
+  }
+  return { x, y, radius, image: { width, height, data }, labels: { width, height, data: labels } };
+}
+
+before(async () => {
+  if (!hasChromium) return;
+  host = await hostSite();
+  context = await openChromium(kept);
+  page = await openSite(context, host, complaints);
+  await page.getByRole('tab', { name: 'Train' }).click();
+});
+after(async () => {
+  await context?.close();
+  host?.close();
+  rmSync(kept, { recursive: true, force: true });
+});
+
+const step = async (): Promise<number> =>
+  Number(/Step (\d+)/.exec((await page.locator('[data-fact="training"]').textContent()) ?? '')?.[1] ?? 0);
+const curveOf = (title: string): Promise<number[]> =>
+  page
+    .getByRole('img', { name: title })
+    .locator('path.reversible')
+    .evaluate((path) => [...path.getAttribute('d')!.matchAll(/ ([\d.]+)/g)].map(([, y]) => -Number(y)));
+
+test('pictures are painted by brush and polygon, undone, and kept', { skip }, async () => {
+  const files = await Promise.all(
+    [0, 1, 2].map(async (i) => ({
+      name: `ball-${i}.png`,
+      mimeType: 'image/png',
+      buffer: Buffer.from(await encodeRgbPng(scene(i).image)),
+    })),
+  );
+  const panel = page.locator('#panel-train');
+  await panel.locator('input[type="file"]').first().setInputFiles(files);
+  await panel.locator('.strip button').nth(2).waitFor();
+  assert.equal(await panel.locator('.strip button').count(), 3);
+  for (const i of [0, 1, 2]) {
+    const { x, y, radius } = scene(i);
+    await panel.locator('.strip button').nth(i).click();
+    const box = (await panel.locator('.painter canvas.picture').boundingBox())!;
+    const at = (px: number, py: number) =>
+      [box.x + (px / width) * box.width, box.y + (py / height) * box.height] as const;
+    // The ground by one stroke from a corner and round the ball, the ball by a polygon inside of it.
+    await panel.getByRole('button', { name: 'Brush' }).click();
+    await panel.getByLabel('Paint background').click();
+    await page.mouse.move(...at(8, 6));
+    await page.mouse.down();
+    await page.mouse.move(...at(width - 8, 6), { steps: 4 });
+    for (let turn = 0; turn <= 16; turn++) {
+      const angle = (turn / 8) * Math.PI - Math.PI / 2;
+      await page.mouse.move(...at(x + (radius + 7) * Math.cos(angle), y + (radius + 7) * Math.sin(angle)));
+    }
+    await page.mouse.up();
+    await panel.getByRole('button', { name: 'Polygon' }).click();
+    await panel.getByLabel('Paint object').click();
+    const r = 0.8 * radius;
+    for (const [dx, dy] of [
+      [-r, 0],
+      [0, -r],
+      [r, 0],
+      [0, r],
+    ])
+      await page.mouse.click(...at(x + dx, y + dy));
+    await panel.getByRole('button', { name: 'Close polygon' }).click();
+  }
+  const third = panel.locator('.strip button').nth(2);
+  const share = async () => Number.parseInt((await third.textContent())!, 10);
+  await third.getByText(/\d % painted/).waitFor();
+  const painted = await share();
+  assert.ok(painted > 15 && painted < 50, `${painted} % painted`);
+  await panel.getByRole('button', { name: 'Undo' }).click();
+  await third.getByText(`${painted} %`).waitFor({ state: 'detached' });
+  assert.ok((await share()) < painted);
+  await panel.getByRole('button', { name: 'Undo' }).click();
+  await third.getByText('not painted').waitFor();
+  // By keys: the brush in the middle, and back.
+  await panel.locator('.painter .view').focus();
+  for (const key of ['b', '2', ' ']) await page.keyboard.press(key);
+  await third.getByText('under 1 % painted').waitFor();
+  await page.keyboard.press('z');
+  await third.getByText('not painted').waitFor();
+});
+
+test('the memory is told first; then the loss falls; stopped, closed, and gone on with', {
+  skip,
+}, async () => {
+  const panel = page.locator('#panel-train');
+  await panel.getByLabel('Longest side in training').selectOption('160');
+  await panel.getByLabel('Steps').selectOption('short');
+  assert.match(
+    (await panel.locator('.memory summary').textContent())!,
+    /A step will take [\d.]+ MiB \(2 × 160×120\)/,
+  );
+  await panel.getByRole('button', { name: 'Start training' }).click();
+  await page.waitForFunction(() =>
+    /Step (2\d|[3-9]\d)/.test(document.querySelector('[data-fact="training"]')?.textContent ?? ''),
+  );
+  if (shots) await page.screenshot({ path: path.join(shots, 'train-running.png'), fullPage: true });
+  await panel.getByRole('button', { name: 'Stop', exact: true }).click();
+  await panel.getByRole('button', { name: /^Resume at step/ }).waitFor();
+  const stopped = Number(
+    /\d+/.exec((await panel.getByRole('button', { name: /^Resume/ }).textContent())!)![0],
+  );
+  assert.ok(stopped >= 20, `stopped at ${stopped}`);
+
+  await context.close();
+  context = await openChromium(kept);
+  page = await openSite(context, host, complaints);
+  await page.getByRole('tab', { name: 'Train' }).click();
+  const again = page.locator('#panel-train');
+  await again.getByRole('button', { name: `Resume at step ${stopped}` }).click();
+  await page.waitForFunction((from) => {
+    const now = Number(
+      /Step (\d+)/.exec(document.querySelector('[data-fact="training"]')?.textContent ?? '')?.[1],
+    );
+    return now > from;
+  }, stopped);
+  assert.ok((await step()) <= stopped + 20, 'it goes on from there');
+  await again.getByRole('button', { name: 'Use on the tab Segment' }).waitFor();
+  const losses = await curveOf('Loss');
+  assert.equal(losses.length, 150);
+  const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  // Heights on the page: the axis begins at 0, 146 pixels below the highest loss.
+  const [first, last] = [mean(losses.slice(0, 10)) + 156, mean(losses.slice(-10)) + 156];
+  assert.ok(last < 0.3 * first, `the loss falls from ${first} to ${last} pixels`);
+  if (shots) await page.screenshot({ path: path.join(shots, 'train-done.png'), fullPage: true });
+});
+
+test('the model: downloaded, it loads in Node; used at once on the other tab', { skip }, async () => {
+  const panel = page.locator('#panel-train');
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    panel.getByRole('button', { name: 'Download the model' }).click(),
+  ]);
+  const bytes = readFileSync(await download.path());
+  const { info } = decodeModel(bytes, 'download');
+  assert.deepEqual(info.classes.names, ['background', 'object']);
+  assert.deepEqual(info.trained.image, [120, 160]);
+  const file = path.join(kept, 'own.safetensors');
+  await download.saveAs(file);
+  assert.equal((await loadModel(file)).network.classes, 2);
+
+  await panel.getByRole('button', { name: 'Use on the tab Segment' }).click();
+  const buffer = Buffer.from(await encodeRgbPng(scene(9).image));
+  const segment = page.locator('#panel-segment');
+  await segment
+    .locator('input[type="file"]')
+    .first()
+    .setInputFiles({ name: 'new.png', mimeType: 'image/png', buffer });
+  await segment.locator('.legend li').nth(1).waitFor();
+  await page.waitForFunction(
+    () => document.querySelector('#panel-segment [role="status"]')?.textContent === '',
+  );
+  const names = await segment.locator('.legend li span:not(.value)').allTextContents();
+  assert.deepEqual(names, ['background', 'object']);
+  const shares = (await segment.locator('.legend .value').allTextContents()).map(Number.parseFloat);
+  const truth = (100 * scene(9).labels.data.reduce((a, b) => a + b, 0)) / (width * height);
+  assert.ok(Math.abs(shares[1] - truth) < 0.35 * truth, `${shares[1]} % of the picture, in truth ${truth} %`);
+});
+
+test('a zip of pictures with masks; what cannot be read is one sentence', { skip }, async () => {
+  await page.getByRole('tab', { name: 'Train' }).click();
+  const panel = page.locator('#panel-train');
+  const input = panel.locator('input[type="file"]').first();
+  const entries: Record<string, Uint8Array> = {
+    'set/classes.json': Buffer.from('{"names": ["ground", "ball"]}'),
+  };
+  for (const i of [3, 4]) {
+    entries[`set/images/b${i}.png`] = await encodeRgbPng(scene(i).image);
+    entries[`set/masks/b${i}.png`] = await encodeLabelPng(scene(i).labels);
+  }
+  await input.setInputFiles({
+    name: 'set.zip',
+    mimeType: 'application/zip',
+    buffer: Buffer.from(zipSync(entries)),
+  });
+  await panel.locator('.strip button').nth(4).waitFor();
+  assert.equal(await panel.locator('.strip button').nth(4).textContent(), '100 % painted');
+  const names = await panel
+    .locator('.classes input[type="text"]')
+    .evaluateAll((all) => all.map((each) => (each as HTMLInputElement).value));
+  assert.deepEqual(names, ['background', 'object', 'ground', 'ball']);
+  await input.setInputFiles({
+    name: 'broken.zip',
+    mimeType: 'application/zip',
+    buffer: Buffer.from('no zip'),
+  });
+  await panel.getByRole('alert').getByText('broken.zip: cannot be unpacked').waitFor();
+  await panel.getByRole('button', { name: 'Dismiss' }).click();
+  assert.equal(await panel.locator('.strip button').count(), 5);
+  // The model of the training before knows two of the four classes: it paints those.
+  await panel.locator('.strip button').nth(2).click();
+  await panel.getByRole('button', { name: 'Start from the model' }).click();
+  await page.waitForFunction(() =>
+    /[1-9]\d* % painted/.test(document.querySelectorAll('#panel-train .strip button')[2].textContent ?? ''),
+  );
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  if (shots) await page.screenshot({ path: path.join(shots, 'train-phone-dark.png'), fullPage: true });
+  assert.deepEqual(complaints, []);
+});

@@ -1,0 +1,35 @@
+import type { LabelledPicture, PicturesConfig, TrainEvent } from '../library.ts';
+import type { OwnClass } from './project.ts';
+
+/** Where the page keeps its run. */
+export const runPlace = 'run';
+
+/** What a training begins with: the model in the box, the page's own last one, or nothing. */
+export type Beginning = 'box' | 'own' | 'fresh';
+
+export interface Job {
+  readonly train: readonly LabelledPicture[];
+  readonly validation: readonly LabelledPicture[];
+  readonly classes: readonly OwnClass[];
+  readonly config: PicturesConfig;
+  readonly beginning: Beginning;
+  readonly resume: boolean;
+}
+
+/** From the page to the worker that trains. */
+export type ToWorker = { readonly kind: 'start'; readonly job: Job } | { readonly kind: 'stop' };
+
+/** What the network says of a validation picture. */
+export interface Prediction {
+  readonly id: string;
+  readonly labels: Uint8Array;
+  /** From 1. */
+  readonly epoch: number;
+}
+
+/** From the worker to the page. */
+export type FromWorker =
+  | { readonly kind: 'event'; readonly event: TrainEvent }
+  | ({ readonly kind: 'prediction' } & Prediction)
+  | { readonly kind: 'end'; readonly interrupted: boolean }
+  | { readonly kind: 'failed'; readonly message: string };
