@@ -50,6 +50,8 @@ const docOf = (node) => ts.getJSDocCommentsAndTags(node).find(ts.isJSDoc)?.getTe
 const classes = new Map();
 const functions = new Map();
 const constants = new Map();
+/** What the entry file may export besides kernels: globals that are set from outside. */
+const variables = new Set();
 for (const { source } of sources) {
   for (const node of source.statements) {
     if (isUnmanaged(node)) {
@@ -59,6 +61,10 @@ for (const { source } of sources) {
       functions.set(`${source.fileName}:${node.name.text}`, node);
     } else if (ts.isVariableStatement(node) && isExported(node)) {
       for (const { name, initializer } of node.declarationList.declarations) {
+        if (!(node.declarationList.flags & ts.NodeFlags.Const)) {
+          variables.add(`${source.fileName}:${name.text}`);
+          continue;
+        }
         if (constants.has(name.text)) fail(node, `constant ${name.text} stands twice`);
         constants.set(name.text, { node, value: evaluate(initializer) });
       }
@@ -104,6 +110,7 @@ for (const statement of entry.statements.filter(ts.isExportDeclaration)) {
     ? statement.exportClause.elements.map(({ name }) => name.text)
     : exported.map((key) => key.slice(file.length + 1));
   for (const name of names) {
+    if (variables.has(`${file}:${name}`)) continue;
     const kernel = functions.get(`${file}:${name}`);
     if (!kernel) fail(statement, `${file} exports no ${name}`);
     const [args, chunk, local] = kernel.parameters.map(({ type }) => type.getText());

@@ -41,6 +41,8 @@ export interface Backend {
   readonly scratchBytes: ScratchRule;
   /** Of CPU cores: how many threads a plan will run on, of those asked for. */
   threads?(wanted?: number): Promise<number>;
+  /** Of CPU cores: bits of the vectors that kernels run on, and why. */
+  vectors?(): Promise<{ readonly bits: 128 | 256; readonly why: string }>;
   /** Bytes that a plan may take now: what it can address, and the memory that is left. Infinity where only trying tells. */
   usableBytes(): number;
   /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */

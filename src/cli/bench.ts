@@ -83,6 +83,8 @@ interface BenchResult {
   readonly flags: BenchFlags;
   /** The GPU, or the processor. */
   readonly device: string;
+  /** Bits of the CPU's vectors. */
+  readonly vectors?: number;
   readonly ms: readonly number[];
   readonly medianMs: number;
   readonly flops: number;
@@ -115,6 +117,7 @@ async function run(flags: BenchFlags): Promise<void> {
     const result: BenchResult = {
       flags,
       device: backend.device ?? cpus()[0].model,
+      ...(backend.vectors ? { vectors: (await backend.vectors()).bits } : {}),
       ms,
       medianMs: median(ms),
       flops: callsOf(executor, phases).reduce((sum, call) => sum + call.flops, 0),
@@ -200,10 +203,13 @@ const toJson = ({ flags, ...rest }: BenchResult) => {
 function render(result: BenchResult): string {
   const { flags, ms, medianMs, flops } = result;
   const what = flags.mode === 'infer' ? 'inference, image bytes to label bytes' : 'training step';
+  const vectors = result.vectors ? `, vectors of ${result.vectors} bits` : '';
   const spread = `${Math.min(...ms).toFixed(1)}–${Math.max(...ms).toFixed(1)}`;
   const lines = [
     `${pc.bold(flags.net)}, ${flags.batch} × ${formatSize(flags.size)}, ${what}`,
-    pc.dim(`${result.device}, ${flags.threads} threads, Node ${process.version}, ${ms.length} runs`),
+    pc.dim(
+      `${result.device}, ${flags.threads} threads${vectors}, Node ${process.version}, ${ms.length} runs`,
+    ),
     '',
     `${pc.bold(pc.green(`${medianMs.toFixed(1)} ms`))}  (${spread})   ${formatRate((1000 * flags.batch) / medianMs)}   ` +
       `${(flops / medianMs / 1e6).toFixed(0)} GFLOP/s`,

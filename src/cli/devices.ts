@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { wasmBackend } from '../backends/wasm/index.js';
 import type { DeviceInfo } from '../backends/webgpu/info.js';
 import { listGpus } from '../device.js';
 import { formatBytes } from '../report/format.js';
@@ -18,7 +19,7 @@ export const devicesCommand = (): Command =>
     .action(async ({ json }: { json?: boolean }) => {
       const gpus = await listGpus();
       if (json) process.stdout.write(`${JSON.stringify(gpus, null, 2)}\n`);
-      else process.stdout.write(`\n${[...gpus.map(render), cpu(gpus)].join('\n\n')}\n\n`);
+      else process.stdout.write(`\n${[...gpus.map(render), await cpu(gpus)].join('\n\n')}\n\n`);
     });
 
 function render({ name, vendor, architecture, isSoftware, features, limits }: DeviceInfo): string {
@@ -37,8 +38,9 @@ function render({ name, vendor, architecture, isSoftware, features, limits }: De
   return [pc.bold(name), ...rows.map(([title, value]) => `  ${title.padEnd(16)}${value}`)].join('\n');
 }
 
-function cpu(gpus: readonly DeviceInfo[]): string {
+async function cpu(gpus: readonly DeviceInfo[]): Promise<string> {
+  const { bits, why } = await wasmBackend.vectors!();
   const real = gpus.find(({ isSoftware }) => !isSoftware);
   const choice = real ? `--device auto takes ${real.name}` : '--device auto takes the CPU: no real GPU here';
-  return `${pc.bold('CPU')}: --device wasm, ${availableParallelism()} threads\n${pc.dim(choice)}`;
+  return `${pc.bold('CPU')}: --device wasm, ${availableParallelism()} threads, vectors of ${bits} bits (${why})\n${pc.dim(choice)}`;
 }

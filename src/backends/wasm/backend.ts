@@ -3,7 +3,7 @@ import type { Backend } from '../backend.js';
 import { hasHalf } from '../backend.js';
 import { compile } from './program.js';
 import { WasmExecutor } from './runtime/executor.js';
-import type { Host } from './runtime/host.js';
+import type { Host, Vectors } from './runtime/host.js';
 import type { Build } from './runtime/module.js';
 import { scratchBytes } from './table.js';
 
@@ -23,10 +23,14 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
     }
     return module;
   };
+  const chosen = () => build ?? (host.hasRelaxedSimd() ? 'relaxed' : 'plain');
+  const vectors = async (): Promise<Vectors> =>
+    (await host.vectors?.(chosen())) ?? { bits: 128, why: 'what WebAssembly has' };
   return {
     name: 'wasm',
     scratchBytes,
     usableBytes: () => Math.min(addressableBytes, host.usableBytes()),
+    vectors,
     threads: async (wanted) => ((await host.threads(wanted)) ? (wanted ?? host.cores()) : 1),
     async prepare(plan, { threads: wanted } = {}) {
       if (wanted !== undefined && (!Number.isInteger(wanted) || wanted < 1)) {
@@ -39,8 +43,9 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
       }
       const start = await host.threads(wanted);
       const threads = start ? (wanted ?? host.cores()) : 1;
-      const module = await load(build ?? (host.hasRelaxedSimd() ? 'relaxed' : 'plain'));
-      return new WasmExecutor(plan, compile(plan), module, threads, start, host.cores());
+      const { bits } = await vectors();
+      const module = await load(chosen());
+      return new WasmExecutor(plan, compile(plan), module, bits === 256, threads, start, host.cores());
     },
   };
 }

@@ -6,7 +6,7 @@ import { planeBytes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { Epilogue, Tap } from './geometry.js';
-import { inputArgs, outputArgs, planWindow, quadsOf } from './geometry.js';
+import { inputArgs, octsOf, outputArgs, planWindow, quadsOf } from './geometry.js';
 
 /** How the kernels find the weight from one input to one output of a group: steps in elements. */
 export interface WeightSteps {
@@ -36,7 +36,7 @@ export interface DirectConv extends Epilogue {
 
 /** Bytes of packed weights. */
 export const packedWeightBytes = ({ inputs, outputs }: WeightSteps, groups: number, taps: number): number =>
-  64 * groups * taps * quadsOf(inputs) * quadsOf(outputs);
+  128 * groups * taps * quadsOf(inputs) * octsOf(outputs);
 
 /** Floating-point operations worth taking a chunk for. */
 export const leastFlops = 2e6;
@@ -63,7 +63,7 @@ export function directStage(conv: DirectConv, packed: number): Stage {
   return {
     kernel: 'convDirect',
     chunks: chunks * groups,
-    localBytes: window.bytes + quadsOf(steps.outputs) * planeBytes + planeBytes,
+    localBytes: window.bytes + octsOf(steps.outputs) * planeBytes + planeBytes,
     args: {
       input: inputArgs(x, groups, conv.prologue, conv.normalize),
       window: window.args,
@@ -75,9 +75,9 @@ export function directStage(conv: DirectConv, packed: number): Stage {
   };
 }
 
-/** Weights to `packed`, block by block of 12 outputs. */
+/** Weights to `packed`, block by block of 8 outputs. */
 export function packStage({ groups, taps, steps }: DirectConv, packed: number): Stage {
-  const blocks = Math.ceil(steps.outputs / 12);
+  const blocks = octsOf(steps.outputs);
   const tapElements = steps.inputs * steps.outputs * groups;
   return {
     kernel: 'convPackWeights',

@@ -19,9 +19,14 @@ export const tapsOf = ({ shape: [kh, kw] }: TensorRef): { ky: number; kx: number
   Array.from({ length: kh * kw }, (_, source) => ({ ky: Math.floor(source / kw), kx: source % kw, source }));
 
 export const quadsOf = (channels: number): number => Math.ceil(channels / 4);
+export const octsOf = (channels: number): number => Math.ceil(channels / 8);
+
+/** Where each quad of channels lies in planes of eight. */
+export const quadTable = (channels: number, plane: number): number[] =>
+  Array.from({ length: quadsOf(channels) }, (_, quad) => (quad >> 1) * plane + (quad & 1) * 16);
 
 /** Pixels of one plane of products. */
-const mostPixels = planeBytes / 16;
+const mostPixels = planeBytes / 32;
 /** Packed input that stays in a first-level cache beside the products. */
 const packedBytes = 32768;
 /** Pixels that a register tile may read past the end. */
@@ -50,9 +55,9 @@ export function planWindow(
   channels: number,
   columns: number,
 ): WindowPlan {
-  const quads = quadsOf(channels);
+  const octs = octsOf(channels);
   const lines = new Set(taps.map(({ y }) => y)).size;
-  const fitting = Math.floor(packedBytes / (16 * quads * Math.max(1, lines)) / 12) * 12;
+  const fitting = Math.floor(packedBytes / (32 * octs * Math.max(1, lines)) / 12) * 12;
   const most = Math.min(mostPixels, Math.max(48, fitting));
   const block = 12 * Math.ceil(columns / Math.ceil(columns / most) / 12);
 
@@ -71,15 +76,15 @@ export function planWindow(
     slot.extra = (tap.x - slot.x) / stride[1];
     slotOfTap.set(tap, slot);
   }
-  const plane = 16 * (block + overread + slots.reduce((most, { extra }) => Math.max(most, extra), 0));
+  const plane = 32 * (block + overread + slots.reduce((most, { extra }) => Math.max(most, extra), 0));
   const table = taps.flatMap((tap) => {
     const slot = slotOfTap.get(tap)!;
-    const at = slots.indexOf(slot) * quads * plane + (16 * (tap.x - slot.x)) / stride[1];
-    return Array.from({ length: quads }, (_, quad) => at + quad * plane);
+    const at = slots.indexOf(slot) * octs * plane + (32 * (tap.x - slot.x)) / stride[1];
+    return quadTable(channels, plane).map((quad) => at + quad);
   });
   return {
     block,
-    bytes: slots.length * quads * plane,
+    bytes: slots.length * octs * plane,
     args: {
       strideY: stride[0],
       strideX: stride[1],

@@ -4,7 +4,7 @@ import type { Pieces, Stage, WasmKernel } from '../stage.js';
 import { cut, pointer, scratchPointer } from '../stage.js';
 import type { Algorithm } from './algorithm.js';
 import { winograd1dName, winogradForm } from './algorithm.js';
-import { inputArgs, planWindow, quadsOf, tapsOf } from './geometry.js';
+import { inputArgs, octsOf, planWindow, quadsOf, tapsOf } from './geometry.js';
 import { winogradBytes, winogradGradPieces, winogradGradStages } from './winograd1d.js';
 
 type GradWeight = CallFor<'conv2dGradWeight'>;
@@ -42,7 +42,7 @@ const leastFlops = 4e6;
 /** Bytes of one chunk's partial sums: all weights of one group. */
 function partialBytes({ outputs: { gweight }, attrs: { groups } }: GradWeight): number {
   const [kh, kw, inputs, outputs] = gweight.shape;
-  return 64 * kh * kw * quadsOf(inputs) * quadsOf(outputs / groups);
+  return 128 * kh * kw * quadsOf(inputs) * octsOf(outputs / groups);
 }
 
 /** Rows of `gy` in chunks, for each group. */
@@ -74,7 +74,7 @@ function directStages(call: GradWeight, partials: number): Stage[] {
     {
       kernel: 'convGradWeight',
       chunks: groups * chunks,
-      localBytes: window.bytes + quadsOf(outputs) * planeBytes,
+      localBytes: window.bytes + octsOf(outputs) * planeBytes,
       args: {
         input: inputArgs(x, groups, prologue, normalize),
         window: window.args,

@@ -5,7 +5,7 @@ import { cut, keptPointer, scratchPointer } from '../stage.js';
 import type { Conv } from './algorithm.js';
 import { winograd1dForm } from './algorithm.js';
 import { convOf } from './forward.js';
-import { inputArgs, outputArgs, quadsOf } from './geometry.js';
+import { inputArgs, octsOf, outputArgs, quadsOf } from './geometry.js';
 import type { WinogradForm } from './winograd1d.js';
 import {
   coefficients,
@@ -58,15 +58,15 @@ export function pairStages(first: Call, second: Call): Stage[] {
   const pixel = 16 * quadsOf(middle.shape[3]);
   // A whole number of bytes for each of the d rows that a row of the middle stands for.
   const row = 16 * d * Math.ceil((width * pixel) / (16 * d));
-  const quads = [x, middle, y].map((ref) => quadsOf(ref.shape[3]));
-  const most = Math.max(...quads);
+  const octs = [x, middle, y].map((ref) => octsOf(ref.shape[3]));
+  const most = Math.max(...octs);
   const locals = tileLocals(most, most, 1);
   const flops = (first.flops + second.flops) / (images * tilesAlong(height, d));
   const { per, chunks } = cut(images * tilesAlong(height, d), leastFlops / flops, mostChunks);
 
   const between = inputArgs(middle, 1, along.prologue);
   const inner = outputArgs(down);
-  const table = planeTable(0, 1, Math.max(x.shape[3], middle.shape[3]));
+  const table = planeTable(down.form, 0, Math.max(x.shape[3], middle.shape[3]));
   const fourRows: TensorRef = { ...middle, shape: [1, 4, width, middle.shape[3]] };
   const weights = [
     { call: first, stage: packStage(down.form, down.steps, false, at) },
@@ -77,7 +77,7 @@ export function pairStages(first: Call, second: Call): Stage[] {
     {
       kernel: down.form.i16 ? 'convWinograd1dPairI16' : 'convWinograd1dPair',
       chunks,
-      localBytes: locals.bytes + 4 * row + 16,
+      localBytes: locals.bytes + 4 * row + 32,
       args: {
         input: inputArgs(x, 1, down.prologue),
         inner: { ...inner, y: 0, image: 0, row: row / d, pixel },

@@ -4,7 +4,7 @@ import type { Stage } from '../stage.js';
 import { cut } from '../stage.js';
 import type { DirectConv } from './direct.js';
 import { gridOf, leastFlops, mostChunks } from './direct.js';
-import { inputArgs, outputArgs, quadsOf } from './geometry.js';
+import { inputArgs, octsOf, outputArgs } from './geometry.js';
 
 /** Whether every output is the product of one pixel, as it lies: `kernels/conv/pointwise.ts`. */
 export function isPointwise(conv: DirectConv): boolean {
@@ -30,7 +30,7 @@ export function pointwiseStage(conv: DirectConv, packed: number): Stage {
   const totalRows = x.shape[0] * rows;
   const flopsPerRow = 2 * columns * steps.inputs * steps.outputs;
   const { per, chunks } = cut(totalRows, leastFlops / flopsPerRow, mostChunks);
-  const ones = 16 * quadsOf(y.shape[3]);
+  const ones = 32 * octsOf(y.shape[3]);
   return {
     kernel: 'convPointwise',
     chunks,

@@ -5,12 +5,12 @@
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import type { Prologue } from '../../../ops/op.js';
 import type { Rows, Tiles } from '../abi.js';
-import { planeBytes, sizes, tilesPerBlock } from '../abi.js';
+import { i16PlaneBytes, planeBytes, sizes, tilesPerBlock } from '../abi.js';
 import type { Pieces, Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { DirectConv, WeightSteps } from './direct.js';
 import type { Epilogue } from './geometry.js';
-import { inputArgs, outputArgs, quadsOf } from './geometry.js';
+import { inputArgs, octsOf, outputArgs, quadsOf, quadTable } from './geometry.js';
 
 /** Outputs of a tile, and multiplications per pair of channels. */
 export const tileOutputs = 4;
@@ -34,7 +34,7 @@ export const tilesAlong = (length: number, dilation: number): number =>
 
 /** Bytes of transformed weights, and of one chunk's sums of their gradient. */
 export const winogradBytes = (form: WinogradForm, { inputs, outputs }: Channels): number =>
-  coefficients * 64 * linesOf(form) * quadsOf(inputs) * quadsOf(outputs);
+  coefficients * 128 * linesOf(form) * quadsOf(inputs) * octsOf(outputs);
 
 /** Tiles that cover `y`, cut into chunks of whole blocks; or its rows. */
 function winogradPieces(form: WinogradForm, y: TensorRef, channels: Channels, most: number): Pieces {
@@ -69,14 +69,14 @@ interface TileLocals {
   readonly bytes: number;
 }
 
-/** `quads`: of either side, the most where several convolutions share the memory; `lines`: of inputs. */
-export function tileLocals(inQuads: number, outQuads: number, lines: number): TileLocals {
-  const ones = 16 * Math.max(inQuads, outQuads);
+/** Octs of channels on either side, the most where several convolutions share the memory; `lines`: of inputs. */
+export function tileLocals(inOcts: number, outOcts: number, lines: number): TileLocals {
+  const ones = 32 * Math.max(inOcts, outOcts);
   const pixels = 2 * ones;
-  const places = pixels + 6 * 16 * inQuads;
+  const places = pixels + 6 * 32 * inOcts;
   const inputs = places + sizes.Place * tilesPerBlock;
-  const products = inputs + lines * inQuads * planeBytes;
-  return { parts: { ones, pixels, places, inputs, products }, bytes: products + outQuads * planeBytes };
+  const products = inputs + lines * inOcts * planeBytes;
+  return { parts: { ones, pixels, places, inputs, products }, bytes: products + outOcts * planeBytes };
 }
 
 /** `weights`: address, and bytes of a coefficient; `table`: where the input planes lie. */
@@ -109,20 +109,23 @@ function tileStage(
   weights: readonly [address: number, bytes: number],
 ): { readonly localBytes: number; readonly tiles: Tiles; readonly rows?: Rows } {
   const lines = linesOf(form);
-  const locals = tileLocals(quadsOf(inputs), quadsOf(outputs), lines);
-  const table = Array.from({ length: lines }, (_, turn) => planeTable(turn, lines, inputs)).flat();
+  const locals = tileLocals(octsOf(inputs), octsOf(outputs), lines);
+  const table = Array.from({ length: lines }, (_, turn) => planeTable(form, turn, inputs)).flat();
   const tiles = tileArgs(form, y, per, weights, locals, table);
   if (!form.rows) return { localBytes: locals.bytes, tiles };
   const strip = stripOf(tilesAlong(y.shape[1 + form.axis], form.dilation));
   return { localBytes: locals.bytes, tiles, rows: { perImage: y.shape[1], ...form.rows, strip } };
 }
 
-/** Where each line's each quad of inputs is, when the first line is the ring's `turn`-th. */
-export const planeTable = (turn: number, lines: number, inputs: number): number[] =>
-  Array.from({ length: lines * quadsOf(inputs) }, (_, entry) => {
-    const line = Math.floor(entry / quadsOf(inputs));
-    return (((turn + line) % lines) * quadsOf(inputs) + (entry % quadsOf(inputs))) * planeBytes;
-  });
+/** Where each line's each quad of inputs is (`i16`: eight), when the first line is the ring's `turn`-th. */
+export function planeTable(form: WinogradForm, turn: number, inputs: number): number[] {
+  if (form.i16) return Array.from({ length: octsOf(inputs) }, (_, oct) => oct * i16PlaneBytes);
+  const lines = linesOf(form);
+  return Array.from({ length: lines }, (_, line) => {
+    const first = ((turn + line) % lines) * octsOf(inputs) * planeBytes;
+    return quadTable(inputs, planeBytes).map((quad) => first + quad);
+  }).flat();
+}
 
 /** A convolution that has the form; `packed`: weights as `packStage` leaves them. */
 export function winogradStage(
@@ -148,14 +151,14 @@ export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boole
   if (form.i16) {
     const w = { w: pointer(weight), tapStep: tapBytes, inputStep: 4 * inputStep };
     const args = { ...w, inputs, outputs, packed, coefficientBytes };
-    return { kernel: 'convPackWinograd1dI16', chunks: Math.ceil(outputs / 8), args };
+    return { kernel: 'convPackWinograd1dI16', chunks: octsOf(outputs), args };
   }
   const lines = linesOf(form);
   const way = flipped ? -1 : 1;
   const first = flipped ? 3 * lines - 1 : 0;
   return {
     kernel: 'convPackWinograd1d',
-    chunks: Math.ceil(outputs / 12),
+    chunks: octsOf(outputs),
     args: {
       ...{ w: pointer(weight) + first * tapBytes, tapStep: way * tapBytes },
       ...{ inputStep: 4 * inputStep, outputStep: 4 * outputStep, inputs, outputs },

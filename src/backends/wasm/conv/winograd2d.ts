@@ -4,7 +4,7 @@ import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { DirectConv, WeightSteps } from './direct.js';
 import type { Epilogue } from './geometry.js';
-import { inputArgs, outputArgs, quadsOf } from './geometry.js';
+import { inputArgs, octsOf, outputArgs, quadsOf, quadTable } from './geometry.js';
 
 /** Of a strip: its columns fit in a line. */
 const mostTiles = 32;
@@ -17,7 +17,7 @@ export const tilesAlong = (length: number): number => Math.ceil(length / 4);
 
 /** Bytes of transformed weights. */
 export const winograd2dBytes = ({ inputs, outputs }: Pick<WeightSteps, 'inputs' | 'outputs'>): number =>
-  coefficients * 64 * quadsOf(inputs) * quadsOf(outputs);
+  coefficients * 128 * quadsOf(inputs) * octsOf(outputs);
 
 /** Transforms the weights to `packed`; with `flipped` taps, the last one comes first. */
 export function packStage(steps: WeightSteps, flipped: boolean, packed: number): Stage {
@@ -27,7 +27,7 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
   const first = pointer(weight) + (flipped ? 8 * tapBytes : 0);
   return {
     kernel: 'convPackWinograd2d',
-    chunks: Math.ceil(outputs / 12),
+    chunks: octsOf(outputs),
     localBytes: 96,
     args: {
       ...{ w: first, tapStep: way * tapBytes, rowStep: way * 3 * tapBytes },
@@ -46,15 +46,15 @@ export function winograd2dStage(
   const { x, prologue, y, steps } = conv;
   const { inputs, outputs } = steps;
   const [images, height, width] = y.shape;
-  const [inQuads, outQuads] = [quadsOf(inputs), quadsOf(outputs)];
+  const [inOcts, outOcts] = [octsOf(inputs), octsOf(outputs)];
   const weightBytes = winograd2dBytes(steps) / coefficients;
-  const ones = 16 * Math.max(inQuads, outQuads);
+  const ones = 32 * Math.max(inOcts, outOcts);
   const rows = 2 * ones;
-  const columns = rows + 6 * inQuads * lineBytes;
-  const tiles = columns + 6 * inQuads * lineBytes;
-  const products = tiles + 6 * inQuads * tileBytes;
-  const results = products + outQuads * planeBytes;
-  const spare = results + 6 * outQuads * lineBytes;
+  const columns = rows + 6 * inOcts * lineBytes;
+  const tiles = columns + 6 * inOcts * lineBytes;
+  const products = tiles + 6 * inOcts * tileBytes;
+  const results = products + outOcts * planeBytes;
+  const spare = results + 6 * outOcts * lineBytes;
   const total = images * tilesAlong(height);
   const { per, chunks } = cut(total, leastFlops / (8 * width * 9 * inputs * outputs), 128);
   const across = tilesAlong(width);
@@ -69,7 +69,7 @@ export function winograd2dStage(
       ...{ perImage: tilesAlong(height), total, perChunk: per },
       strip: Math.ceil(across / Math.ceil(across / mostTiles)),
       ...{ weights: packed, weightBytes, rows, columns, tiles, products, results, ones, spare },
-      table: Array.from({ length: inQuads }, (_, quad) => 6 * quad * tileBytes),
+      table: quadTable(inputs, 6 * tileBytes),
     },
   };
 }

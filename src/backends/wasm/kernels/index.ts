@@ -34,4 +34,6 @@ export { rescale } from './rescale';
 export { resizeBilinear, resizeBilinearGrad } from './resize';
 export { sgd } from './sgd';
 export { preluGrad, sumPixels } from './sums';
+export { multiplyTrial } from './trial';
 export { add, copy, copyDense, scale } from './view';
+export { wide } from './width';

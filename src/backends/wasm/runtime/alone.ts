@@ -14,11 +14,12 @@ export class Alone implements Crew {
 
   constructor(
     module: WebAssembly.Module,
+    wide: boolean,
     memory: WebAssembly.Memory,
     private readonly program: Program,
   ) {
     const { steps, localsBase } = program;
-    this.thread = new Thread({ module, memory, steps, local: localsBase, threads: 1 });
+    this.thread = new Thread({ module, memory, steps, local: localsBase, threads: 1, wide });
   }
 
   async run(phases: readonly Phase[], timed = false): Promise<Float64Array | undefined> {

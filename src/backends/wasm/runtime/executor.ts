@@ -25,6 +25,7 @@ export class WasmExecutor implements Executor {
     readonly plan: Plan,
     private readonly program: Program,
     module: WebAssembly.Module,
+    wide: boolean,
     threads: number,
     /** Starts a worker thread; without it, the caller's thread does the work. */
     start?: () => Hand,
@@ -33,8 +34,8 @@ export class WasmExecutor implements Executor {
     this.memory = allocate(program.localsBase + threads * program.localBytes);
     new Int32Array(this.memory.buffer, program.argsBase, program.args.length).set(program.args);
     this.pool = start
-      ? new Pool(module, this.memory, program, threads, start, mostSpares)
-      : new Alone(module, this.memory, program);
+      ? new Pool(module, wide, this.memory, program, threads, start, mostSpares)
+      : new Alone(module, wide, this.memory, program);
   }
 
   get allocatedBytes(): number {

@@ -1,6 +1,12 @@
 import type { Build } from './module.js';
 import type { Request } from './worker.js';
 
+/** The width of vectors, and what decided it. */
+export interface Vectors {
+  readonly bits: 128 | 256;
+  readonly why: string;
+}
+
 /** What the backend needs of the place it runs in: `node.ts` and `browser.ts` have it. */
 export interface Host {
   /** Threads that run side by side. */
@@ -9,6 +15,8 @@ export interface Host {
   usableBytes(): number;
   /** Whether the engine has fused multiply-adds. */
   hasRelaxedSimd(): boolean;
+  /** Which vectors modules of a build run on; before it is loaded. Without it, 128 bits. */
+  vectors?(build: Build): Promise<Vectors>;
   loadModule(build: Build): Promise<WebAssembly.Module>;
   /**
    * Starts a worker thread, once it is clear that there are any.

@@ -3,8 +3,14 @@ import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { usableMemory } from '../../hostMemory.js';
-import type { Hand, Host } from './host.js';
+import type { Hand, Host, Vectors } from './host.js';
+import type { Build } from './module.js';
 import { relaxedProbe } from './module.js';
+import { chooseVectors } from './wide.js';
+
+const fileOf = (build: Build): URL => new URL(`../../../../wasm/${build}.wasm`, import.meta.url);
+
+let vectors: Promise<Vectors> | undefined;
 
 /** Node: worker threads, and kernels in the file system. */
 export const nodeHost: Host = {
@@ -16,10 +22,12 @@ export const nodeHost: Host = {
     setFlagsFromString('--experimental-wasm-relaxed-simd');
     return WebAssembly.validate(relaxedProbe);
   },
-  async loadModule(build) {
-    const file = new URL(`../../../../wasm/${build}.wasm`, import.meta.url);
-    return WebAssembly.compile(await readFile(file));
+  // What is compiled with the flag stays so: asked once, for all builds.
+  vectors: async () => {
+    vectors ??= readFile(fileOf('relaxed')).then(chooseVectors);
+    return vectors;
   },
+  loadModule: async (build) => WebAssembly.compile(await readFile(fileOf(build))),
   threads: async () => start,
 };
 

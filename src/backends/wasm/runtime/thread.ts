@@ -12,6 +12,8 @@ export interface ThreadInit {
   /** Address of this thread's private memory. */
   readonly local: number;
   readonly threads: number;
+  /** Whether the module was compiled to vectors of 256 bits. */
+  readonly wide: boolean;
 }
 
 /** One of the threads that walk a program together, taking chunks from a shared counter. */
@@ -21,6 +23,7 @@ export class Thread {
 
   constructor(private readonly init: ThreadInit) {
     const { exports } = new WebAssembly.Instance(init.module, { env: { memory: init.memory } });
+    (exports.wide as WebAssembly.Global).value = init.wide ? 1 : 0;
     this.barrier = new Barrier(init.memory.buffer as unknown as SharedArrayBuffer, init.threads);
     this.kernels = init.steps.map(({ kernel }) => exports[kernel] as Kernel);
   }

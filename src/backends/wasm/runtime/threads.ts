@@ -44,6 +44,7 @@ export class Pool implements Crew {
 
   constructor(
     module: WebAssembly.Module,
+    wide: boolean,
     memory: WebAssembly.Memory,
     program: Program,
     threads: number,
@@ -58,7 +59,7 @@ export class Pool implements Crew {
         (reply) => this.finished(worker, reply as RunReply),
         (error) => this.lost(worker, error),
       );
-      const init = { module, memory, steps, local: localsBase + i * localBytes, threads };
+      const init = { module, memory, steps, local: localsBase + i * localBytes, threads, wide };
       worker.post({ kind: 'bind', init });
       return worker;
     });

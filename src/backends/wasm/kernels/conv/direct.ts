@@ -21,21 +21,20 @@ class PackWeightsArgs {
 }
 
 /**
- * Weights as `multiplyPlanes` walks them: `[group][block of 12 outputs][tap][input][12]`, both channel counts filled up
- * with zeros to multiples of 4; the last block may have 4 or 8 outputs instead. One chunk: one block.
+ * Weights as `multiplyPlanes` walks them: `[group][block of 8 outputs][tap][input][8]`, filled up with zeros to whole
+ * blocks and to multiples of 4 inputs. One chunk: one block.
  */
 export function convPackWeights(a: PackWeightsArgs, chunk: i32, local: usize): void {
   const group = chunk / a.blocks;
-  const first = (chunk % a.blocks) * 12;
-  const outputs = min(12, a.outputs - first);
-  const lanes = (outputs + 3) & ~3;
+  const first = (chunk % a.blocks) * 8;
+  const outputs = min(8, a.outputs - first);
   const inputs = (a.inputs + 3) & ~3;
   let dst = a.packed + (group as usize) * a.groupBytes + ((first * a.taps * inputs) << 2);
   const offset = (group as usize) * a.groupStep + (first as usize) * a.outputStep;
   for (let t = 0; t < a.taps; t++) {
     const w = load<usize>(a.sources + ((t as usize) << 2)) + offset;
     for (let i = 0; i < inputs; i++) {
-      for (let o = 0; o < lanes; o++) {
+      for (let o = 0; o < 8; o++) {
         const real = i < a.inputs && o < outputs;
         store<f32>(dst, real ? load<f32>(w + (i as usize) * a.inputStep + (o as usize) * a.outputStep) : 0);
         dst += 4;
@@ -74,7 +73,7 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
   const group = chunk / grid.chunksPerGroup;
   const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
   const to = min(from + grid.rowsPerChunk, grid.totalRows);
-  const quads = (output.channels + 3) >> 2;
+  const octs = (output.channels + 7) >> 3;
   const first = group * output.channels;
   const weights = grid.weights + (group as usize) * grid.groupBytes;
   const products = local + grid.inputBytes;
@@ -84,7 +83,7 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
     for (let ox = 0; ox < grid.columns; ox += grid.block) {
       const count = min(grid.block, grid.columns - ox);
       packWindow(input, window, group, n, oy, ox, count, local);
-      multiplyPlanes(grid.table, grid.planes, local, weights, quads, count, products);
+      multiplyPlanes(grid.table, grid.planes, local, weights, octs, count, products);
       const y =
         output.y +
         (n as usize) * output.image +

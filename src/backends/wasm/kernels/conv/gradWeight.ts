@@ -19,7 +19,7 @@ class GradWeightArgs {
   inputBytes: usize;
 }
 
-/** One partial weight gradient per chunk of rows: `[tap][input][output]`, channel counts filled up to multiples of 4. */
+/** One partial weight gradient per chunk of rows: `[tap][input][output]`, inputs filled up to multiples of 4, outputs of 8. */
 export function convGradWeight(grid: GradWeightArgs, chunk: i32, local: usize): void {
   const input = grid.input;
   const window = grid.window;
@@ -27,9 +27,9 @@ export function convGradWeight(grid: GradWeightArgs, chunk: i32, local: usize): 
   const group = chunk / grid.chunksPerGroup;
   const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
   const to = min(from + grid.rowsPerChunk, grid.totalRows);
-  const quads = (gradient.channels + 3) >> 2;
+  const octs = (gradient.channels + 7) >> 3;
   const first = group * gradient.channels;
-  const outBytes = (quads as usize) << 6;
+  const outBytes = (octs as usize) << 7;
   const partial = grid.partials + (chunk as usize) * grid.partialBytes;
   const table = grid.table;
   const g = local + grid.inputBytes;
@@ -45,7 +45,7 @@ export function convGradWeight(grid: GradWeightArgs, chunk: i32, local: usize): 
       packPixels(gradient, first, src, gradient.pixel, count, g, planeBytes);
       let out = partial;
       for (let i = 0; i < grid.planes; i++) {
-        outerPlanes(local + load<usize>(table + ((i as usize) << 2)), g, quads, count, out);
+        outerPlanes(local + load<usize>(table + ((i as usize) << 2)), g, octs, count, out);
         out += outBytes;
       }
     }
@@ -70,7 +70,7 @@ export function convReduceWeights(a: ReduceWeightsArgs, chunk: i32, local: usize
   const group = chunk / a.taps;
   const tap = chunk - group * a.taps;
   const inputs = (a.inputs + 3) & ~3;
-  const outputs = (a.outputs + 3) & ~3;
+  const outputs = (a.outputs + 7) & ~7;
   const first = a.partials + ((group * a.chunksPerGroup) as usize) * a.partialBytes + ((tap * inputs * outputs) << 2);
   for (let i = 0; i < a.inputs; i++) {
     const dst = a.gw + ((tap * a.inputs + i) as usize) * a.rowBytes + ((group * a.outputs) << 2);

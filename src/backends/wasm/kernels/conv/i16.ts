@@ -10,7 +10,10 @@
  */
 
 import { madd } from '../lanes';
-import { planeBytes, product4x8, product6x4 } from './gemm';
+
+/** Bytes from plane to plane, of inputs (8 channels of 16 bits) as of sums (4 of 32 bits), and between coefficients. */
+export const i16PlaneBytes: usize = 4992;
+export const i16CoefficientBytes: usize = 832;
 
 const most: f32 = 2.1e9;
 
@@ -38,14 +41,94 @@ export function paired(low: v128, high: v128): v128 {
   return i8x16.shuffle(low, i32x4.shl(high, 16), 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30, 31);
 }
 
+/** A product of pairs of integers, added to a sum. */
+// @ts-ignore: decorator
+@inline
+function dot(x: v128, w: v128, sum: v128): v128 {
+  return i32x4.add(sum, i32x4.dot_i16x8_s(x, w));
+}
+
 /** 4 pixels and 8 outputs: a turn takes the inputs `j` and `j + 4` of 8. */
 function dot4x8(table: usize, count: i32, a: usize, w: usize, out: usize): void {
-  product4x8(table, count, a, w, out, true);
+  let a0 = i32x4.splat(0);
+  let a1 = i32x4.splat(0);
+  let a2 = i32x4.splat(0);
+  let a3 = i32x4.splat(0);
+  let b0 = i32x4.splat(0);
+  let b1 = i32x4.splat(0);
+  let b2 = i32x4.splat(0);
+  let b3 = i32x4.splat(0);
+  const end = table + ((count as usize) << 2);
+  while (table < end) {
+    let x = a + load<usize>(table);
+    const next = w + 128;
+    while (w < next) {
+      const w0 = v128.load(w);
+      const w1 = v128.load(w, 16);
+      const x0 = v128.load32_splat(x);
+      const x1 = v128.load32_splat(x, 16);
+      const x2 = v128.load32_splat(x, 32);
+      const x3 = v128.load32_splat(x, 48);
+      a0 = dot(x0, w0, a0);
+      b0 = dot(x0, w1, b0);
+      a1 = dot(x1, w0, a1);
+      b1 = dot(x1, w1, b1);
+      a2 = dot(x2, w0, a2);
+      b2 = dot(x2, w1, b2);
+      a3 = dot(x3, w0, a3);
+      b3 = dot(x3, w1, b3);
+      x += 4;
+      w += 32;
+    }
+    table += 4;
+  }
+  v128.store(out, a0);
+  v128.store(out, a1, 16);
+  v128.store(out, a2, 32);
+  v128.store(out, a3, 48);
+  v128.store(out, b0, i16PlaneBytes);
+  v128.store(out, b1, i16PlaneBytes + 16);
+  v128.store(out, b2, i16PlaneBytes + 32);
+  v128.store(out, b3, i16PlaneBytes + 48);
 }
 
 /** 6 pixels and 4 outputs. */
 function dot6x4(table: usize, count: i32, a: usize, w: usize, out: usize): void {
-  product6x4(table, count, a, w, out, true);
+  let a0 = i32x4.splat(0);
+  let a1 = i32x4.splat(0);
+  let a2 = i32x4.splat(0);
+  let a3 = i32x4.splat(0);
+  let a4 = i32x4.splat(0);
+  let a5 = i32x4.splat(0);
+  const end = table + ((count as usize) << 2);
+  while (table < end) {
+    let x = a + load<usize>(table);
+    const next = w + 64;
+    while (w < next) {
+      const w0 = v128.load(w);
+      const x0 = v128.load32_splat(x);
+      const x1 = v128.load32_splat(x, 16);
+      const x2 = v128.load32_splat(x, 32);
+      const x3 = v128.load32_splat(x, 48);
+      const x4 = v128.load32_splat(x, 64);
+      const x5 = v128.load32_splat(x, 80);
+      a0 = dot(x0, w0, a0);
+      a1 = dot(x1, w0, a1);
+      a2 = dot(x2, w0, a2);
+      a3 = dot(x3, w0, a3);
+      a4 = dot(x4, w0, a4);
+      a5 = dot(x5, w0, a5);
+      x += 4;
+      w += 16;
+    }
+    table += 4;
+  }
+  v128.store(out, a0);
+  v128.store(out, a1, 16);
+  v128.store(out, a2, 32);
+  v128.store(out, a3, 48);
+  v128.store(out, a4, 64);
+  v128.store(out, a5, 80);
 }
 
 /** As `multiplyPlanes`, for planes of 8 channels and weights of `convPackWinograd1dI16`; `out`: 32-bit integers. */
@@ -62,7 +145,7 @@ export function multiplyI16Planes(
   for (; quads >= 2; quads -= 2) {
     for (let p: usize = 0; p < end; p += 64) dot4x8(table, count, a + p, w, out + p);
     w += (count as usize) << 7;
-    out += 2 * planeBytes;
+    out += 2 * i16PlaneBytes;
   }
   if (quads) {
     for (let p: usize = 0; p < end; p += 96) dot6x4(table, count, a + p, w, out + p);

@@ -55,13 +55,13 @@ function pack(
     // Lanes past the last channel may hold anything, NaN too: cleared bit by bit.
     v128.store(dst, v128.and(v, mask));
     src += step;
-    dst += 16;
+    dst += 32;
   }
 }
 
 /**
- * Packs `count` pixels, `step` bytes apart, into planes `plane` bytes apart: 4 channels each, the last one filled up
- * with zeros. `src`: the first pixel's first channel, which is channel `first` of the tensor.
+ * Packs `count` pixels, `step` bytes apart, into planes `plane` bytes apart: 8 channels each, the last quad of them
+ * filled up with zeros. `src`: the first pixel's first channel, which is channel `first` of the tensor.
  */
 export function packPixels(
   input: Input,
@@ -78,24 +78,28 @@ export function packPixels(
   let c = 0;
   if (simple) {
     // Pixel by pixel: memory is read in its order.
-    const body = ((input.channels & ~3) << 2) as usize;
+    const body = ((input.channels & ~7) << 2) as usize;
     let pixel = src;
     for (let i = 0; i < count; i++) {
-      let to = dst + ((i as usize) << 4);
-      for (let at: usize = 0; at < body; at += 16) {
-        v128.store(to, v128.load(pixel + at));
+      let to = dst + ((i as usize) << 5);
+      for (let at: usize = 0; at < body; at += 32) {
+        const low = v128.load(pixel + at);
+        const high = v128.load(pixel + at, 16);
+        v128.store(to, low);
+        v128.store(to, high, 16);
         to += plane;
       }
       pixel += step;
     }
-    c = input.channels & ~3;
+    c = input.channels & ~7;
     src += body;
-    dst += plane * ((c >> 2) as usize);
+    dst += plane * ((c >> 3) as usize);
   }
   const one = f32x4.splat(1);
   const zero = f32x4.splat(0);
   for (; c < input.channels; c += 4) {
-    const end = dst + ((count as usize) << 4);
+    const to = dst + ((c & 4) << 2);
+    const end = to + ((count as usize) << 5);
     const at = ((first + c) as usize) << 2;
     const mask = laneMask(input.channels - c);
     const scale = input.scale ? v128.load(input.scale + at) : one;
@@ -105,22 +109,22 @@ export function packPixels(
       const table = input.normalize + at;
       const nScale = v128.load(table);
       const nShift = v128.load(table + ((input.normalized as usize) << 2));
-      if (prologue) pack(src, step, dst, end, true, nScale, nShift, true, scale, shift, slope, mask);
-      else pack(src, step, dst, end, true, nScale, nShift, false, scale, shift, slope, mask);
+      if (prologue) pack(src, step, to, end, true, nScale, nShift, true, scale, shift, slope, mask);
+      else pack(src, step, to, end, true, nScale, nShift, false, scale, shift, slope, mask);
       src += 4;
     } else {
-      pack(src, step, dst, end, false, one, zero, true, scale, shift, slope, mask);
+      pack(src, step, to, end, false, one, zero, prologue, scale, shift, slope, mask);
       src += 16;
     }
-    dst += plane;
+    if (c & 4) dst += plane;
   }
 }
 
 /** Zeros in `count` pixels of all planes of one group. */
 export function packZeros(input: Input, count: i32, dst: usize, plane: usize): void {
   if (count <= 0) return;
-  for (let c = 0; c < input.channels; c += 4) {
-    memory.fill(dst, 0, (count as usize) << 4);
+  for (let c = 0; c < input.channels; c += 8) {
+    memory.fill(dst, 0, (count as usize) << 5);
     dst += plane;
   }
 }
@@ -148,7 +152,7 @@ export function packWindow(
   count: i32,
   dst: usize,
 ): void {
-  const quads = ((input.channels + 3) >> 2) as usize;
+  const octs = ((input.channels + 7) >> 3) as usize;
   const plane = window.plane;
   const stride = window.strideX;
   const step = input.pixel * (stride as usize);
@@ -166,10 +170,10 @@ export function packWindow(
       const to = max(from, min(total, (input.width - ix + stride - 1) / stride));
       packZeros(input, from, dst, plane);
       const src = image + (iy as usize) * input.row + ((ix + from * stride) as usize) * input.pixel;
-      packPixels(input, first, src, step, to - from, dst + ((from as usize) << 4), plane);
-      packZeros(input, total - to, dst + ((to as usize) << 4), plane);
+      packPixels(input, first, src, step, to - from, dst + ((from as usize) << 5), plane);
+      packZeros(input, total - to, dst + ((to as usize) << 5), plane);
     }
     slot += 12;
-    dst += quads * plane;
+    dst += octs * plane;
   }
 }

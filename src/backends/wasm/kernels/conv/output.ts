@@ -18,14 +18,30 @@ export class Output {
   residualPixel: usize;
 }
 
-/** Stores the first `rest` lanes. */
+/** Stores the first `rest` lanes, four at most. */
 // @ts-ignore: decorator
 @inline
 export function storeLanes(y: usize, v: v128, rest: i32): void {
+  if (rest >= 4) {
+    v128.store(y, v);
+    return;
+  }
   store<f32>(y, f32x4.extract_lane(v, 0));
   if (rest > 1) store<f32>(y, f32x4.extract_lane(v, 1), 4);
   if (rest > 2) store<f32>(y, f32x4.extract_lane(v, 2), 8);
-  if (rest > 3) store<f32>(y, f32x4.extract_lane(v, 3), 12);
+}
+
+/** Stores the first `rest` of eight lanes. */
+// @ts-ignore: decorator
+@inline
+export function storeEight(y: usize, low: v128, high: v128, rest: i32): void {
+  if (rest >= 8) {
+    v128.store(y, low);
+    v128.store(y, high, 16);
+    return;
+  }
+  storeLanes(y, low, rest);
+  if (rest > 4) storeLanes(y + 16, high, rest - 4);
 }
 
 // @ts-ignore: decorator
@@ -37,49 +53,58 @@ function write(
   yStep: usize,
   r: usize,
   rStep: usize,
-  bias: v128,
-  slope: v128,
+  bias: usize,
+  slope: usize,
   activate: bool,
   add: bool,
   rest: i32,
 ): void {
+  const bias0 = bias ? v128.load(bias) : f32x4.splat(0);
+  const bias1 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+  const slope0 = slope ? v128.load(slope) : f32x4.splat(1);
+  const slope1 = slope ? v128.load(slope, 16) : f32x4.splat(1);
   while (m < end) {
-    let v = v128.load(m);
-    if (activate) v = prelu4(f32x4.add(v, bias), slope);
+    let low = v128.load(m);
+    let high = v128.load(m, 16);
+    if (activate) {
+      low = prelu4(f32x4.add(low, bias0), slope0);
+      high = prelu4(f32x4.add(high, bias1), slope1);
+    }
     if (add) {
-      v = f32x4.add(v, v128.load(r));
+      low = f32x4.add(low, v128.load(r));
+      high = f32x4.add(high, v128.load(r, 16));
       r += rStep;
     }
-    if (rest >= 4) v128.store(y, v);
-    else storeLanes(y, v, rest);
-    m += 16;
+    storeEight(y, low, high, rest);
+    m += 32;
     y += yStep;
   }
 }
 
 /** Writes `count` pixels from planes `m`. `y`, `r`: the first pixel's first channel, channel `first` of the tensor. */
 export function writePixels(output: Output, first: i32, m: usize, count: i32, y: usize, r: usize): void {
+  const bytes = (count as usize) << 5;
   const yStep = output.pixel;
   const rStep = output.residualPixel;
   const activate = output.bias != 0 || output.slope != 0;
-  for (let c = 0; c < output.channels; c += 4) {
+  for (let c = 0; c < output.channels; c += 8) {
     const rest = output.channels - c;
     const at = ((first + c) as usize) << 2;
-    const bias = output.bias ? v128.load(output.bias + at) : f32x4.splat(0);
-    const slope = output.slope ? v128.load(output.slope + at) : f32x4.splat(1);
-    const end = m + ((count as usize) << 4);
-    if (rest < 4) {
+    const bias = output.bias ? output.bias + at : 0;
+    const slope = output.slope ? output.slope + at : 0;
+    const end = m + bytes;
+    if (rest < 8) {
       if (r) write(m, end, y, yStep, r, rStep, bias, slope, true, true, rest);
       else write(m, end, y, yStep, r, rStep, bias, slope, true, false, rest);
     } else if (activate) {
-      if (r) write(m, end, y, yStep, r, rStep, bias, slope, true, true, 4);
-      else write(m, end, y, yStep, r, rStep, bias, slope, true, false, 4);
+      if (r) write(m, end, y, yStep, r, rStep, bias, slope, true, true, 8);
+      else write(m, end, y, yStep, r, rStep, bias, slope, true, false, 8);
     } else {
-      if (r) write(m, end, y, yStep, r, rStep, bias, slope, false, true, 4);
-      else write(m, end, y, yStep, r, rStep, bias, slope, false, false, 4);
+      if (r) write(m, end, y, yStep, r, rStep, bias, slope, false, true, 8);
+      else write(m, end, y, yStep, r, rStep, bias, slope, false, false, 8);
     }
     m += planeBytes;
-    y += 16;
-    if (r) r += 16;
+    y += 32;
+    if (r) r += 32;
   }
 }

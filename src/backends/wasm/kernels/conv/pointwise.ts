@@ -6,8 +6,9 @@
  */
 
 import { madd, prelu4 } from '../lanes';
+import { wide } from '../width';
 import { Input } from './input';
-import { Output, storeLanes } from './output';
+import { Output, storeEight } from './output';
 
 /** A multiple of the pixels that each product takes. */
 const blockPixels: i32 = 24;
@@ -35,84 +36,23 @@ class PointBlock {
   inputBytes: usize;
   yStep: usize;
   rStep: usize;
+  /** Bytes between the weights of 8 outputs and the next 8. */
+  wStep: usize;
 }
 
 // @ts-ignore: decorator
 @inline
-function write(y: usize, v: v128, bias: usize, slope: usize, r: usize, add: bool, rest: i32): void {
-  v = prelu4(f32x4.add(v, v128.load(bias)), v128.load(slope));
-  if (add) v = f32x4.add(v, v128.load(r));
-  if (rest >= 4) v128.store(y, v);
-  else storeLanes(y, v, rest);
-}
-
-/** 3 pixels × 12 outputs; `rest`: channels from the last quad on. Pixels past `count` are computed in vain. */
-// @ts-ignore: decorator
-@inline
-function point3x12(
-  k: PointBlock,
-  x: usize,
-  w: usize,
-  y: usize,
-  r: usize,
-  bias: usize,
-  slope: usize,
-  count: i32,
-  add: bool,
-  rest: i32,
-): void {
-  let a0 = f32x4.splat(0);
-  let a1 = f32x4.splat(0);
-  let a2 = f32x4.splat(0);
-  let b0 = f32x4.splat(0);
-  let b1 = f32x4.splat(0);
-  let b2 = f32x4.splat(0);
-  let c0 = f32x4.splat(0);
-  let c1 = f32x4.splat(0);
-  let c2 = f32x4.splat(0);
-  let x0 = x;
-  let x1 = count > 1 ? x0 + k.xStep : x0;
-  let x2 = count > 2 ? x1 + k.xStep : x0;
-  const end = x + k.inputBytes;
-  while (x0 < end) {
-    const w0 = v128.load(w, 0);
-    const w1 = v128.load(w, 16);
-    const w2 = v128.load(w, 32);
-    const v0 = v128.load32_splat(x0);
-    const v1 = v128.load32_splat(x1);
-    const v2 = v128.load32_splat(x2);
-    a0 = madd(v0, w0, a0);
-    b0 = madd(v0, w1, b0);
-    c0 = madd(v0, w2, c0);
-    a1 = madd(v1, w0, a1);
-    b1 = madd(v1, w1, b1);
-    c1 = madd(v1, w2, c1);
-    a2 = madd(v2, w0, a2);
-    b2 = madd(v2, w1, b2);
-    c2 = madd(v2, w2, c2);
-    x0 += 4;
-    x1 += 4;
-    x2 += 4;
-    w += 48;
+function write(y: usize, low: v128, high: v128, bias: usize, slope: usize, r: usize, add: bool, rest: i32): void {
+  low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
+  high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
+  if (add) {
+    low = f32x4.add(low, v128.load(r));
+    high = f32x4.add(high, v128.load(r, 16));
   }
-  write(y, a0, bias, slope, r, add, 4);
-  write(y + 16, b0, bias + 16, slope + 16, r + 16, add, 4);
-  write(y + 32, c0, bias + 32, slope + 32, r + 32, add, rest);
-  if (count < 2) return;
-  y += k.yStep;
-  r += k.rStep;
-  write(y, a1, bias, slope, r, add, 4);
-  write(y + 16, b1, bias + 16, slope + 16, r + 16, add, 4);
-  write(y + 32, c1, bias + 32, slope + 32, r + 32, add, rest);
-  if (count < 3) return;
-  y += k.yStep;
-  r += k.rStep;
-  write(y, a2, bias, slope, r, add, 4);
-  write(y + 16, b2, bias + 16, slope + 16, r + 16, add, 4);
-  write(y + 32, c2, bias + 32, slope + 32, r + 32, add, rest);
+  storeEight(y, low, high, rest);
 }
 
-/** 4 pixels × 8 outputs. */
+/** 4 pixels × 8 outputs; `rest`: channels from the last eight on. Pixels past `count` are computed in vain. */
 // @ts-ignore: decorator
 @inline
 function point4x8(
@@ -141,7 +81,7 @@ function point4x8(
   let x3 = count > 3 ? x2 + k.xStep : x0;
   const end = x + k.inputBytes;
   while (x0 < end) {
-    const w0 = v128.load(w, 0);
+    const w0 = v128.load(w);
     const w1 = v128.load(w, 16);
     const v0 = v128.load32_splat(x0);
     const v1 = v128.load32_splat(x1);
@@ -161,29 +101,25 @@ function point4x8(
     x3 += 4;
     w += 32;
   }
-  write(y, a0, bias, slope, r, add, 4);
-  write(y + 16, b0, bias + 16, slope + 16, r + 16, add, rest);
+  write(y, a0, b0, bias, slope, r, add, rest);
   if (count < 2) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a1, bias, slope, r, add, 4);
-  write(y + 16, b1, bias + 16, slope + 16, r + 16, add, rest);
+  write(y, a1, b1, bias, slope, r, add, rest);
   if (count < 3) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a2, bias, slope, r, add, 4);
-  write(y + 16, b2, bias + 16, slope + 16, r + 16, add, rest);
+  write(y, a2, b2, bias, slope, r, add, rest);
   if (count < 4) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a3, bias, slope, r, add, 4);
-  write(y + 16, b3, bias + 16, slope + 16, r + 16, add, rest);
+  write(y, a3, b3, bias, slope, r, add, rest);
 }
 
-/** 4 pixels × 4 outputs. */
+/** 6 pixels × 8 outputs, for 256 bits. */
 // @ts-ignore: decorator
 @inline
-function point4x4(
+function point6x8(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -199,27 +135,159 @@ function point4x4(
   let a1 = f32x4.splat(0);
   let a2 = f32x4.splat(0);
   let a3 = f32x4.splat(0);
+  let a4 = f32x4.splat(0);
+  let a5 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let b4 = f32x4.splat(0);
+  let b5 = f32x4.splat(0);
   let x0 = x;
   let x1 = count > 1 ? x0 + k.xStep : x0;
   let x2 = count > 2 ? x1 + k.xStep : x0;
   let x3 = count > 3 ? x2 + k.xStep : x0;
+  let x4 = count > 4 ? x3 + k.xStep : x0;
+  let x5 = count > 5 ? x4 + k.xStep : x0;
   const end = x + k.inputBytes;
   while (x0 < end) {
     const w0 = v128.load(w);
-    a0 = madd(v128.load32_splat(x0), w0, a0);
-    a1 = madd(v128.load32_splat(x1), w0, a1);
-    a2 = madd(v128.load32_splat(x2), w0, a2);
-    a3 = madd(v128.load32_splat(x3), w0, a3);
+    const w1 = v128.load(w, 16);
+    const v0 = v128.load32_splat(x0);
+    const v1 = v128.load32_splat(x1);
+    const v2 = v128.load32_splat(x2);
+    const v3 = v128.load32_splat(x3);
+    const v4 = v128.load32_splat(x4);
+    const v5 = v128.load32_splat(x5);
+    a0 = madd(v0, w0, a0);
+    b0 = madd(v0, w1, b0);
+    a1 = madd(v1, w0, a1);
+    b1 = madd(v1, w1, b1);
+    a2 = madd(v2, w0, a2);
+    b2 = madd(v2, w1, b2);
+    a3 = madd(v3, w0, a3);
+    b3 = madd(v3, w1, b3);
+    a4 = madd(v4, w0, a4);
+    b4 = madd(v4, w1, b4);
+    a5 = madd(v5, w0, a5);
+    b5 = madd(v5, w1, b5);
     x0 += 4;
     x1 += 4;
     x2 += 4;
     x3 += 4;
-    w += 16;
+    x4 += 4;
+    x5 += 4;
+    w += 32;
   }
-  write(y, a0, bias, slope, r, add, rest);
-  if (count > 1) write(y + k.yStep, a1, bias, slope, r + k.rStep, add, rest);
-  if (count > 2) write(y + 2 * k.yStep, a2, bias, slope, r + 2 * k.rStep, add, rest);
-  if (count > 3) write(y + 3 * k.yStep, a3, bias, slope, r + 3 * k.rStep, add, rest);
+  write(y, a0, b0, bias, slope, r, add, rest);
+  if (count < 2) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a1, b1, bias, slope, r, add, rest);
+  if (count < 3) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a2, b2, bias, slope, r, add, rest);
+  if (count < 4) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a3, b3, bias, slope, r, add, rest);
+  if (count < 5) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a4, b4, bias, slope, r, add, rest);
+  if (count < 6) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a5, b5, bias, slope, r, add, rest);
+}
+
+/** 4 pixels × 16 outputs, for 256 bits. */
+// @ts-ignore: decorator
+@inline
+function point4x16(
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  add: bool,
+  rest: i32,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let c2 = f32x4.splat(0);
+  let c3 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  let d2 = f32x4.splat(0);
+  let d3 = f32x4.splat(0);
+  let x0 = x;
+  let x1 = count > 1 ? x0 + k.xStep : x0;
+  let x2 = count > 2 ? x1 + k.xStep : x0;
+  let x3 = count > 3 ? x2 + k.xStep : x0;
+  let u = w + k.wStep;
+  const end = x + k.inputBytes;
+  while (x0 < end) {
+    const w0 = v128.load(w);
+    const w1 = v128.load(w, 16);
+    const w2 = v128.load(u);
+    const w3 = v128.load(u, 16);
+    const v0 = v128.load32_splat(x0);
+    const v1 = v128.load32_splat(x1);
+    const v2 = v128.load32_splat(x2);
+    const v3 = v128.load32_splat(x3);
+    a0 = madd(v0, w0, a0);
+    b0 = madd(v0, w1, b0);
+    c0 = madd(v0, w2, c0);
+    d0 = madd(v0, w3, d0);
+    a1 = madd(v1, w0, a1);
+    b1 = madd(v1, w1, b1);
+    c1 = madd(v1, w2, c1);
+    d1 = madd(v1, w3, d1);
+    a2 = madd(v2, w0, a2);
+    b2 = madd(v2, w1, b2);
+    c2 = madd(v2, w2, c2);
+    d2 = madd(v2, w3, d2);
+    a3 = madd(v3, w0, a3);
+    b3 = madd(v3, w1, b3);
+    c3 = madd(v3, w2, c3);
+    d3 = madd(v3, w3, d3);
+    x0 += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
+    w += 32;
+    u += 32;
+  }
+  write(y, a0, b0, bias, slope, r, add, 8);
+  write(y + 32, c0, d0, bias + 32, slope + 32, r + 32, add, rest);
+  if (count < 2) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a1, b1, bias, slope, r, add, 8);
+  write(y + 32, c1, d1, bias + 32, slope + 32, r + 32, add, rest);
+  if (count < 3) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a2, b2, bias, slope, r, add, 8);
+  write(y + 32, c2, d2, bias + 32, slope + 32, r + 32, add, rest);
+  if (count < 4) return;
+  y += k.yStep;
+  r += k.rStep;
+  write(y, a3, b3, bias, slope, r, add, 8);
+  write(y + 32, c3, d3, bias + 32, slope + 32, r + 32, add, rest);
 }
 
 /** All outputs of `count` pixels. */
@@ -229,7 +297,6 @@ function pointBlock(
   k: PointBlock,
   x: usize,
   w: usize,
-  wRow: usize,
   y: usize,
   r: usize,
   bias: usize,
@@ -238,26 +305,38 @@ function pointBlock(
   channels: i32,
   add: bool,
 ): void {
-  for (; channels > 8; channels -= 12) {
-    for (let p = 0; p < count; p += 3) {
+  if (wide) {
+    for (; channels > 8; channels -= 16) {
+      for (let p = 0; p < count; p += 4) {
+        const i = p as usize;
+        const at = x + i * k.xStep;
+        point4x16(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 8);
+      }
+      w += 2 * k.wStep;
+      y += 64;
+      r += 64;
+      bias += 64;
+      slope += 64;
+    }
+    if (channels <= 0) return;
+    for (let p = 0; p < count; p += 6) {
       const i = p as usize;
-      point3x12(k, x + i * k.xStep, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 8);
+      const at = x + i * k.xStep;
+      point6x8(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels);
     }
-    w += 48 * wRow;
-    y += 48;
-    r += 48;
-    bias += 48;
-    slope += 48;
+    return;
   }
-  if (channels <= 0) return;
-  for (let p = 0; p < count; p += 4) {
-    const i = p as usize;
-    const at = x + i * k.xStep;
-    if (channels > 4) {
-      point4x8(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 4);
-    } else {
-      point4x4(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels);
+  for (; channels > 0; channels -= 8) {
+    for (let p = 0; p < count; p += 4) {
+      const i = p as usize;
+      const at = x + i * k.xStep;
+      point4x8(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels);
     }
+    w += k.wStep;
+    y += 32;
+    r += 32;
+    bias += 32;
+    slope += 32;
   }
 }
 
@@ -275,7 +354,7 @@ export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void 
   k.inputBytes = (input.channels as usize) << 2;
   k.yStep = output.pixel;
   k.rStep = output.residualPixel;
-  const wRow = ((input.channels + 3) & ~3) as usize;
+  k.wStep = (((input.channels + 3) & ~3) as usize) << 5;
   for (let row = from; row < to; row++) {
     const n = (row / a.rows) as usize;
     const i = (row - (n as i32) * a.rows) as usize;
@@ -284,8 +363,8 @@ export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void 
     let r = output.residual + n * output.residualImage + i * output.residualRow;
     for (let left = 0; left < a.columns; left += blockPixels) {
       const count = min(blockPixels, a.columns - left);
-      if (output.residual) pointBlock(k, x, a.weights, wRow, y, r, bias, slope, count, output.channels, true);
-      else pointBlock(k, x, a.weights, wRow, y, r, bias, slope, count, output.channels, false);
+      if (output.residual) pointBlock(k, x, a.weights, y, r, bias, slope, count, output.channels, true);
+      else pointBlock(k, x, a.weights, y, r, bias, slope, count, output.channels, false);
       x += (blockPixels as usize) * k.xStep;
       y += (blockPixels as usize) * k.yStep;
       r += (blockPixels as usize) * k.rStep;

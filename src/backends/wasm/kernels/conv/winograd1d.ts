@@ -10,8 +10,8 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes, tilesPerBlock } from './gemm';
-import { multiplyI16Planes } from './i16';
+import { coefficientBytes, multiplyPlanes, outerPlanes, tilesPerBlock } from './gemm';
+import { i16CoefficientBytes, multiplyI16Planes } from './i16';
 import { Input } from './input';
 import { Output } from './output';
 import { fillConstants, placeTiles, Tiles } from './tiles';
@@ -61,22 +61,23 @@ export function convolveTiles(
   m: usize,
   integers: bool,
 ): void {
-  const outQuads = (output.channels + 3) >> 2;
   const table = tiles.table;
   if (integers) {
+    const outQuads = (output.channels + 3) >> 2;
     const unit = transformI16Inputs(input, tiles, places, count, x, local, v);
     const octs = (input.channels + 7) >> 3;
     for (let k: usize = 0; k < 6; k++) {
-      const at = k * coefficientBytes;
+      const at = k * i16CoefficientBytes;
       multiplyI16Planes(table, octs, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
     }
     transformI16Outputs(output, tiles, input.channels, unit, places, count, y, residual, local, m);
   } else {
     transformInputs(input, tiles, places, count, x, local, v);
     const inQuads = (input.channels + 3) >> 2;
+    const outOcts = (output.channels + 7) >> 3;
     for (let k: usize = 0; k < 6; k++) {
       const at = k * coefficientBytes;
-      multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
+      multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outOcts, count, m + at);
     }
     transformOutputs(output, tiles, places, count, y, residual, local, m);
   }
@@ -109,7 +110,8 @@ export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32
   const v = local + tiles.inputs;
   const g = local + tiles.products;
   const inQuads = (input.channels + 3) >> 2;
-  const outQuads = (gradient.channels + 3) >> 2;
+  const outOcts = (gradient.channels + 7) >> 3;
+  const table = tiles.table;
   const partial = tiles.weights + (chunk as usize) * tiles.weightBytes;
   memory.fill(partial, 0, tiles.weightBytes);
   fillConstants(tiles, local);
@@ -120,11 +122,10 @@ export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32
     transformGradients(gradient, tiles, places, count, gradient.x, local, g);
     let out = partial;
     for (let k: usize = 0; k < 6; k++) {
-      let x = v + k * coefficientBytes;
+      const at = k * coefficientBytes;
       for (let q = 0; q < inQuads; q++) {
-        outerPlanes(x, g + k * coefficientBytes, outQuads, count, out);
-        x += planeBytes;
-        out += (outQuads as usize) << 6;
+        outerPlanes(v + at + load<usize>(table + (q << 2)), g + at, outOcts, count, out);
+        out += (outOcts as usize) << 7;
       }
     }
   }

@@ -3,7 +3,7 @@ import { madd } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
 import { Input } from './input';
 import { Place, Tiles } from './tiles';
-import { clamped, fetchRest } from './winograd1dTransforms';
+import { clamped, fetchRest, storeBoth } from './winograd1dTransforms';
 
 /** `Ĝ·gy` without its factors 1/4, −1/6, −1/6, 1/24, 1/24, 1, which `winograd1dWeights.ts` applies. */
 export function transformGradients(
@@ -30,24 +30,32 @@ export function transformGradients(
     const g1 = clamped(at + d, tiles.length, g + step, zeros);
     const g2 = clamped(at + 2 * d, tiles.length, g + 2 * step, zeros);
     const g3 = clamped(at + 3 * d, tiles.length, g + 3 * step, zeros);
-    let to = dst + ((i as usize) << 4);
+    let to = dst + ((i as usize) << 5);
     if (gradient.pixel > end + 16) fetchRest(g0, g1, g2, g3, end, gradient.pixel, to);
     // Lanes past the last channel lead to sums that nothing reads.
-    for (let c: usize = 0; c < end; c += 16) {
-      const v0 = v128.load(g0 + c);
-      const v1 = v128.load(g1 + c);
-      const v2 = v128.load(g2 + c);
-      const v3 = v128.load(g3 + c);
-      const even = f32x4.add(v0, v2);
-      const odd = f32x4.add(v1, v3);
-      v128.store(to, v0);
-      v128.store(to, f32x4.add(even, odd), coefficientBytes);
-      v128.store(to, f32x4.sub(even, odd), 2 * coefficientBytes);
-      const even2 = madd(four, v2, v0);
-      const odd2 = f32x4.mul(two, madd(four, v3, v1));
-      v128.store(to, f32x4.add(even2, odd2), 3 * coefficientBytes);
-      v128.store(to, f32x4.sub(even2, odd2), 4 * coefficientBytes);
-      v128.store(to, v3, 5 * coefficientBytes);
+    for (let c: usize = 0; c < end; c += 32) {
+      const a0 = v128.load(g0 + c);
+      const b0 = v128.load(g0 + c, 16);
+      const a1 = v128.load(g1 + c);
+      const b1 = v128.load(g1 + c, 16);
+      const a2 = v128.load(g2 + c);
+      const b2 = v128.load(g2 + c, 16);
+      const a3 = v128.load(g3 + c);
+      const b3 = v128.load(g3 + c, 16);
+      const evenA = f32x4.add(a0, a2);
+      const evenB = f32x4.add(b0, b2);
+      const oddA = f32x4.add(a1, a3);
+      const oddB = f32x4.add(b1, b3);
+      storeBoth(to, a0, b0);
+      storeBoth(to + coefficientBytes, f32x4.add(evenA, oddA), f32x4.add(evenB, oddB));
+      storeBoth(to + 2 * coefficientBytes, f32x4.sub(evenA, oddA), f32x4.sub(evenB, oddB));
+      const even4A = madd(four, a2, a0);
+      const even4B = madd(four, b2, b0);
+      const odd4A = f32x4.mul(two, madd(four, a3, a1));
+      const odd4B = f32x4.mul(two, madd(four, b3, b1));
+      storeBoth(to + 3 * coefficientBytes, f32x4.add(even4A, odd4A), f32x4.add(even4B, odd4B));
+      storeBoth(to + 4 * coefficientBytes, f32x4.sub(even4A, odd4A), f32x4.sub(even4B, odd4B));
+      storeBoth(to + 5 * coefficientBytes, a3, b3);
       to += planeBytes;
     }
     places += offsetof<Place>();

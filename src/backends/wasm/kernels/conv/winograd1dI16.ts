@@ -4,8 +4,7 @@
  */
 
 import { largestLane, madd, prelu4 } from '../lanes';
-import { coefficientBytes, planeBytes } from './gemm';
-import { inputRange, paired, rounded, weightRange } from './i16';
+import { i16CoefficientBytes, i16PlaneBytes, inputRange, paired, rounded, weightRange } from './i16';
 import { Input } from './input';
 import { Output } from './output';
 import { Place, Tiles } from './tiles';
@@ -50,16 +49,16 @@ function transformI16(
   const v3 = v128.load(x3);
   const v4 = v128.load(x4);
   storeI16(madd(four, v128.load(x0), madd(minusFive, v2, v4)), scale, to, high);
-  storeI16(madd(four, v1, madd(minusFive, v3, v128.load(x5))), scale, to + 5 * coefficientBytes, high);
+  storeI16(madd(four, v1, madd(minusFive, v3, v128.load(x5))), scale, to + 5 * i16CoefficientBytes, high);
   const a = madd(minusFour, v2, v4);
   const b = madd(minusFour, v1, v3);
-  storeI16(f32x4.add(a, b), scale, to + coefficientBytes, high);
-  storeI16(f32x4.sub(a, b), scale, to + 2 * coefficientBytes, high);
+  storeI16(f32x4.add(a, b), scale, to + i16CoefficientBytes, high);
+  storeI16(f32x4.sub(a, b), scale, to + 2 * i16CoefficientBytes, high);
   const e = f32x4.sub(v4, v2);
   const f = f32x4.sub(v3, v1);
   const f2 = f32x4.add(f, f);
-  storeI16(f32x4.add(e, f2), scale, to + 3 * coefficientBytes, high);
-  storeI16(f32x4.sub(e, f2), scale, to + 4 * coefficientBytes, high);
+  storeI16(f32x4.add(e, f2), scale, to + 3 * i16CoefficientBytes, high);
+  storeI16(f32x4.sub(e, f2), scale, to + 4 * i16CoefficientBytes, high);
 }
 
 /**
@@ -119,7 +118,7 @@ export function transformI16Inputs(
         const n = c + 16;
         transformI16(x0 + n, x1 + n, x2 + n, x3 + n, x4 + n, x5 + n, scale, to, true);
       }
-      to += planeBytes;
+      to += i16PlaneBytes;
     }
   }
   return bound / range;
@@ -181,19 +180,19 @@ function writeI16Tiles(
       let w = steps + c;
       const m0 = scaled(from, w);
       w += next;
-      const m1 = scaled(from + coefficientBytes, w);
+      const m1 = scaled(from + i16CoefficientBytes, w);
       w += next;
-      const m2 = scaled(from + 2 * coefficientBytes, w);
+      const m2 = scaled(from + 2 * i16CoefficientBytes, w);
       const s = f32x4.add(m1, m2);
       const t = f32x4.sub(m1, m2);
       w += next;
-      const m3 = scaled(from + 3 * coefficientBytes, w);
+      const m3 = scaled(from + 3 * i16CoefficientBytes, w);
       w += next;
-      const m4 = scaled(from + 4 * coefficientBytes, w);
+      const m4 = scaled(from + 4 * i16CoefficientBytes, w);
       const u = f32x4.add(m3, m4);
       const v = f32x4.sub(m3, m4);
       w += next;
-      const m5 = scaled(from + 5 * coefficientBytes, w);
+      const m5 = scaled(from + 5 * i16CoefficientBytes, w);
       const bias = activate ? v128.load(biases + c) : none;
       const slope = activate ? v128.load(slopes + c) : none;
       const q = r + c;
@@ -211,7 +210,7 @@ function writeI16Tiles(
         const y3 = madd(f32x4.splat(8), v, f32x4.add(t, m5));
         v128.store(o + 3 * step, finish(y3, inverse, q + 3 * rStep, bias, slope, activate, add));
       }
-      from += planeBytes;
+      from += i16PlaneBytes;
     }
   }
 }

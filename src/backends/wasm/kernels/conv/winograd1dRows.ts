@@ -67,8 +67,8 @@ function rollRing(
   turn: i32,
   rolled: bool,
 ): void {
-  const quads = ((input.channels + 3) >> 2) as usize;
-  const bytes = quads * planeBytes;
+  const octs = ((input.channels + 7) >> 3) as usize;
+  const bytes = octs * planeBytes;
   for (let k = rolled ? lines - 1 : 0; k < lines; k++) {
     const iy = y - rows.padding + k * rows.dilation;
     const dst = local + tiles.inputs + (((turn + k) % lines) as usize) * bytes;
@@ -92,7 +92,7 @@ export function convWinograd1dRows(a: Winograd1dRowsArgs, chunk: i32, local: usi
   const v = local + tiles.inputs;
   const m = local + tiles.products;
   const entries = lines * ((input.channels + 3) >> 2);
-  const outQuads = (output.channels + 3) >> 2;
+  const outOcts = (output.channels + 7) >> 3;
   fillConstants(tiles, local);
   for (let left = 0; left < tiles.along; left += rows.strip) {
     const count = min(rows.strip, tiles.along - left);
@@ -107,7 +107,7 @@ export function convWinograd1dRows(a: Winograd1dRowsArgs, chunk: i32, local: usi
       const table = tiles.table + ((turn * entries) << 2);
       for (let k: usize = 0; k < 6; k++) {
         const at = k * coefficientBytes;
-        multiplyPlanes(table, entries, v + at, tiles.weights + k * tiles.weightBytes, outQuads, count, m + at);
+        multiplyPlanes(table, entries, v + at, tiles.weights + k * tiles.weightBytes, outOcts, count, m + at);
       }
       const out = output.y + (n as usize) * output.image + (y as usize) * output.row;
       const residual = output.residual + (n as usize) * output.residualImage + (y as usize) * output.residualRow;
@@ -130,7 +130,7 @@ export function convGradWeightWinograd1dRows(a: GradWeightWinograd1dRowsArgs, ch
   const v = local + tiles.inputs;
   const g = local + tiles.products;
   const entries = lines * ((input.channels + 3) >> 2);
-  const outQuads = (gradient.channels + 3) >> 2;
+  const outOcts = (gradient.channels + 7) >> 3;
   const partial = tiles.weights + (chunk as usize) * tiles.weightBytes;
   memory.fill(partial, 0, tiles.weightBytes);
   fillConstants(tiles, local);
@@ -151,8 +151,8 @@ export function convGradWeightWinograd1dRows(a: GradWeightWinograd1dRowsArgs, ch
       for (let k: usize = 0; k < 6; k++) {
         const at = k * coefficientBytes;
         for (let e = 0; e < entries; e++) {
-          outerPlanes(v + at + load<usize>(table + (e << 2)), g + at, outQuads, count, out);
-          out += (outQuads as usize) << 6;
+          outerPlanes(v + at + load<usize>(table + (e << 2)), g + at, outOcts, count, out);
+          out += (outOcts as usize) << 7;
         }
       }
       last = y;

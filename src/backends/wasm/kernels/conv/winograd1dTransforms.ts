@@ -7,10 +7,34 @@
 import { madd, prelu4 } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
 import { Input, laneMask, packPixels } from './input';
-import { Output, storeLanes } from './output';
+import { Output, storeEight } from './output';
 import { Place, Tiles } from './tiles';
 
-/** `Bᵀ·x` of one quad of channels; coefficients of the six inputs go `coefficientBytes` apart. */
+// @ts-ignore: decorator
+@inline
+function prologue(v: v128, affine: bool, scale: v128, shift: v128, activate: bool, slope: v128): v128 {
+  if (affine) v = madd(v, scale, shift);
+  return activate ? prelu4(v, slope) : v;
+}
+
+/** `4·u + (w − 5·v)`. */
+// @ts-ignore: decorator
+@inline
+function outermost(u: v128, v: v128, w: v128): v128 {
+  return madd(f32x4.splat(4), u, madd(f32x4.splat(-5), v, w));
+}
+
+// @ts-ignore: decorator
+@inline
+export function storeBoth(to: usize, low: v128, high: v128): void {
+  v128.store(to, low);
+  v128.store(to, high, 16);
+}
+
+/**
+ * `Bᵀ·x` of eight channels; coefficients go `coefficientBytes` apart. `c`: of the first channel, in bytes; `rest`:
+ * channels that are left, where `some` are missing. Everything in pairs, for 256 bits.
+ */
 // @ts-ignore: decorator
 @inline
 function transformInput(
@@ -20,59 +44,80 @@ function transformInput(
   x3: usize,
   x4: usize,
   x5: usize,
-  dst: usize,
+  to: usize,
   affine: bool,
-  scale: v128,
-  shift: v128,
+  scale: usize,
+  shift: usize,
   activate: bool,
-  slope: v128,
-  masked: bool,
-  mask: v128,
+  slope: usize,
+  some: bool,
+  rest: i32,
 ): void {
-  let v0 = v128.load(x0);
-  let v1 = v128.load(x1);
-  let v2 = v128.load(x2);
-  let v3 = v128.load(x3);
-  let v4 = v128.load(x4);
-  let v5 = v128.load(x5);
-  if (affine) {
-    v0 = madd(v0, scale, shift);
-    v1 = madd(v1, scale, shift);
-    v2 = madd(v2, scale, shift);
-    v3 = madd(v3, scale, shift);
-    v4 = madd(v4, scale, shift);
-    v5 = madd(v5, scale, shift);
+  let a0 = v128.load(x0);
+  let b0 = v128.load(x0, 16);
+  let a1 = v128.load(x1);
+  let b1 = v128.load(x1, 16);
+  let a2 = v128.load(x2);
+  let b2 = v128.load(x2, 16);
+  let a3 = v128.load(x3);
+  let b3 = v128.load(x3, 16);
+  let a4 = v128.load(x4);
+  let b4 = v128.load(x4, 16);
+  let a5 = v128.load(x5);
+  let b5 = v128.load(x5, 16);
+  if (affine || activate) {
+    const none = f32x4.splat(0);
+    const scaleA = affine ? v128.load(scale) : none;
+    const scaleB = affine ? v128.load(scale, 16) : none;
+    const shiftA = affine ? v128.load(shift) : none;
+    const shiftB = affine ? v128.load(shift, 16) : none;
+    const slopeA = activate ? v128.load(slope) : none;
+    const slopeB = activate ? v128.load(slope, 16) : none;
+    a0 = prologue(a0, affine, scaleA, shiftA, activate, slopeA);
+    b0 = prologue(b0, affine, scaleB, shiftB, activate, slopeB);
+    a1 = prologue(a1, affine, scaleA, shiftA, activate, slopeA);
+    b1 = prologue(b1, affine, scaleB, shiftB, activate, slopeB);
+    a2 = prologue(a2, affine, scaleA, shiftA, activate, slopeA);
+    b2 = prologue(b2, affine, scaleB, shiftB, activate, slopeB);
+    a3 = prologue(a3, affine, scaleA, shiftA, activate, slopeA);
+    b3 = prologue(b3, affine, scaleB, shiftB, activate, slopeB);
+    a4 = prologue(a4, affine, scaleA, shiftA, activate, slopeA);
+    b4 = prologue(b4, affine, scaleB, shiftB, activate, slopeB);
+    a5 = prologue(a5, affine, scaleA, shiftA, activate, slopeA);
+    b5 = prologue(b5, affine, scaleB, shiftB, activate, slopeB);
   }
-  if (activate) {
-    v0 = prelu4(v0, slope);
-    v1 = prelu4(v1, slope);
-    v2 = prelu4(v2, slope);
-    v3 = prelu4(v3, slope);
-    v4 = prelu4(v4, slope);
-    v5 = prelu4(v5, slope);
+  if (some) {
+    const maskA = laneMask(rest);
+    const maskB = laneMask(rest - 4);
+    a0 = v128.and(a0, maskA);
+    b0 = v128.and(b0, maskB);
+    a1 = v128.and(a1, maskA);
+    b1 = v128.and(b1, maskB);
+    a2 = v128.and(a2, maskA);
+    b2 = v128.and(b2, maskB);
+    a3 = v128.and(a3, maskA);
+    b3 = v128.and(b3, maskB);
+    a4 = v128.and(a4, maskA);
+    b4 = v128.and(b4, maskB);
+    a5 = v128.and(a5, maskA);
+    b5 = v128.and(b5, maskB);
   }
-  if (masked) {
-    v0 = v128.and(v0, mask);
-    v1 = v128.and(v1, mask);
-    v2 = v128.and(v2, mask);
-    v3 = v128.and(v3, mask);
-    v4 = v128.and(v4, mask);
-    v5 = v128.and(v5, mask);
-  }
-  const four = f32x4.splat(4);
   const minusFour = f32x4.splat(-4);
-  const minusFive = f32x4.splat(-5);
   const two = f32x4.splat(2);
-  v128.store(dst, madd(four, v0, madd(minusFive, v2, v4)));
-  const a = madd(minusFour, v2, v4);
-  const b = madd(minusFour, v1, v3);
-  v128.store(dst, f32x4.add(a, b), coefficientBytes);
-  v128.store(dst, f32x4.sub(a, b), 2 * coefficientBytes);
-  const c = f32x4.sub(v4, v2);
-  const e = f32x4.mul(two, f32x4.sub(v3, v1));
-  v128.store(dst, f32x4.add(c, e), 3 * coefficientBytes);
-  v128.store(dst, f32x4.sub(c, e), 4 * coefficientBytes);
-  v128.store(dst, madd(four, v1, madd(minusFive, v3, v5)), 5 * coefficientBytes);
+  storeBoth(to, outermost(a0, a2, a4), outermost(b0, b2, b4));
+  const evenA = madd(minusFour, a2, a4);
+  const evenB = madd(minusFour, b2, b4);
+  const oddA = madd(minusFour, a1, a3);
+  const oddB = madd(minusFour, b1, b3);
+  storeBoth(to + coefficientBytes, f32x4.add(evenA, oddA), f32x4.add(evenB, oddB));
+  storeBoth(to + 2 * coefficientBytes, f32x4.sub(evenA, oddA), f32x4.sub(evenB, oddB));
+  const cA = f32x4.sub(a4, a2);
+  const cB = f32x4.sub(b4, b2);
+  const eA = f32x4.mul(two, f32x4.sub(a3, a1));
+  const eB = f32x4.mul(two, f32x4.sub(b3, b1));
+  storeBoth(to + 3 * coefficientBytes, f32x4.add(cA, eA), f32x4.add(cB, eB));
+  storeBoth(to + 4 * coefficientBytes, f32x4.sub(cA, eA), f32x4.sub(cB, eB));
+  storeBoth(to + 5 * coefficientBytes, outermost(a1, a3, a5), outermost(b1, b3, b5));
 }
 
 // @ts-ignore: decorator
@@ -83,9 +128,9 @@ export function clamped(at: i32, length: i32, address: usize, zeros: usize): usi
 
 /** The six pixels of a tile of which some lie outside, after the prologue. */
 function packTile(input: Input, at: i32, length: i32, x: usize, step: usize, d: i32, dst: usize): void {
-  const bytes = (((input.channels + 3) & ~3) << 2) as usize;
+  const bytes = (((input.channels + 7) & ~7) << 2) as usize;
   for (let k = 0; k < 6; k++) {
-    if (<u32>at < <u32>length) packPixels(input, 0, x, 0, 1, dst, 16);
+    if (<u32>at < <u32>length) packPixels(input, 0, x, 0, 1, dst, 32);
     else memory.fill(dst, 0, bytes);
     at += d;
     x += step;
@@ -128,43 +173,31 @@ function transformTiles(
   const line = tiles.vertical ? input.pixel : input.row;
   const d = tiles.dilation;
   const step = pixel * (d as usize);
-  const body = ((input.channels & ~3) << 2) as usize;
-  const rest = input.channels & 3;
-  const mask = laneMask(rest);
+  const body = ((input.channels & ~7) << 2) as usize;
+  const rest = input.channels & 7;
+  const wanted = (input.channels << 2) as usize;
+  const bytes = (((input.channels + 7) & ~7) << 2) as usize;
   const scales = input.scale;
   const shifts = input.shift;
   const slopes = input.slope;
-  const none = f32x4.splat(0);
-  const wide = input.pixel > body + 16;
+  const much = input.pixel > wanted + 16;
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places);
     const at = place.position - tiles.padding;
     const x = base + (place.image as usize) * input.image + (place.line as usize) * line + (at as usize) * pixel;
-    let to = dst + ((i as usize) << 4);
+    let to = dst + ((i as usize) << 5);
     places += offsetof<Place>();
     if (affine && (at < 0 || at + 5 * d >= length)) {
       // Padding comes after the prologue.
       packTile(input, at, length, x, step, d, local + tiles.pixels);
-      const bytes = (((input.channels + 3) & ~3) << 2) as usize;
-      let p = local + tiles.pixels;
-      for (let c: usize = 0; c < bytes; c += 16) {
-        transformInput(
-          p,
-          p + bytes,
-          p + 2 * bytes,
-          p + 3 * bytes,
-          p + 4 * bytes,
-          p + 5 * bytes,
-          to,
-          false,
-          none,
-          none,
-          false,
-          none,
-          false,
-          mask,
-        );
-        p += 16;
+      const p = local + tiles.pixels;
+      const p1 = p + bytes;
+      const p2 = p1 + bytes;
+      const p3 = p2 + bytes;
+      const p4 = p3 + bytes;
+      const p5 = p4 + bytes;
+      for (let c: usize = 0; c < bytes; c += 32) {
+        transformInput(p + c, p1 + c, p2 + c, p3 + c, p4 + c, p5 + c, to, false, 0, 0, false, 0, false, 8);
         to += planeBytes;
       }
       continue;
@@ -176,12 +209,9 @@ function transformTiles(
     const x3 = affine ? x + 3 * step : clamped(at + 3 * d, length, x + 3 * step, local);
     const x4 = affine ? x + 4 * step : clamped(at + 4 * d, length, x + 4 * step, local);
     const x5 = affine ? x + 5 * step : clamped(at + 5 * d, length, x + 5 * step, local);
-    if (wide) fetchRest(x2, x3, x4, x5, body, input.pixel, to);
+    if (much) fetchRest(x2, x3, x4, x5, wanted, input.pixel, to);
     let c: usize = 0;
-    for (; c < body; c += 16) {
-      const scale = affine ? v128.load(scales + c) : none;
-      const shift = affine ? v128.load(shifts + c) : none;
-      const slope = activate ? v128.load(slopes + c) : none;
+    for (; c < body; c += 32) {
       transformInput(
         x0 + c,
         x1 + c,
@@ -191,19 +221,16 @@ function transformTiles(
         x5 + c,
         to,
         affine,
-        scale,
-        shift,
+        scales + c,
+        shifts + c,
         activate,
-        slope,
+        slopes + c,
         false,
-        mask,
+        8,
       );
       to += planeBytes;
     }
     if (rest) {
-      const scale = affine ? v128.load(scales + c) : none;
-      const shift = affine ? v128.load(shifts + c) : none;
-      const slope = activate ? v128.load(slopes + c) : none;
       transformInput(
         x0 + c,
         x1 + c,
@@ -213,12 +240,12 @@ function transformTiles(
         x5 + c,
         to,
         affine,
-        scale,
-        shift,
+        scales + c,
+        shifts + c,
         activate,
-        slope,
+        slopes + c,
         true,
-        mask,
+        rest,
       );
     }
   }
@@ -242,14 +269,41 @@ export function transformInputs(
   }
 }
 
+/** The sum of four products and one, as `Aᵀ` has it: `m0 + a + c`. */
 // @ts-ignore: decorator
 @inline
-function finish(v: v128, r: usize, bias: v128, slope: v128, activate: bool, add: bool): v128 {
-  if (activate) v = prelu4(f32x4.add(v, bias), slope);
-  return add ? f32x4.add(v, v128.load(r)) : v;
+function sum3(m0: v128, a: v128, c: v128): v128 {
+  return f32x4.add(f32x4.add(m0, a), c);
 }
 
-/** `Aᵀ·m` of one quad of channels, then the epilogue; outputs go `step` bytes apart. */
+/** One output's eight channels: bias, PReLU, residual; `rest` of them are stored. */
+// @ts-ignore: decorator
+@inline
+function finish(
+  y: usize,
+  low: v128,
+  high: v128,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  activate: bool,
+  add: bool,
+  some: bool,
+  rest: i32,
+): void {
+  if (activate) {
+    low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
+    high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
+  }
+  if (add) {
+    low = f32x4.add(low, v128.load(r));
+    high = f32x4.add(high, v128.load(r, 16));
+  }
+  if (some) storeEight(y, low, high, rest);
+  else storeBoth(y, low, high);
+}
+
+/** `Aᵀ·m` of eight channels, then the epilogue; outputs go `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
 function transformOutput(
@@ -258,39 +312,51 @@ function transformOutput(
   step: usize,
   r: usize,
   rStep: usize,
-  bias: v128,
-  slope: v128,
+  bias: usize,
+  slope: usize,
   activate: bool,
   add: bool,
   some: bool,
   outputs: i32,
   rest: i32,
 ): void {
-  const m0 = v128.load(m);
-  const m1 = v128.load(m, coefficientBytes);
-  const m2 = v128.load(m, 2 * coefficientBytes);
-  const m3 = v128.load(m, 3 * coefficientBytes);
-  const m4 = v128.load(m, 4 * coefficientBytes);
-  const m5 = v128.load(m, 5 * coefficientBytes);
-  const a = f32x4.add(m1, m2);
-  const b = f32x4.sub(m1, m2);
-  const c = f32x4.add(m3, m4);
-  const e = f32x4.sub(m3, m4);
-  const y0 = f32x4.add(f32x4.add(m0, a), c);
-  const y1 = madd(f32x4.splat(2), e, b);
-  const y2 = madd(f32x4.splat(4), c, a);
-  const y3 = madd(f32x4.splat(8), e, f32x4.add(b, m5));
-  if (!some) {
-    v128.store(y, finish(y0, r, bias, slope, activate, add));
-    v128.store(y + step, finish(y1, r + rStep, bias, slope, activate, add));
-    v128.store(y + 2 * step, finish(y2, r + 2 * rStep, bias, slope, activate, add));
-    v128.store(y + 3 * step, finish(y3, r + 3 * rStep, bias, slope, activate, add));
-    return;
-  }
-  storeLanes(y, finish(y0, r, bias, slope, activate, add), rest);
-  if (outputs > 1) storeLanes(y + step, finish(y1, r + rStep, bias, slope, activate, add), rest);
-  if (outputs > 2) storeLanes(y + 2 * step, finish(y2, r + 2 * rStep, bias, slope, activate, add), rest);
-  if (outputs > 3) storeLanes(y + 3 * step, finish(y3, r + 3 * rStep, bias, slope, activate, add), rest);
+  const p0 = v128.load(m);
+  const q0 = v128.load(m, 16);
+  const p1 = v128.load(m, coefficientBytes);
+  const q1 = v128.load(m, coefficientBytes + 16);
+  const p2 = v128.load(m, 2 * coefficientBytes);
+  const q2 = v128.load(m, 2 * coefficientBytes + 16);
+  const p3 = v128.load(m, 3 * coefficientBytes);
+  const q3 = v128.load(m, 3 * coefficientBytes + 16);
+  const p4 = v128.load(m, 4 * coefficientBytes);
+  const q4 = v128.load(m, 4 * coefficientBytes + 16);
+  const p5 = v128.load(m, 5 * coefficientBytes);
+  const q5 = v128.load(m, 5 * coefficientBytes + 16);
+  const pa = f32x4.add(p1, p2);
+  const qa = f32x4.add(q1, q2);
+  const pb = f32x4.sub(p1, p2);
+  const qb = f32x4.sub(q1, q2);
+  const pc = f32x4.add(p3, p4);
+  const qc = f32x4.add(q3, q4);
+  const pe = f32x4.sub(p3, p4);
+  const qe = f32x4.sub(q3, q4);
+  const two = f32x4.splat(2);
+  const four = f32x4.splat(4);
+  const eight = f32x4.splat(8);
+  finish(y, sum3(p0, pa, pc), sum3(q0, qa, qc), r, bias, slope, activate, add, some, rest);
+  if (some && outputs < 2) return;
+  y += step;
+  r += rStep;
+  finish(y, madd(two, pe, pb), madd(two, qe, qb), r, bias, slope, activate, add, some, rest);
+  if (some && outputs < 3) return;
+  y += step;
+  r += rStep;
+  finish(y, madd(four, pc, pa), madd(four, qc, qa), r, bias, slope, activate, add, some, rest);
+  if (some && outputs < 4) return;
+  y += step;
+  r += rStep;
+  const p = madd(eight, pe, f32x4.add(pb, p5));
+  finish(y, p, madd(eight, qe, f32x4.add(qb, q5)), r, bias, slope, activate, add, some, rest);
 }
 
 // @ts-ignore: decorator
@@ -317,7 +383,6 @@ function writeTiles(
   const biases = output.bias ? output.bias : local;
   const slopes = output.slope ? output.slope : local + tiles.ones;
   const channels = output.channels;
-  const none = f32x4.splat(0);
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places);
     places += offsetof<Place>();
@@ -327,25 +392,27 @@ function writeTiles(
     let y = base + (place.image as usize) * output.image + (place.line as usize) * line + (at as usize) * pixel;
     let r =
       residual + (place.image as usize) * output.residualImage + (place.line as usize) * rLine + (at as usize) * rPixel;
-    let from = m + ((i as usize) << 4);
+    let from = m + ((i as usize) << 5);
+    let bias = biases;
+    let slope = slopes;
     let c = 0;
     if (outputs >= 4) {
-      for (; c + 4 <= channels; c += 4) {
-        const bias = activate ? v128.load(biases + (c << 2)) : none;
-        const slope = activate ? v128.load(slopes + (c << 2)) : none;
-        transformOutput(from, y, step, r, rStep, bias, slope, activate, add, false, 4, 4);
+      for (; c + 8 <= channels; c += 8) {
+        transformOutput(from, y, step, r, rStep, bias, slope, activate, add, false, 4, 8);
         from += planeBytes;
-        y += 16;
-        r += 16;
+        y += 32;
+        r += 32;
+        bias += 32;
+        slope += 32;
       }
     }
-    for (; c < channels; c += 4) {
-      const bias = activate ? v128.load(biases + (c << 2)) : none;
-      const slope = activate ? v128.load(slopes + (c << 2)) : none;
+    for (; c < channels; c += 8) {
       transformOutput(from, y, step, r, rStep, bias, slope, activate, add, true, outputs, channels - c);
       from += planeBytes;
-      y += 16;
-      r += 16;
+      y += 32;
+      r += 32;
+      bias += 32;
+      slope += 32;
     }
   }
 }

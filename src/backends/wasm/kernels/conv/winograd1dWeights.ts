@@ -19,11 +19,10 @@ class PackWinograd1dArgs {
   lineStep: usize;
 }
 
-/** `G·w` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 12 outputs. */
+/** `G·w` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 8 outputs. */
 export function convPackWinograd1d(a: PackWinograd1dArgs, chunk: i32, local: usize): void {
-  const first = chunk * 12;
-  const outputs = min(12, a.outputs - first);
-  const lanes = (outputs + 3) & ~3;
+  const first = chunk * 8;
+  const outputs = min(8, a.outputs - first);
   const inputs = (a.inputs + 3) & ~3;
   const bytes = a.coefficientBytes;
   const rows = a.lines * inputs;
@@ -32,7 +31,7 @@ export function convPackWinograd1d(a: PackWinograd1dArgs, chunk: i32, local: usi
     const line = row / inputs;
     const i = row - line * inputs;
     let w = a.w + (line as usize) * a.lineStep + (i as usize) * a.inputStep + (first as usize) * a.outputStep;
-    for (let o = 0; o < lanes; o++) {
+    for (let o = 0; o < 8; o++) {
       const real = i < a.inputs && o < outputs;
       const w0 = real ? load<f32>(w) : 0;
       const w1 = real ? load<f32>(w + a.tapStep) : 0;
@@ -74,7 +73,7 @@ function sumPartials(a: ReduceWinograd1dArgs, at: usize): v128 {
 
 /** Adds the partials in chunk order and applies `Âᵀ` and the factors of `Ĝ`. One chunk: one input channel of one line. */
 export function convReduceWinograd1d(a: ReduceWinograd1dArgs, chunk: i32, local: usize): void {
-  const row = ((a.outputs + 3) & ~3) << 2;
+  const row = ((a.outputs + 7) & ~7) << 2;
   const inputs = (a.inputs + 3) & ~3;
   const step = (a.lines * inputs * row) as usize;
   const tap = ((a.inputs * a.outputs) << 2) as usize;

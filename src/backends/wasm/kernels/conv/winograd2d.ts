@@ -16,13 +16,14 @@ import { madd, prelu4 } from '../lanes';
 import { Ints } from '../tables';
 import { multiplyPlanes, planeBytes } from './gemm';
 import { Input, packPixels, packZeros } from './input';
-import { Output, storeLanes } from './output';
+import { Output, storeEight } from './output';
+import { storeBoth } from './winograd1dTransforms';
 
-/** Bytes from one vertical coefficient of a quad's pixels to the next; of six. */
-export const lineBytes: usize = 2112;
+/** Bytes from one vertical coefficient of the pixels of a plane to the next; of six. */
+export const lineBytes: usize = 4224;
 const linesBytes: usize = 6 * lineBytes;
-/** Bytes from one coefficient of a quad's tiles to the next. */
-export const tileBytes: usize = 576;
+/** Bytes from one coefficient of the tiles of a plane to the next. */
+export const tileBytes: usize = 1152;
 const halfRoot: f32 = 0.7071067811865476;
 const root: f32 = 1.4142135623730951;
 
@@ -53,30 +54,54 @@ class Winograd2dArgs {
   /** Ones for all channels, and four rows of output that is not wanted; zeros for all channels are at the start. */
   ones: usize;
   spare: usize;
-  /** Where the input quads lie in `tiles`. */
+  /** Where the quads of inputs lie in `tiles`. */
   table: Ints;
 }
 
-/** `Bᵀ·v`, results `step` bytes apart. */
+/** `Bᵀ·v` of eight channels, in pairs for 256 bits; inputs `x…`, results `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function forth(v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, to: usize, step: usize): void {
-  const minus = f32x4.splat(-2.5);
+function forth(x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize, to: usize, step: usize): void {
+  const a0 = v128.load(x0);
+  const b0 = v128.load(x0, 16);
+  const a1 = v128.load(x1);
+  const b1 = v128.load(x1, 16);
+  const a2 = v128.load(x2);
+  const b2 = v128.load(x2, 16);
+  const a3 = v128.load(x3);
+  const b3 = v128.load(x3, 16);
+  const a4 = v128.load(x4);
+  const b4 = v128.load(x4, 16);
+  const a5 = v128.load(x5);
+  const b5 = v128.load(x5, 16);
+  storeBoth(to, edge(a0, a2, a4), edge(b0, b2, b4));
+  storeBoth(to + 5 * step, edge(a1, a3, a5), edge(b1, b3, b5));
   const minusTwo = f32x4.splat(-2);
+  const half = f32x4.splat(halfRoot);
+  const pa = madd(minusTwo, a2, a4);
+  const pb = madd(minusTwo, b2, b4);
+  const qa = f32x4.mul(half, madd(minusTwo, a1, a3));
+  const qb = f32x4.mul(half, madd(minusTwo, b1, b3));
+  storeBoth(to + step, f32x4.add(pa, qa), f32x4.add(pb, qb));
+  storeBoth(to + 2 * step, f32x4.sub(pa, qa), f32x4.sub(pb, qb));
   const minusHalf = f32x4.splat(-0.5);
-  v128.store(to, madd(minus, v2, f32x4.add(v0, v4)));
-  v128.store(to + 5 * step, madd(minus, v3, f32x4.add(v1, v5)));
-  const a = madd(minusTwo, v2, v4);
-  const b = f32x4.mul(f32x4.splat(halfRoot), madd(minusTwo, v1, v3));
-  v128.store(to + step, f32x4.add(a, b));
-  v128.store(to + 2 * step, f32x4.sub(a, b));
-  const c = madd(minusHalf, v2, v4);
-  const e = f32x4.mul(f32x4.splat(root), madd(minusHalf, v1, v3));
-  v128.store(to + 3 * step, f32x4.add(c, e));
-  v128.store(to + 4 * step, f32x4.sub(c, e));
+  const whole = f32x4.splat(root);
+  const ra = madd(minusHalf, a2, a4);
+  const rb = madd(minusHalf, b2, b4);
+  const sa = f32x4.mul(whole, madd(minusHalf, a1, a3));
+  const sb = f32x4.mul(whole, madd(minusHalf, b1, b3));
+  storeBoth(to + 3 * step, f32x4.add(ra, sa), f32x4.add(rb, sb));
+  storeBoth(to + 4 * step, f32x4.sub(ra, sa), f32x4.sub(rb, sb));
 }
 
-/** Six rows of `count` pixels, quads `quad` bytes apart, down the columns. */
+/** The first and the last row of `Bᵀ`. */
+// @ts-ignore: decorator
+@inline
+function edge(u: v128, v: v128, w: v128): v128 {
+  return madd(f32x4.splat(-2.5), v, f32x4.add(u, w));
+}
+
+/** Six rows of `count` pixels, runs of eight channels `plane` bytes apart, down the columns. */
 function transformColumns(
   x0: usize,
   x1: usize,
@@ -85,26 +110,17 @@ function transformColumns(
   x4: usize,
   x5: usize,
   pixel: usize,
-  quad: usize,
-  quads: i32,
+  plane: usize,
+  octs: i32,
   count: i32,
   to: usize,
 ): void {
-  const end = to + (quads as usize) * linesBytes;
+  const end = to + (octs as usize) * linesBytes;
   for (let i = 0; i < count; i++) {
     let at: usize = 0;
     for (let dst = to; dst < end; dst += linesBytes) {
-      forth(
-        v128.load(x0 + at),
-        v128.load(x1 + at),
-        v128.load(x2 + at),
-        v128.load(x3 + at),
-        v128.load(x4 + at),
-        v128.load(x5 + at),
-        dst + ((i as usize) << 4),
-        lineBytes,
-      );
-      at += quad;
+      forth(x0 + at, x1 + at, x2 + at, x3 + at, x4 + at, x5 + at, dst + ((i as usize) << 5), lineBytes);
+      at += plane;
     }
     x0 += pixel;
     x1 += pixel;
@@ -117,16 +133,16 @@ function transformColumns(
 
 /** The six rows from `top` of `count` pixels from `left`, all inside, as they lie or after prologue and padding. */
 function readRows(input: Input, image: usize, top: i32, left: i32, count: i32, rows: usize, to: usize): void {
-  const quads = (input.channels + 3) >> 2;
+  const octs = (input.channels + 7) >> 3;
   const row = input.row;
   const pixel = input.pixel;
   let x = image + (top as usize) * row + (left as usize) * pixel;
   const plain = !input.scale && !input.slope && !(input.channels & 3);
   if (plain && top >= 0 && top + 6 <= input.height) {
-    transformColumns(x, x + row, x + 2 * row, x + 3 * row, x + 4 * row, x + 5 * row, pixel, 16, quads, count, to);
+    transformColumns(x, x + row, x + 2 * row, x + 3 * row, x + 4 * row, x + 5 * row, pixel, 32, octs, count, to);
     return;
   }
-  const bytes = (quads as usize) * lineBytes;
+  const bytes = (octs as usize) * lineBytes;
   for (let k = 0; k < 6; k++) {
     const dst = rows + (k as usize) * bytes;
     if (<u32>(top + k) < <u32>input.height) packPixels(input, 0, x, pixel, count, dst, lineBytes);
@@ -140,9 +156,9 @@ function readRows(input: Input, image: usize, top: i32, left: i32, count: i32, r
     rows + 3 * bytes,
     rows + 4 * bytes,
     rows + 5 * bytes,
-    16,
+    32,
     lineBytes,
-    quads,
+    octs,
     count,
     to,
   );
@@ -163,62 +179,80 @@ function readStrip(
   const total = 4 * tiles + 2;
   const before = min(total, max(0, -left));
   const until = max(before, min(total, input.width - left));
-  const lines = 6 * ((input.channels + 3) >> 2);
+  const lines = 6 * ((input.channels + 7) >> 3);
   if (before > 0 || until < total) {
     let line = to;
     for (let i = 0; i < lines; i++) {
-      memory.fill(line, 0, (before as usize) << 4);
-      memory.fill(line + ((until as usize) << 4), 0, ((total - until) as usize) << 4);
+      memory.fill(line, 0, (before as usize) << 5);
+      memory.fill(line + ((until as usize) << 5), 0, ((total - until) as usize) << 5);
       line += lineBytes;
     }
   }
-  const at = to + ((before as usize) << 4);
+  const at = to + ((before as usize) << 5);
   readRows(input, image, 4 * row - a.paddingY, left + before, until - before, rows, at);
 }
 
 /** Along the rows of one vertical coefficient. */
-function transformRows(from: usize, quads: i32, count: i32, to: usize): void {
-  for (let q = 0; q < quads; q++) {
-    const end = to + ((count as usize) << 4);
+function transformRows(from: usize, octs: i32, count: i32, to: usize): void {
+  for (let o = 0; o < octs; o++) {
+    const end = to + ((count as usize) << 5);
     let x = from;
-    for (let dst = to; dst < end; dst += 16) {
-      forth(
-        v128.load(x),
-        v128.load(x, 16),
-        v128.load(x, 32),
-        v128.load(x, 48),
-        v128.load(x, 64),
-        v128.load(x, 80),
-        dst,
-        tileBytes,
-      );
-      x += 64;
+    for (let dst = to; dst < end; dst += 32) {
+      forth(x, x + 32, x + 64, x + 96, x + 128, x + 160, dst, tileBytes);
+      x += 128;
     }
     from += linesBytes;
     to += 6 * tileBytes;
   }
 }
 
+/** `m0 + c + 2a`, the first row of `Aᵀ`. */
+// @ts-ignore: decorator
+@inline
+function firstOf(m0: v128, a: v128, c: v128): v128 {
+  return madd(f32x4.splat(2), a, f32x4.add(m0, c));
+}
+
+/** The last row of `Aᵀ`. */
+// @ts-ignore: decorator
+@inline
+function lastOf(m5: v128, b: v128, e: v128): v128 {
+  return madd(f32x4.splat(halfRoot), madd(f32x4.splat(4), e, b), m5);
+}
+
 /** `Aᵀ·m` along the rows: four pixels for each tile. */
-function returnRows(m: usize, quads: i32, count: i32, to: usize): void {
-  for (let q = 0; q < quads; q++) {
-    const end = m + ((count as usize) << 4);
+function returnRows(m: usize, octs: i32, count: i32, to: usize): void {
+  const two = f32x4.splat(2);
+  const whole = f32x4.splat(root);
+  for (let o = 0; o < octs; o++) {
+    const end = m + ((count as usize) << 5);
     let dst = to;
-    for (let from = m; from < end; from += 16) {
-      const m1 = v128.load(from, tileBytes);
-      const m2 = v128.load(from, 2 * tileBytes);
-      const m3 = v128.load(from, 3 * tileBytes);
-      const m4 = v128.load(from, 4 * tileBytes);
-      const a = f32x4.add(m1, m2);
-      const b = f32x4.sub(m1, m2);
-      const c = f32x4.add(m3, m4);
-      const e = f32x4.sub(m3, m4);
-      v128.store(dst, madd(f32x4.splat(2), a, f32x4.add(v128.load(from), c)));
-      v128.store(dst, f32x4.mul(f32x4.splat(root), f32x4.add(b, e)), 16);
-      v128.store(dst, madd(f32x4.splat(2), c, a), 32);
-      const f = madd(f32x4.splat(4), e, b);
-      v128.store(dst, madd(f32x4.splat(halfRoot), f, v128.load(from, 5 * tileBytes)), 48);
-      dst += 64;
+    for (let from = m; from < end; from += 32) {
+      const p0 = v128.load(from);
+      const q0 = v128.load(from, 16);
+      const p1 = v128.load(from, tileBytes);
+      const q1 = v128.load(from, tileBytes + 16);
+      const p2 = v128.load(from, 2 * tileBytes);
+      const q2 = v128.load(from, 2 * tileBytes + 16);
+      const p3 = v128.load(from, 3 * tileBytes);
+      const q3 = v128.load(from, 3 * tileBytes + 16);
+      const p4 = v128.load(from, 4 * tileBytes);
+      const q4 = v128.load(from, 4 * tileBytes + 16);
+      const p5 = v128.load(from, 5 * tileBytes);
+      const q5 = v128.load(from, 5 * tileBytes + 16);
+      const pa = f32x4.add(p1, p2);
+      const qa = f32x4.add(q1, q2);
+      const pb = f32x4.sub(p1, p2);
+      const qb = f32x4.sub(q1, q2);
+      const pc = f32x4.add(p3, p4);
+      const qc = f32x4.add(q3, q4);
+      const pe = f32x4.sub(p3, p4);
+      const qe = f32x4.sub(q3, q4);
+      storeBoth(dst, firstOf(p0, pa, pc), firstOf(q0, qa, qc));
+      storeBoth(dst + 32, f32x4.mul(whole, f32x4.add(pb, pe)), f32x4.mul(whole, f32x4.add(qb, qe)));
+      storeBoth(dst + 64, madd(two, pc, pa), madd(two, qc, qa));
+      storeBoth(dst + 96, lastOf(p5, pb, pe), lastOf(q5, qb, qe));
+      dst += 128;
     }
     m += planeBytes;
     to += linesBytes;
@@ -227,14 +261,29 @@ function returnRows(m: usize, quads: i32, count: i32, to: usize): void {
 
 // @ts-ignore: decorator
 @inline
-function write(y: usize, v: v128, bias: v128, slope: v128, r: usize, activate: bool, add: bool, rest: i32): void {
-  if (activate) v = prelu4(f32x4.add(v, bias), slope);
-  if (add) v = f32x4.add(v, v128.load(r));
-  if (rest >= 4) v128.store(y, v);
-  else storeLanes(y, v, rest);
+function write(
+  y: usize,
+  low: v128,
+  high: v128,
+  bias: usize,
+  slope: usize,
+  r: usize,
+  activate: bool,
+  add: bool,
+  rest: i32,
+): void {
+  if (activate) {
+    low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
+    high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
+  }
+  if (add) {
+    low = f32x4.add(low, v128.load(r));
+    high = f32x4.add(high, v128.load(r, 16));
+  }
+  storeEight(y, low, high, rest);
 }
 
-/** `Aᵀ·q` up the columns of one quad, and the epilogue. `y…`, `r…`: four rows. */
+/** `Aᵀ·q` up the columns of eight channels, and the epilogue. `y…`, `r…`: four rows. */
 // @ts-ignore: decorator
 @inline
 function returnColumns(
@@ -250,31 +299,43 @@ function returnColumns(
   r2: usize,
   r3: usize,
   rPixel: usize,
-  bias: v128,
-  slope: v128,
+  bias: usize,
+  slope: usize,
   activate: bool,
   add: bool,
   rest: i32,
 ): void {
-  const end = q + ((count as usize) << 4);
+  const two = f32x4.splat(2);
+  const whole = f32x4.splat(root);
+  const end = q + ((count as usize) << 5);
   while (q < end) {
-    const m1 = v128.load(q, lineBytes);
-    const m2 = v128.load(q, 2 * lineBytes);
-    const m3 = v128.load(q, 3 * lineBytes);
-    const m4 = v128.load(q, 4 * lineBytes);
-    const a = f32x4.add(m1, m2);
-    const b = f32x4.sub(m1, m2);
-    const c = f32x4.add(m3, m4);
-    const e = f32x4.sub(m3, m4);
-    const v0 = madd(f32x4.splat(2), a, f32x4.add(v128.load(q), c));
-    write(y0, v0, bias, slope, r0, activate, add, rest);
-    const v1 = f32x4.mul(f32x4.splat(root), f32x4.add(b, e));
-    write(y1, v1, bias, slope, r1, activate, add, rest);
-    write(y2, madd(f32x4.splat(2), c, a), bias, slope, r2, activate, add, rest);
-    const f = madd(f32x4.splat(4), e, b);
-    const v3 = madd(f32x4.splat(halfRoot), f, v128.load(q, 5 * lineBytes));
-    write(y3, v3, bias, slope, r3, activate, add, rest);
-    q += 16;
+    const p0 = v128.load(q);
+    const q0 = v128.load(q, 16);
+    const p1 = v128.load(q, lineBytes);
+    const q1 = v128.load(q, lineBytes + 16);
+    const p2 = v128.load(q, 2 * lineBytes);
+    const q2 = v128.load(q, 2 * lineBytes + 16);
+    const p3 = v128.load(q, 3 * lineBytes);
+    const q3 = v128.load(q, 3 * lineBytes + 16);
+    const p4 = v128.load(q, 4 * lineBytes);
+    const q4 = v128.load(q, 4 * lineBytes + 16);
+    const p5 = v128.load(q, 5 * lineBytes);
+    const q5 = v128.load(q, 5 * lineBytes + 16);
+    const pa = f32x4.add(p1, p2);
+    const qa = f32x4.add(q1, q2);
+    const pb = f32x4.sub(p1, p2);
+    const qb = f32x4.sub(q1, q2);
+    const pc = f32x4.add(p3, p4);
+    const qc = f32x4.add(q3, q4);
+    const pe = f32x4.sub(p3, p4);
+    const qe = f32x4.sub(q3, q4);
+    write(y0, firstOf(p0, pa, pc), firstOf(q0, qa, qc), bias, slope, r0, activate, add, rest);
+    const low = f32x4.mul(whole, f32x4.add(pb, pe));
+    const high = f32x4.mul(whole, f32x4.add(qb, qe));
+    write(y1, low, high, bias, slope, r1, activate, add, rest);
+    write(y2, madd(two, pc, pa), madd(two, qc, qa), bias, slope, r2, activate, add, rest);
+    write(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), bias, slope, r3, activate, add, rest);
+    q += 32;
     y0 += pixel;
     y1 += pixel;
     y2 += pixel;
@@ -314,10 +375,10 @@ function writeStrip(
     ((4 * row) as usize) * output.residualRow +
     ((4 * first) as usize) * output.residualPixel;
   let q = local + a.results;
-  for (let c = 0; c < output.channels; c += 4) {
+  for (let c = 0; c < output.channels; c += 8) {
     const at = (c as usize) << 2;
-    const bias = activate ? v128.load(biases + at) : f32x4.splat(0);
-    const slope = activate ? v128.load(slopes + at) : f32x4.splat(0);
+    const bias = biases + at;
+    const slope = slopes + at;
     const y0 = y + at;
     const y1 = rows > 1 ? y0 + output.row : spare;
     const y2 = rows > 2 ? y0 + 2 * output.row : spare;
@@ -329,8 +390,8 @@ function writeStrip(
     const step = output.pixel;
     const rStep = output.residualPixel;
     const rest = output.channels - c;
-    if (rest >= 4) {
-      returnColumns(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, activate, add, 4);
+    if (rest >= 8) {
+      returnColumns(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, activate, add, 8);
     } else {
       returnColumns(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, activate, add, rest);
     }
@@ -343,7 +404,8 @@ export function convWinograd2d(a: Winograd2dArgs, chunk: i32, local: usize): voi
   const input = a.input;
   const output = a.output;
   const inQuads = (input.channels + 3) >> 2;
-  const outQuads = (output.channels + 3) >> 2;
+  const octs = (input.channels + 7) >> 3;
+  const outOcts = (output.channels + 7) >> 3;
   const columns = local + a.columns;
   const tiles = local + a.tiles;
   const products = local + a.products;
@@ -362,12 +424,12 @@ export function convWinograd2d(a: Winograd2dArgs, chunk: i32, local: usize): voi
       readStrip(input, a, input.x + image * input.image, row, first, count, local + a.rows, columns);
       let w = a.weights;
       for (let line: usize = 0; line < linesBytes; line += lineBytes) {
-        transformRows(columns + line, inQuads, count, tiles);
+        transformRows(columns + line, octs, count, tiles);
         for (let k: usize = 0; k < 6 * tileBytes; k += tileBytes) {
-          multiplyPlanes(table, inQuads, tiles + k, w, outQuads, count, products + k);
+          multiplyPlanes(table, inQuads, tiles + k, w, outOcts, count, products + k);
           w += a.weightBytes;
         }
-        returnRows(products, outQuads, count, results + line);
+        returnRows(products, outOcts, count, results + line);
       }
       if (output.bias || output.slope) {
         if (output.residual) writeStrip(output, a, image, row, first, count, local, true, true);

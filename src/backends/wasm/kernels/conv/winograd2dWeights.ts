@@ -33,16 +33,15 @@ function transform(w0: f32, w1: f32, w2: f32, to: usize, step: usize): void {
   store<f32>(to + 5 * step, w2);
 }
 
-/** `G·w·Gᵀ` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 12 outputs. */
+/** `G·w·Gᵀ` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 8 outputs. */
 export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usize): void {
-  const first = chunk * 12;
-  const outputs = min(12, a.outputs - first);
-  const lanes = (outputs + 3) & ~3;
+  const first = chunk * 8;
+  const outputs = min(8, a.outputs - first);
   const inputs = (a.inputs + 3) & ~3;
   let dst = a.packed + ((first * inputs) << 2);
   for (let i = 0; i < inputs; i++) {
     let w = a.w + (i as usize) * a.inputStep + (first as usize) * a.outputStep;
-    for (let o = 0; o < lanes; o++) {
+    for (let o = 0; o < 8; o++) {
       const real = i < a.inputs && o < outputs;
       for (let tap: usize = 0; tap < 3; tap++) {
         const at = w + tap * a.tapStep;

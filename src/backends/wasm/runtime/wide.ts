@@ -1,0 +1,113 @@
+/**
+ * Vectors of 256 bits: V8 merges pairs of 128-bit operations into AVX2 ones, fused multiply-adds included, where
+ * `--experimental-wasm-revectorize` is set before a module is compiled, from Node 24 on.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { UserError } from '../../../errors.js';
+import { layouts, planeBytes } from '../abi.js';
+import { quadTable } from '../conv/geometry.js';
+import { encode } from '../encode.js';
+import type { Vectors } from './host.js';
+
+/** The first Node whose V8 merges what these kernels do. */
+const leastNode = 24;
+/** How much faster 256 bits must be to be taken: a processor without AVX2 gains nothing. */
+const leastGain = 1.2;
+const flag = 'experimental-wasm-revectorize';
+
+/**
+ * Turns merging on for all WebAssembly that this process compiles from now on, if it works here: one kernel must give the
+ * same bits with and without, and be faster with it. A few milliseconds.
+ * @param bytes the module of kernels.
+ * @throws UserError where VNET_SIMD is neither 128 nor 256.
+ */
+export function chooseVectors(bytes: Uint8Array<ArrayBuffer>): Vectors {
+  const asked = process.env.VNET_SIMD || undefined;
+  if (asked !== undefined && asked !== '128' && asked !== '256') {
+    throw new UserError(`VNET_SIMD=${asked}: expected 128 or 256`, 2);
+  }
+  const major = Number.parseInt(process.versions.node, 10);
+  if (asked === '128') return { bits: 128, why: 'VNET_SIMD=128' };
+  if (process.arch !== 'x64')
+    return { bits: 128, why: `256 bits need an x64 processor, not ${process.arch}` };
+  if (major < leastNode) return { bits: 128, why: `256 bits need Node ${leastNode}, not ${major}` };
+  try {
+    // Both through the optimising compiler, which alone merges.
+    setFlagsFromString('--no-liftoff');
+    const narrow = new Trial(marked(bytes), false);
+    narrow.run();
+    setFlagsFromString(`--${flag}`);
+    const merged = new Trial(bytes, true);
+    merged.run();
+    const same = narrow.result().every((word, i) => word === merged.result()[i]);
+    const gain = same ? gainOf(narrow, merged) : 0;
+    if (same && (asked === '256' || gain >= leastGain)) {
+      return { bits: 256, why: `AVX2, ${gain.toFixed(2)} times as fast` };
+    }
+    setFlagsFromString(`--no-${flag}`);
+    return {
+      bits: 128,
+      why: same
+        ? `256 bits are ${gain.toFixed(2)} times as fast here, too little: no AVX2?`
+        : '256 bits give other results here',
+    };
+  } catch (error) {
+    setFlagsFromString(`--no-${flag}`);
+    return { bits: 128, why: `256 bits failed: ${(error as Error).message}` };
+  } finally {
+    setFlagsFromString('--liftoff');
+  }
+}
+
+/** The same module as other bytes, with an empty custom section, so that V8 compiles it anew. */
+const marked = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => Uint8Array.of(...bytes, 0, 2, 1, 0x77);
+
+/** How much sooner `merged` is done; the least times of turns of both. */
+function gainOf(narrow: Trial, merged: Trial): number {
+  const least = [Infinity, Infinity];
+  for (let turn = 0; turn < 12; turn++) {
+    for (const [i, trial] of [narrow, merged].entries()) {
+      const before = performance.now();
+      trial.run();
+      least[i] = Math.min(least[i], performance.now() - before);
+    }
+  }
+  return least[0] / least[1];
+}
+
+/** Pixels, quads of inputs, and octs of outputs: blocks of both kinds. */
+const [pixels, quads, octs] = [48, 19, 3];
+const [a, weights, out, args] = [65536, 196608, 262144, 327680];
+/** Products at a time: some 30 µs. */
+const turns = 16;
+
+/** Products of random numbers in a memory of their own. */
+class Trial {
+  private readonly memory = new WebAssembly.Memory({ initial: 6, maximum: 6, shared: true });
+  private readonly kernel: (args: number, chunk: number, local: number) => void;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>, wide: boolean) {
+    const { memory } = this;
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    (exports.wide as WebAssembly.Global).value = wide ? 1 : 0;
+    this.kernel = exports.multiplyTrial as Trial['kernel'];
+    const floats = new Float32Array(memory.buffer);
+    // A linear congruence: the same numbers in every trial.
+    let state = 1;
+    for (let i = a / 4; i < out / 4; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      floats[i] = state / 2 ** 31 - 1;
+    }
+    const table = quadTable(4 * quads, planeBytes);
+    const words = encode(layouts.multiplyTrial, { a, quads, table, weights, octs, pixels, out }, args);
+    new Int32Array(memory.buffer, args, words.length).set(words);
+  }
+
+  run(): void {
+    for (let turn = 0; turn < turns; turn++) this.kernel(args, 0, 0);
+  }
+
+  result(): Uint32Array {
+    return new Uint32Array(this.memory.buffer, out, (octs * planeBytes) / 4);
+  }
+}

@@ -1,0 +1,24 @@
+/** What `wasm-wide.test.ts` runs in processes of their own: prints the width of vectors, and a digest of what is computed. */
+import { createHash } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { networkFromConfig } from '../../src/nets/index.js';
+import { trainingStep } from './network.js';
+
+const { bits, why } = await wasmBackend.vectors!();
+// Only the optimising compiler merges vectors; short runs would end before it takes over.
+setFlagsFromString('--no-liftoff');
+const digests: Record<string, string> = {};
+for (const [name, size] of [
+  ['vnet', { batch: 2, height: 70, width: 110 }],
+  ['erfnet', { batch: 1, height: 64, width: 96 }],
+  ['icnet', { batch: 1, height: 64, width: 96 }],
+  ['enet', { batch: 1, height: 64, width: 96 }],
+] as const) {
+  const network = networkFromConfig(name, { classes: 11 });
+  for (const [slot, values] of await trainingStep(wasmBackend, network, size, 5, { threads: 2 })) {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    digests[`${name} ${slot}`] = createHash('sha256').update(bytes).digest('hex');
+  }
+}
+process.stdout.write(JSON.stringify({ bits, why, digests }));
