@@ -4,6 +4,8 @@ import type { Policy } from './graph/differentiate.js';
 import { differentiate } from './graph/differentiate.js';
 import { fuse } from './graph/fuse/index.js';
 import { scaleLosses, storeHalf } from './graph/half.js';
+import type { LossTerm } from './graph/losses.js';
+import { emitLosses } from './graph/losses.js';
 import { makeValue } from './graph/node.js';
 import type { Pass, Watch } from './graph/passes.js';
 import { runPasses } from './graph/passes.js';
@@ -16,6 +18,9 @@ import type { Network } from './nets/network.js';
 import type { OptimizerName } from './optimizers/index.js';
 import { optimizerNamed } from './optimizers/index.js';
 import { appendUpdate } from './optimizers/update.js';
+
+export type { LossTerm } from './graph/losses.js';
+export { lossKinds } from './graph/losses.js';
 
 /** Label value without loss. */
 export const IGNORE = 255;
@@ -52,7 +57,9 @@ export interface SizeOptions {
 export interface TrainingOptions extends SizeOptions {
   /** Default `reversible`. */
   readonly policy?: Policy;
-  /** Default 0. */
+  /** What is minimised is their sum; the first is told as `loss`. Default cross-entropy. */
+  readonly losses?: readonly LossTerm[];
+  /** Of cross-entropy. Default 0. */
   readonly labelSmoothing?: number;
   /** Online hard example mining: the loss is that of the hard pixels, see `ops/ohem.ts`. Default: of all. */
   readonly hard?: { readonly threshold: number; readonly least: number };
@@ -97,20 +104,23 @@ export function trainingGraph(net: Network, options: TrainingOptions, watch?: Wa
     : undefined;
   const logits = net.build(b, images);
   const { alignCorners } = net;
-  const lossAttrs = { ignore: IGNORE, labelSmoothing: options.labelSmoothing ?? 0, alignCorners };
+  const { labelSmoothing = 0, losses = [{ kind: 'ce' }] } = options;
+  const lossAttrs = { ignore: IGNORE, labelSmoothing, alignCorners };
   const { hard } = options;
   const labelsFor = (logits: Value, label: string): Value =>
     hard
       ? b.emit('hardLabels', { logits, labels }, { ...hard, ignore: IGNORE, alignCorners }, { label }).hard
       : labels;
-  const lossInputs = { logits, labels: labelsFor(logits, 'hard'), classWeights };
-  const { loss } = b.emit('crossEntropy', lossInputs, lossAttrs, { label: 'loss' });
-  const outputs: Record<string, Value> = { loss };
-  for (const { name, logits: side, weight } of b.auxiliaryLosses) {
-    const attrs = { ...lossAttrs, weight };
-    const inputs = { logits: side, labels: labelsFor(side, `${name}.hard`), classWeights };
-    outputs[`${name}.loss`] = b.emit('crossEntropy', inputs, attrs, { label: `${name}.loss` }).loss;
-  }
+  const outputs: Record<string, Value> = {};
+  const addLosses = (name: string, logits: Value, share?: number): void => {
+    const inputs = { logits, labels, hard: labelsFor(logits, `${name}hard`), classWeights };
+    const values = emitLosses(b, inputs, losses, lossAttrs, `${name}loss`, share);
+    for (const [i, value] of values.entries()) {
+      outputs[i === 0 ? `${name}loss` : `${name}loss.${i + 1}`] = value;
+    }
+  };
+  addLosses('', logits);
+  for (const { name, logits: side, weight } of b.auxiliaryLosses) addLosses(`${name}.`, side, weight);
   const half = options.precision === 'f16';
   const lossScale = half ? makeValue('lossScale', [1, 1, 1, 1], 'f32', 'input') : undefined;
   const passes: Pass[] = [

@@ -33,6 +33,7 @@ export interface TrainFlags extends DeviceFlags, PrecisionFlags, AugmentFlags {
   readonly warmup?: number;
   readonly classWeights?: TrainConfig['classWeights'];
   readonly ohem?: number;
+  readonly loss?: TrainConfig['loss'];
   readonly labelSmoothing?: number;
   readonly ema?: number;
   readonly seed?: number;
@@ -103,6 +104,7 @@ export async function resolveConfig(
     warmup: flags.warmup,
     classWeights: flags.classWeights,
     ohem: flags.ohem === undefined ? undefined : { threshold: flags.ohem },
+    loss: flags.loss,
     labelSmoothing: flags.labelSmoothing,
     average: flags.ema,
     seed: flags.seed,

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import pc from 'picocolors';
+import { lossKinds } from '../compile.js';
 import { openDataset } from '../data/datasets.js';
-
 import { UserError } from '../errors.js';
 import { policies } from '../graph/differentiate.js';
 import { optimizerNames } from '../optimizers/index.js';
@@ -58,6 +58,11 @@ export function trainCommand(): Command {
       'loss of hard pixels only: their class has at most this probability, such as 0.7; at least a sixteenth of all',
       real(0, 1),
     )
+    .option(
+      '--loss <sum>',
+      'ce | focal | boundary | dice | lovasz, or a sum with shares, such as ce+lovasz:0.5 (default: ce)',
+      losses,
+    )
     .option('--label-smoothing <share>', 'default: 0', real(0, 0.99))
     .option('--ema <decay>', 'validate and ship averaged weights, such as 0.999', real(0, 0.999999))
     .option('--seed <n>', 'default: 1', whole(0));
@@ -113,6 +118,27 @@ export function trainCommand(): Command {
         '  vnet train --out runs/camvid --resume',
     )
     .action(async (flags: TrainFlags, command: Command) => run(flags, command));
+}
+
+/** Such as `ce+lovasz:0.5`. */
+function losses(text: string): TrainConfig['loss'] {
+  const expected = `Expected ${lossKinds.join(', ')}, or a sum of them with shares above 0, such as ce+lovasz:0.5.`;
+  const terms = text.split('+').map((part) => {
+    const [name, share, ...more] = part.split(':');
+    const kind = lossKinds.find((known) => known === name);
+    const weight = share === undefined ? undefined : Number(share);
+    if (
+      !kind ||
+      more.length > 0 ||
+      share?.trim() === '' ||
+      (weight !== undefined && !(weight > 0 && weight < 1e6))
+    ) {
+      throw new InvalidArgumentError(expected);
+    }
+    return { kind, ...(weight === undefined ? {} : { weight }) };
+  });
+  if (new Set(terms.map(({ kind }) => kind)).size < terms.length) throw new InvalidArgumentError(expected);
+  return terms;
 }
 
 function classWeights(text: string): TrainConfig['classWeights'] {

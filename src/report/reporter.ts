@@ -124,6 +124,7 @@ export class RunReporter {
           width,
           policy,
           precision: config.precision,
+          losses: config.loss,
           labelSmoothing: config.labelSmoothing,
           classWeights: config.classWeights !== 'none',
           scratchBytes: this.options.backend.scratchBytes,

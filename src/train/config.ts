@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { trainingPrecisions } from '../compile.js';
+import { lossKinds, trainingPrecisions } from '../compile.js';
 import { augmentationSchema } from '../data/augment/augmentation.js';
 import { holdOutSchema } from '../data/holdOut.js';
 import { UserError } from '../errors.js';
@@ -69,6 +69,22 @@ const recipeShape = {
    * least of the share `least` of labelled pixels, the hardest.
    */
   ohem: v.optional(v.strictObject({ threshold: amount, least: v.optional(amount, 1 / 16) })),
+  /** What is minimised, as a sum; default cross-entropy. The first is told as the loss. */
+  loss: v.optional(
+    v.pipe(
+      v.array(
+        v.strictObject({
+          kind: v.picklist(lossKinds),
+          weight: v.optional(aboveZero),
+          gamma: v.optional(v.pipe(notNegative, v.maxValue(10))),
+          radius: v.optional(v.pipe(whole(1), v.maxValue(16))),
+          boundary: v.optional(notNegative),
+        }),
+      ),
+      v.minLength(1),
+      v.check((terms) => new Set(terms.map(({ kind }) => kind)).size === terms.length, 'a loss stands twice'),
+    ),
+  ),
   labelSmoothing: v.optional(part, 0),
   /** Decay of an exponential moving average of the weights, which is then what is validated and shipped. */
   average: v.optional(part),

@@ -24,6 +24,7 @@ export const trainingPlan = (
     policy: config.policy,
     precision: config.precision,
     scratchBytes,
+    losses: config.loss,
     labelSmoothing: config.labelSmoothing,
     hard: config.ohem,
     classWeights: size.weighted,

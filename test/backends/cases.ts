@@ -11,6 +11,7 @@ import type { PointwiseName } from '../../src/ops/pointwise/table.js';
 import { pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Tensor, Tensors } from './harness.js';
 import { randomBytes, randomTensor, tensor } from './harness.js';
+import { withoutEdges } from './lovaszEdges.js';
 
 /** One call of a kernel: what `runOp` and `assertParity` take. */
 export interface Case<K extends KernelName> {
@@ -271,6 +272,42 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
       inputs,
       attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]), alignCorners: rng.chance(0.5) },
     };
+  },
+  focal(rng) {
+    const logits = image(rng, between(rng, 2, 20));
+    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
+    const inputs = {
+      logits: randomTensor(rng, logits, -4, 4),
+      labels: randomBytes(rng, labels, logits[3] + 1, 255),
+      classWeights: maybe(rng, () => randomTensor(rng, vector(logits[3]), 0.5, 3)),
+    };
+    const boundary = rng.pick([
+      { radius: 0, boundary: 0 },
+      { radius: 1, boundary: 2 },
+      { radius: 3, boundary: 0.5 },
+    ]);
+    const gamma = rng.pick([0, 1, 2, 0.5, 3.7]);
+    return { inputs, attrs: { ignore: 255, gamma, ...boundary, alignCorners: rng.chance(0.5) } };
+  },
+  dice(rng) {
+    const logits = image(rng, between(rng, 2, 20));
+    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
+    const inputs = {
+      logits: randomTensor(rng, logits, -4, 4),
+      labels: randomBytes(rng, labels, logits[3] + 1, 255),
+    };
+    return { inputs, attrs: { ignore: 255, alignCorners: rng.chance(0.5) } };
+  },
+  lovasz(rng) {
+    const logits = image(rng, between(rng, 2, 20));
+    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
+    const alignCorners = rng.chance(0.5);
+    const inputs = {
+      logits: randomTensor(rng, logits, -4, 4),
+      labels: randomBytes(rng, labels, logits[3] + 1, 255),
+    };
+    withoutEdges(inputs, alignCorners);
+    return { inputs, attrs: { ignore: 255, alignCorners } };
   },
   hardLabels(rng) {
     const logits = image(rng, between(rng, 2, 20));

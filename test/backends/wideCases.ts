@@ -7,6 +7,7 @@ import { pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Case } from './cases.js';
 import type { Tensor } from './harness.js';
 import { randomBytes, randomTensor } from './harness.js';
+import { withoutEdges } from './lovaszEdges.js';
 
 type Draw<K extends KernelName> = (rng: Rng, x: Shape) => Case<K>;
 
@@ -105,6 +106,29 @@ const draws: { readonly [K in KernelName]?: Draw<K> } = {
     },
     attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]) },
   }),
+  focal: (rng, x) => ({
+    inputs: {
+      logits: randomTensor(rng, half(x), -8, 8),
+      labels: randomBytes(rng, [x[0], 4 * x[1] - 1, 4 * x[2], 1], x[3], 255),
+      classWeights: vector(rng, x, 0.5, 3),
+    },
+    attrs: { ignore: 255, gamma: rng.pick([0, 2, 1.5]), radius: rng.pick([0, 2]), boundary: 3 },
+  }),
+  dice: (rng, x) => ({
+    inputs: {
+      logits: randomTensor(rng, half(x), -8, 8),
+      labels: randomBytes(rng, [x[0], 4 * x[1] - 1, 4 * x[2], 1], x[3], 255),
+    },
+    attrs: { ignore: 255 },
+  }),
+  lovasz(rng, x) {
+    const inputs = {
+      logits: randomTensor(rng, half(x), -8, 8),
+      labels: randomBytes(rng, [x[0], 4 * x[1] - 1, 4 * x[2], 1], x[3], 255),
+    };
+    withoutEdges(inputs, false);
+    return { inputs, attrs: { ignore: 255 } };
+  },
   hardLabels: (rng, x) => ({
     inputs: {
       logits: randomTensor(rng, half(x), -8, 8),

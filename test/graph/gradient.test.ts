@@ -108,3 +108,29 @@ for (const [title, shape] of [
     }
   });
 }
+
+test('a sum of losses has the sum of their gradients, by their shares', async () => {
+  const gradient = async (losses: TrainingOptions['losses']) => {
+    const executor = await trainingStep(small, { batch: 2, height: 40, width: 51, losses, policy: 'save' });
+    await executor.run('forward', 'backward');
+    return { grads: executor.readFloat64('grads'), slots: executor.plan.slots };
+  };
+  for (const sum of [
+    [{ kind: 'ce' }, { kind: 'lovasz', weight: 0.5 }],
+    [{ kind: 'focal', gamma: 1.5, weight: 3 }, { kind: 'boundary' }, { kind: 'dice', weight: 0.2 }],
+  ] satisfies TrainingOptions['losses'][]) {
+    const whole = await gradient(sum);
+    const parts = await Promise.all(sum.map((term) => gradient([{ ...term, weight: 1 }])));
+    const shares = sum.map(({ weight = 1 }: { weight?: number }) => weight);
+    const largest = whole.grads.reduce((max, g) => Math.max(max, Math.abs(g)), 0);
+    assert.ok(largest > 1e-3);
+    whole.grads.forEach((g, i) => {
+      const expected = parts.reduce((total, { grads }, k) => total + shares[k] * grads[i], 0);
+      assert.ok(Math.abs(g - expected) <= 1e-10 * largest, `element ${i}: ${g}, ${expected}`);
+    });
+    assert.deepEqual(
+      sum.map((_, i) => whole.slots[i === 0 ? 'loss' : `loss.${i + 1}`].shape),
+      sum.map(() => [1, 1, 1, 2]),
+    );
+  }
+});

@@ -10,6 +10,7 @@ import { ops } from '../../src/ops/index.js';
 import { pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Tensor } from '../backends/harness.js';
 import { randomBytes, randomTensor, runOp, seededRandom, tensor, testSeed } from '../backends/harness.js';
+import { withoutEdges } from '../backends/lovaszEdges.js';
 import { checkGradients, step } from './tape.js';
 
 const seed = testSeed(3);
@@ -176,6 +177,29 @@ for (const labelSmoothing of [0, 0.1]) {
       });
     });
   }
+}
+
+for (const [op, attrs] of [
+  ['focal', { gamma: 0, radius: 1, boundary: 2 }],
+  ['focal', { gamma: 2, radius: 0, boundary: 0 }],
+  ['focal', { gamma: 1.3, radius: 2, boundary: 0.7 }],
+  ['dice', {}],
+  ['lovasz', {}],
+] as const) {
+  gradientTest(op, `${JSON.stringify(attrs)}, ignored pixels`, async (rng) => {
+    const labels = randomBytes(rng, [2, 7, 9, 1], 4, 255);
+    const leaves = { logits: randomTensor(rng, [2, 3, 3, 5], -3, 3) };
+    // Between two bins the loss of sorted errors has a step.
+    if (op === 'lovasz') withoutEdges({ labels, logits: leaves.logits }, false);
+    await checkGradients({
+      ...{ rng, label, leaves, constants: { labels }, fixed: [[1, 0]] },
+      build: (emit, { logits }, { labels }) => {
+        const inputs = { logits, labels };
+        if (op === 'focal') return [emit(op, inputs, { ignore: 255, ...attrs }).loss];
+        return [emit(op, inputs, { ignore: 255 }).loss];
+      },
+    });
+  });
 }
 
 gradientTest('concat', 'three parts, one of them read twice', async (rng) => {

@@ -9,7 +9,7 @@ import type { RunningServer } from '../../src/server/index.js';
 import { serve, street } from './support.js';
 
 const { image } = await street(70, 90, 3);
-const expected = (await predict(shippedModel, image, { device: wasmBackend })).data;
+const expected = (await predict(shippedModel, image, { device: wasmBackend, resize: 'own' })).data;
 const shape = [1, image.height, image.width, 3];
 
 const infer = (server: RunningServer, body: BodyInit, headers: Record<string, string> = {}) =>

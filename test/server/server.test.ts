@@ -12,7 +12,7 @@ import type { RunningServer } from '../../src/server/index.js';
 import { paint, serve, street, temporaryFolder } from './support.js';
 
 const { image, png } = await street(96, 160);
-const expected = await predict(shippedModel, image, { device: wasmBackend });
+const expected = await predict(shippedModel, image, { device: wasmBackend, resize: 'own' });
 
 const post = (server: RunningServer, url: string, body: BodyInit, headers: Record<string, string> = {}) =>
   fetch(server.url + url, { method: 'POST', body, headers });

@@ -9,11 +9,14 @@ import { roundOutputs } from './arena.js';
 import { average } from './average.js';
 import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
+import { dice } from './dice.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { ReferenceExecutor } from './executor.js';
+import { focal } from './focal.js';
 import { multiply, multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
+import { lovasz } from './lovasz.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
 import {
   affine,
@@ -52,6 +55,9 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   resizeBilinearGrad,
   resizeArgmax,
   crossEntropy,
+  focal,
+  dice,
+  lovasz,
   hardLabels,
   copy,
   add,

@@ -10,6 +10,7 @@ import { adaptivePool, adaptivePoolGrad } from './lower/adaptive.js';
 import { average } from './lower/average.js';
 import { fill } from './lower/constant.js';
 import { countStep, dropoutMask } from './lower/dropout.js';
+import { focal } from './lower/focal.js';
 import { multiply, multiplySum } from './lower/gate.js';
 import { normalizeImage } from './lower/image.js';
 import { crossEntropy } from './lower/loss.js';
@@ -26,6 +27,7 @@ import {
 import { hardLabels } from './lower/ohem.js';
 import { pointwiseKernels } from './lower/pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './lower/pool.js';
+import { dice, lovasz } from './lower/region.js';
 import { reluGrad } from './lower/relu.js';
 import { rescale } from './lower/rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './lower/resize.js';
@@ -55,6 +57,9 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
   resizeBilinearGrad,
   resizeArgmax,
   crossEntropy,
+  focal,
+  dice,
+  lovasz,
   hardLabels,
   copy,
   add,

@@ -2,6 +2,7 @@ import { Axes, fractionAt, startAt } from './axes';
 import { log4 } from './explog';
 import { EightPixels, exponentials, geometricExponentials, laneSum, laneSums } from './exponentials';
 import { madd } from './lanes';
+import { copyRow, joinBands, LossBands, padChannels, scaleBands } from './lossBands';
 import { addTo64 } from './partials';
 import { addRow, lerpRow } from './rows';
 
@@ -13,26 +14,11 @@ class CrossEntropyArgs {
   labelsStride: usize;
   /** 0: all ones. */
   classWeights: usize;
-  glogits: usize;
-  glogitsStride: usize;
-  loss: usize;
-  classes: i32;
-  images: i32;
   ignore: i32;
   smoothing: f32;
-  bandRows: i32;
-  bands: i32;
-  /** Per chunk a row of gradients for the coarse row below the band. */
-  below: usize;
-  belowBytes: usize;
-  /** Per chunk two float64: `Σ w·ce` and `Σ w`. */
-  partials: usize;
-  /** `1/Σw`. */
-  inverse: usize;
-  /** Coarse rows per chunk of the last stage. */
-  scaleRows: i32;
   /** Coarse pixels from one fine column to the next. */
   step: f32;
+  out: LossBands;
   axes: Axes;
 }
 
@@ -59,7 +45,7 @@ function hitLabels(
   gradRight: usize,
   local: EightPixels,
 ): bool {
-  const classes = a.classes as usize;
+  const classes = a.out.classes as usize;
   const hit: f32 = (1 as f32) - a.smoothing;
   if (count == 8 && a.labelsStride == 1) {
     // Inside an object all eight labels are the same.
@@ -124,7 +110,7 @@ function pixels(
   e: usize,
 ): void {
   if (!hitLabels(a, count, labels, fractions, left, right, gradLeft, gradRight, local)) return;
-  const classes = a.classes as usize;
+  const classes = a.out.classes as usize;
   if (!even || !geometricExponentials(classes, left, right, load<f32>(fractions), a.step, local, e)) {
     exponentials(classes, left, right, fractions, local, e);
   }
@@ -197,37 +183,17 @@ function pixels(
   }
 }
 
-/** Fills channels up to whole vectors with the first one, which changes neither largest nor smallest. */
-// @ts-ignore: decorator
-@inline
-function padChannels(row: usize, width: i32, classes: usize, padded: usize): void {
-  for (let i = 0; i < width; i++) {
-    for (let c = classes; c < padded; c++) store<f32>(row + (c << 2), load<f32>(row));
-    row += padded << 2;
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function copyRow(from: usize, fromStride: usize, to: usize, toStride: usize, width: i32, bytes: usize): void {
-  for (let i = 0; i < width; i++) {
-    for (let c: usize = 0; c < bytes; c += 4) store<f32>(to + c, load<f32>(from + c));
-    from += fromStride;
-    to += toStride;
-  }
-}
-
 /** A band of coarse rows with the fine rows of its cells; gradients are not yet divided by `Σ w`. */
 export function crossEntropy(a: CrossEntropyArgs, chunk: i32, local: usize): void {
   const t = a.axes;
-  const classes = a.classes as usize;
+  const classes = a.out.classes as usize;
   const width = t.coarseWidth;
   const padded = (classes + 3) & ~3;
   const pixel = padded << 2;
   const row = (width as usize) * pixel;
-  const image = chunk / a.bands;
-  const first = (chunk % a.bands) * a.bandRows;
-  const last = min(first + a.bandRows, t.coarseHeight);
+  const image = chunk / a.out.bands;
+  const first = (chunk % a.out.bands) * a.out.bandRows;
+  const last = min(first + a.out.bandRows, t.coarseHeight);
   const state = changetype<EightPixels>(local);
   const e = local + offsetof<EightPixels>();
   const values = e + (padded << 5);
@@ -271,62 +237,25 @@ export function crossEntropy(a: CrossEntropyArgs, chunk: i32, local: usize): voi
       addRow(gradients, pixel, 1 - v, width, padded, upper, pixel);
       addRow(gradients, pixel, v, width, padded, hasBelow ? lower : upper, pixel);
     }
-    const to = a.glogits + (((image * t.coarseHeight + r) * width) as usize) * a.glogitsStride;
-    copyRow(upper, pixel, to, a.glogitsStride, width, classes << 2);
+    const to = a.out.glogits + (((image * t.coarseHeight + r) * width) as usize) * a.out.glogitsStride;
+    copyRow(upper, pixel, to, a.out.glogitsStride, width, classes << 2);
     const swap = upper;
     upper = lower;
     lower = swap;
   }
-  memory.copy(a.below + (chunk as usize) * a.belowBytes, upper, row);
+  memory.copy(a.out.below + (chunk as usize) * a.out.belowBytes, upper, row);
   const sums = local + offsetof<EightPixels>('lossSum');
-  const to = a.partials + ((chunk as usize) << 4);
+  const to = a.out.partials + ((chunk as usize) << 4);
   store<f64>(to, load<f64>(sums) + load<f64>(sums, 8) + load<f64>(sums, 16) + load<f64>(sums, 24));
   store<f64>(to, load<f64>(sums, 32) + load<f64>(sums, 40) + load<f64>(sums, 48) + load<f64>(sums, 56), 8);
 }
 
 /** The mean loss, `Σ w` and its inverse. */
 export function crossEntropyJoin(a: CrossEntropyArgs, chunk: i32, local: usize): void {
-  let loss: f64 = 0;
-  let weight: f64 = 0;
-  let at = a.partials;
-  for (let i = 0, chunks = a.images * a.bands; i < chunks; i++) {
-    loss += load<f64>(at);
-    weight += load<f64>(at, 8);
-    at += 16;
-  }
-  const inverse: f64 = weight > 0 ? 1 / weight : 0;
-  store<f32>(a.loss, (loss * inverse) as f32);
-  store<f32>(a.loss, weight as f32, 4);
-  store<f32>(a.inverse, inverse as f32);
+  joinBands(a.out);
 }
 
 /** Adds what the band above left for its first row below, and divides by `Σ w`. */
 export function crossEntropyScale(a: CrossEntropyArgs, chunk: i32, local: usize): void {
-  const t = a.axes;
-  const width = t.coarseWidth;
-  const end = (a.classes as usize) << 2;
-  const pixel = (end + 15) & ~15;
-  const inverse = load<f32>(a.inverse);
-  const first = chunk * a.scaleRows;
-  const last = min(first + a.scaleRows, a.images * t.coarseHeight);
-  for (let row = first; row < last; row++) {
-    const r = row % t.coarseHeight;
-    let g = a.glogits + ((row * width) as usize) * a.glogitsStride;
-    if (r > 0 && r % a.bandRows == 0) {
-      const band = (row / t.coarseHeight) * a.bands + r / a.bandRows - 1;
-      let below = a.below + (band as usize) * a.belowBytes;
-      for (let i = 0; i < width; i++) {
-        for (let c: usize = 0; c < end; c += 4) {
-          store<f32>(g + c, (load<f32>(g + c) + load<f32>(below + c)) * inverse);
-        }
-        g += a.glogitsStride;
-        below += pixel;
-      }
-    } else {
-      for (let i = 0; i < width; i++) {
-        for (let c: usize = 0; c < end; c += 4) store<f32>(g + c, load<f32>(g + c) * inverse);
-        g += a.glogitsStride;
-      }
-    }
-  }
+  scaleBands(a.out, a.axes, chunk);
 }

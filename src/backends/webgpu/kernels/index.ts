@@ -8,6 +8,7 @@ import { average } from './average.js';
 import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
+import { focal } from './focal.js';
 import { multiply, multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
 import type { GpuKernel } from './kernel.js';
@@ -24,6 +25,7 @@ import {
 import { hardLabels } from './ohem.js';
 import { pointwiseKernels } from './pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
+import { dice, lovasz } from './region.js';
 import { reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
@@ -50,6 +52,9 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   resizeBilinearGrad,
   resizeArgmax,
   crossEntropy,
+  focal,
+  dice,
+  lovasz,
   hardLabels,
   copy,
   add,

@@ -1,195 +1,31 @@
-import type { CallFor, TensorRef } from '../../../graph/planned.js';
-import type { Dispatch } from '../shader.js';
 import { f32 } from '../shader.js';
 import type { GpuKernel } from './kernel.js';
-import { matrixBytes, perQuad, scratchMatrix, WORKGROUP } from './kernel.js';
-import { cellText, sampleStruct, sampleText } from './resize.js';
+import { eachQuad, lanes, lossBytes, lossDispatches } from './lossRows.js';
 
-type Call = CallFor<'crossEntropy'>;
-
-/** Logit columns that one workgroup exchanges gradients between: limited by workgroup memory. */
-const columnsOf = (classes: number): number => Math.max(2, Math.min(64, Math.floor(3800 / classes)));
-
-/** Workgroups along a row of labels; the first invocation of each repeats the last column of the one before. */
-const tilesOf = ([, , w, classes]: TensorRef['shape']): number => Math.ceil(w / (columnsOf(classes) - 1));
-
-/** Scratch: horizontally gathered gradients of one image, then loss and weight of every workgroup. */
-function layout({ inputs: { logits, labels } }: Call) {
-  const [n, , w, classes] = logits.shape;
-  const height = labels.shape[1];
-  const sumRows = n * height * tilesOf(logits.shape);
-  const rowsBytes = matrixBytes(height * w, classes);
-  return { gatherRows: height * w, sumRows, sumsAt: rowsBytes, bytes: rowsBytes + matrixBytes(sumRows, 4) };
-}
-
-/**
- * Per image: each invocation takes the label pixels of one row whose logits lie between two columns, and adds up what
- * they send to the two; neighbours swap halves, so that a row of labels leaves one gradient per column. A second
- * dispatch gathers the rows. Sums have a fixed order: no atomics.
- */
 export const crossEntropy: GpuKernel<'crossEntropy'> = {
-  scratch: (call) => layout(call).bytes,
-  lower: (call) => {
-    const { logits } = call.inputs;
-    const { loss, glogits } = call.outputs;
-    const { gatherRows, sumRows, sumsAt } = layout(call);
-    const gathered = scratchMatrix(call, 0, gatherRows, logits.shape[3]);
-    const sums = scratchMatrix(call, sumsAt, sumRows, 4);
-    const images = Array.from({ length: logits.shape[0] }, (_, n) => [
-      rowsOfImage(call, n, gathered, sums),
-      gatherRowsOfImage(call, n, gathered),
-    ]).flat();
-    return [
-      ...images,
-      totalLoss(sums, sumRows, loss),
-      perQuad(
-        glogits.shape,
-        { glogits, loss },
-        `let w = loss_ld(1u); glogits_sq(p, c, select(glogits_q(p, c) / w, vec4f(0f), w <= 0f));`,
-      ),
-    ];
-  },
-};
-
-function rowsOfImage(
-  { inputs: { logits, labels, classWeights }, attrs }: Call,
-  n: number,
-  gathered: TensorRef,
-  sums: TensorRef,
-): Dispatch {
-  const { ignore, labelSmoothing } = attrs;
-  const [, h, w, classes] = logits.shape;
-  const [, height, width] = labels.shape;
-  const columns = columnsOf(classes);
-  const tiles = tilesOf(logits.shape);
-  const quads = Math.ceil(classes / 4);
-  const each = (text: (q: number) => string) => Array.from({ length: quads }, (_, q) => text(q)).join('\n');
-  const lanes = (q: number, inside: string, outside: string) =>
-    `vec4f(${[0, 1, 2, 3].map((k) => (4 * q + k < classes ? inside : outside)).join(', ')})`;
-  // Channels beyond the last class must not win the maximum nor add to the sum.
-  const exists = (q: number) => lanes(q, '1f', '0f');
-  const hot = (q: number) =>
-    `select(vec4f(0f), vec4f(1f), vec4u(${[0, 1, 2, 3].map((k) => `${4 * q + k}u`).join(', ')}) == vec4u(label))`;
-  const smooth = f32(labelSmoothing / classes);
-  return {
-    tensors: { logits, labels, classWeights, gathered, sums },
-    workgroupSize: columns,
-    workgroups: height * tiles,
-    code: `${sampleStruct}${sampleText('row', h, height, attrs)}${sampleText('column', w, width, attrs)}${cellText('cell', w, width, attrs)}
-var<workgroup> halves: array<vec4f, ${columns * quads}>;
-var<workgroup> losses: array<vec4f, ${columns}>;
-fn body(group: u32, lane: u32) {
-  let y = group / ${tiles}u;
-  let x = group % ${tiles}u * ${columns - 1}u + lane - 1u;
-  ${each((q) => `var left${q} = vec4f(0f); var right${q} = vec4f(0f);`)}
-  var own = vec4f(0f);
-  if (x < ${w}u) {
-    let sy = row(y);
-    let top = ${n * h * w}u + sy.first * ${w}u;
-    let bottom = ${n * h * w}u + sy.second * ${w}u;
-    let next = min(x + 1u, ${w - 1}u);
-    ${each(
-      (q) => `let from${q} = mix(logits_q(top + x, ${4 * q}u), logits_q(bottom + x, ${4 * q}u), sy.weight);
-    let to${q} = mix(logits_q(top + next, ${4 * q}u), logits_q(bottom + next, ${4 * q}u), sy.weight);`,
-    )}
-    let end = select(cell(x + 1u), ${width}u, x == ${w - 1}u);
-    for (var column_ = cell(x); column_ < end; column_++) {
-      let label = labels_ld(${n * height * width}u + y * ${width}u + column_);
-      if (label == ${ignore}u || label >= ${classes}u) { continue; }
-      let wx = column(column_).weight;
-      ${each((q) => `let z${q} = mix(from${q}, to${q}, wx);`)}
-      var high4 = ${lanes(0, '0f', '-3e38f')} + z0;
-      ${each((q) => (q === 0 ? '' : `high4 = max(high4, z${q} + ${lanes(q, '0f', '-3e38f')});`))}
-      let high = max(max(high4.x, high4.y), max(high4.z, high4.w));
-      var total4 = vec4f(0f);
-      var picked = 0f;
+  scratch: lossBytes,
+  lower(call) {
+    const { classWeights, logits } = call.inputs;
+    const { labelSmoothing } = call.attrs;
+    const classes = logits.shape[3];
+    const each = (text: (q: number) => string) => eachQuad(classes, text);
+    const hot = (q: number) =>
+      `select(vec4f(0f), vec4f(1f), vec4u(${[0, 1, 2, 3].map((k) => `${4 * q + k}u`).join(', ')}) == vec4u(label))`;
+    const hit = f32(1 - labelSmoothing);
+    const smooth = f32(labelSmoothing / classes);
+    return lossDispatches(call, {
+      tensors: { classWeights },
+      mean: true,
+      pixel: `var picked = 0f;
       var mean = 0f;
       ${each(
-        (q) => `let e${q} = exp(z${q} - high) * ${exists(q)};
-      total4 += e${q};
-      let hot${q} = ${hot(q)};
+        (q) => `let hot${q} = ${hot(q)};
       picked += dot(z${q}, hot${q});
-      mean += dot(z${q}, ${exists(q)});`,
+      mean += dot(z${q}, ${lanes(classes, q, '1f', '0f')});
+      let g${q} = e${q} / total - ${hit} * hot${q} - ${smooth};`,
       )}
-      let total = total4.x + total4.y + total4.z + total4.w;
       let weight = ${classWeights ? 'classWeights_ld(label)' : '1f'};
-      own += vec4f(weight * (log(total) + high - ${f32(1 - labelSmoothing)} * picked - ${smooth} * mean), weight, 0f, 0f);
-      let toRight = weight * wx;
-      let toLeft = weight - toRight;
-      ${each(
-        (q) => `{
-        let g = e${q} / total - ${f32(1 - labelSmoothing)} * hot${q} - ${smooth};
-        left${q} += toLeft * g;
-        right${q} += toRight * g;
-      }`,
-      )}
-    }
-  }
-  ${each((q) => `halves[lane * ${quads}u + ${q}u] = right${q};`)}
-  losses[lane] = own;
-  workgroupBarrier();
-  if (lane > 0u && x < ${w}u) {
-    ${each(
-      (q) => `{
-      let own = left${q} + select(vec4f(0f), right${q}, x == ${w - 1}u);
-      gathered_sq(y * ${w}u + x, ${4 * q}u, own + halves[(lane - 1u) * ${quads}u + ${q}u]);
-    }`,
-    )}
-  }
-  if (lane == 0u) {
-    var sum = vec4f(0f);
-    for (var k = 1u; k < ${columns}u; k++) { sum += losses[k]; }
-    sums_sq(${n * height * tiles}u + group, 0u, sum);
-  }
-}`,
-  };
-}
-
-function gatherRowsOfImage(
-  { inputs: { labels }, outputs: { glogits }, attrs }: Call,
-  n: number,
-  gathered: TensorRef,
-): Dispatch {
-  const [, h, w, classes] = glogits.shape;
-  const height = labels.shape[1];
-  return perQuad(
-    [1, h, w, classes],
-    { gathered, glogits },
-    `let x = p % ${w}u;
-  let y = p / ${w}u;
-  var sum = vec4f(0f);
-  let end = select(cell(y + 1u), ${height}u, y == ${h - 1}u);
-  for (var o = cell(max(y, 1u) - 1u); o < end; o++) {
-    let s = row(o);
-    let weight = select(0f, 1f - s.weight, s.first == y) + select(0f, s.weight, s.second == y);
-    sum += weight * gathered_q(o * ${w}u + x, c);
-  }
-  glogits_sq(${n * h * w}u + p, c, sum);`,
-    `${sampleStruct}${sampleText('row', h, height, attrs)}${cellText('cell', h, height, attrs)}`,
-  );
-}
-
-function totalLoss(sums: TensorRef, rows: number, loss: TensorRef): Dispatch {
-  return {
-    tensors: { sums, loss },
-    workgroupSize: WORKGROUP,
-    workgroups: 1,
-    code: `
-var<workgroup> parts: array<vec4f, ${WORKGROUP}>;
-fn body(group: u32, lane: u32) {
-  var sum = vec4f(0f);
-  for (var k = lane; k < ${rows}u; k += ${WORKGROUP}u) { sum += sums_q(k, 0u); }
-  parts[lane] = sum;
-  workgroupBarrier();
-  for (var half = ${WORKGROUP / 2}u; half > 0u; half >>= 1u) {
-    if (lane < half) { parts[lane] += parts[lane + half]; }
-    workgroupBarrier();
-  }
-  if (lane == 0u) {
-    let weight = parts[0].y;
-    loss_st(0u, select(parts[0].x / weight, 0f, weight <= 0f));
-    loss_st(1u, weight);
-  }
-}`,
-  };
-}
+      own += vec4f(weight * (log(total) + high - ${hit} * picked - ${smooth} * mean), weight, 0f, 0f);`,
+    });
+  },
+};
