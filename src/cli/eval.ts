@@ -1,19 +1,22 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
+import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
-import { writeAtomic } from '../data/files.js';
+import { readBytes, writeAtomic } from '../data/files.js';
 import { UserError } from '../errors.js';
 import type { ConfusionMatrix } from '../eval/confusion.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
+import type { Model } from '../model/model.js';
 import { formatRate, formatScore } from '../report/format.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { modelOption, openModel } from './model.js';
 import { jsonOption, netOption, threadsOption } from './options.js';
 import { Progress } from './progress.js';
+import { queueBackend } from './queueOptions.js';
 import { formatTable } from './table.js';
 import type { ViewFlags } from './views.js';
 import { predictOptions, viewOptions } from './views.js';
@@ -26,6 +29,7 @@ interface EvalOptions extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly net?: string;
   readonly threads: number;
   readonly json?: boolean;
+  readonly queue?: string;
 }
 
 /** Images named as the worst. */
@@ -49,10 +53,12 @@ export function evalCommand(): Command {
     .addOption(threadsOption());
   for (const option of [...deviceOptions(), precisionOption(), ...viewOptions()]) command.addOption(option);
   return command
+    .option('--queue <url>', 'let vnet worker processes do it, such as redis://host:6379; see vnet worker')
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nExample:\n  vnet eval --model runs/first --data datasets/camvid --split val --confusion confusion.csv',
+      '\nExamples:\n  vnet eval --model runs/first --data datasets/camvid --split val --confusion confusion.csv\n' +
+        '  vnet eval --model runs/first --data /mnt/cityscapes --queue redis://10.0.0.5:6379',
     )
     .action(run);
 }
@@ -65,31 +71,21 @@ function matrixFile(file: string): string {
 }
 
 async function run(options: EvalOptions): Promise<void> {
-  const backend = await openBackend(options);
   const { model, file } = await openModel(options.model, options.net);
   const dataset = await openDataset(options.data, { split: options.split });
-  const predictor = new Predictor(model.network, model.weights, {
-    backend,
-    threads: options.threads,
-    precision: options.precision,
-  });
-  let progress: Progress | undefined;
+  const samples = dataset.samples(options.split);
+  const progress = new Progress('images', samples.length);
   const images: { name: string; miou: number | undefined }[] = [];
+  const onImage = (miou: number | undefined, done: number) => {
+    images.push({ name: samples[done - 1].image, miou });
+    progress.update(done);
+  };
   let evaluation: Evaluation;
   try {
-    evaluation = await evaluate(predictor, dataset, {
-      classes: model.info.classes,
-      ...predictOptions(options),
-      split: options.split,
-      onImage: ({ sample, miou }, done, total) => {
-        progress ??= new Progress('images', total);
-        progress.update(done);
-        images.push({ name: sample.image, miou });
-      },
-    });
+    const run = options.queue === undefined ? evaluateHere : evaluateElsewhere;
+    evaluation = await run(options, { model, file, dataset, onImage, progress });
   } finally {
-    progress?.stop();
-    await predictor.dispose();
+    progress.stop();
   }
   const { names } = dataset.classes;
   if (options.confusion) await writeConfusion(options.confusion, evaluation.confusion, names);
@@ -102,6 +98,48 @@ async function run(options: EvalOptions): Promise<void> {
     return;
   }
   process.stdout.write(render(evaluation, names, worst, options));
+}
+
+interface Given {
+  readonly model: Model;
+  readonly file: string;
+  readonly dataset: Dataset;
+  readonly onImage: (miou: number | undefined, done: number) => void;
+  readonly progress: Progress;
+}
+
+async function evaluateHere(options: EvalOptions, { model, dataset, onImage }: Given): Promise<Evaluation> {
+  const { threads, precision, split } = options;
+  const backend = await openBackend(options);
+  const predictor = new Predictor(model.network, model.weights, { backend, threads, precision });
+  try {
+    return await evaluate(predictor, dataset, {
+      classes: model.info.classes,
+      ...predictOptions(options),
+      split,
+      onImage: ({ miou }, done) => onImage(miou, done),
+    });
+  } finally {
+    await predictor.dispose();
+  }
+}
+
+/** The packages of the queue are loaded only here. */
+async function evaluateElsewhere(
+  options: EvalOptions,
+  { file, dataset, onImage, progress }: Given,
+): Promise<Evaluation> {
+  const { evaluateByQueue } = await import('../queue/evaluate.js');
+  const { queue, precision, split } = options;
+  return evaluateByQueue({
+    url: queue!,
+    model: await readBytes(file),
+    dataset,
+    split,
+    setup: { backend: queueBackend(options), precision, view: predictOptions(options) },
+    tell: (message) => progress.log(message),
+    onImage,
+  });
 }
 
 function toJson(

@@ -22,6 +22,7 @@ import { modelOption, openModel } from './model.js';
 import { netOption, real, threadsOption } from './options.js';
 import type { StreamFlags } from './predict-stream.js';
 import { Progress } from './progress.js';
+import { queueBackend, queueOptions } from './queueOptions.js';
 import { streamGiven, streamOptions } from './streams.js';
 import type { ViewFlags } from './views.js';
 import { fittingNote, ownSize, viewOptions, viewPolicy } from './views.js';
@@ -43,6 +44,10 @@ interface PredictFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly net?: string;
   readonly threads: number;
   readonly json?: boolean;
+  readonly queue?: string;
+  readonly chunk: number;
+  readonly tries: number;
+  readonly failures?: string;
 }
 
 export function predictCommand(): Command {
@@ -89,6 +94,7 @@ export function predictCommand(): Command {
   for (const option of [...deviceOptions(), precisionOption(), ...viewOptions(ownSize)]) {
     command.addOption(option);
   }
+  for (const option of queueOptions()) command.addOption(option.helpGroup('Many machines:'));
   for (const option of streamOptions()) command.addOption(option.helpGroup('Video:'));
   return command
     .option('--json', 'print each result as a line of JSON on stdout, as soon as it is there')
@@ -99,6 +105,7 @@ export function predictCommand(): Command {
         '  vnet predict --model runs/first holiday.jpg dashcam/ --out segmented --legend\n' +
         '  vnet predict photos.zip --write labels labelme --coco photos.json\n' +
         '  vnet predict archive/ --shard 3/16           (on the third of sixteen machines)\n' +
+        '  vnet predict s3://street/frames --out s3://street/labels --queue redis://10.0.0.5:6379\n' +
         '  vnet predict --model runs/first --data datasets/cityscapes --submission test.zip\n' +
         '  vnet predict drive.mp4 --out segmented.mp4 --legend\n' +
         '  vnet predict --camera 0 --stats stats.jsonl',
@@ -112,6 +119,8 @@ async function run(
   command: Command,
 ): Promise<void> {
   const stream = streamGiven(given, flags);
+  if (flags.queue !== undefined && (stream !== undefined || flags.submission))
+    throw new UserError('--queue takes pictures, and writes files: no videos, no --submission', 2);
   if (stream !== undefined) {
     const { predictStream } = await import('./predict-stream.js');
     const out = command.getOptionValueSource('out') === 'default' ? undefined : flags.out;
@@ -125,17 +134,32 @@ async function run(
   const inputs = ownInputs(all, flags.shard);
   // What names no picture is told once, by the first of the machines.
   const failures = flags.shard && flags.shard.index > 1 ? [] : found.failures;
-  const backend = await openBackend(flags);
   const { model, file } = await openModel(flags.model, flags.net);
   const kinds = outputKinds.filter(({ name }) => flags.write.includes(name));
+  const recipe = await recipeOf(flags, file);
+  const { out, alpha, legend = false, overwrite = false } = flags;
   const files = flags.submission
     ? submissionWriter(flags.submission, inputs, model)
-    : fileWriter(all, model, {
-        ...{ out: flags.out, kinds, alpha: flags.alpha, legend: flags.legend ?? false },
-        overwrite: flags.overwrite ?? false,
-        recipe: await recipeOf(flags, file),
-      });
+    : fileWriter(all, model, { ...{ out, kinds, alpha, legend, overwrite }, recipe });
   const write = flags.coco ? withCoco(files, flags.coco, all, model.info) : files;
+  if (flags.queue !== undefined) {
+    const { predictThroughQueue } = await import('./predict-queue.js');
+    const { precision, tries, chunk } = flags;
+    const view = viewPolicy(flags);
+    await predictThroughQueue({
+      ...{ url: flags.queue, inputs, failures, chunk, json: flags.json },
+      model: await readBytes(file),
+      setup: {
+        ...{ backend: queueBackend(flags), precision, view, out, alpha, legend, overwrite, recipe, tries },
+        kinds: kinds.map(({ name }) => name),
+      },
+      list: flags.failures ?? path.join(out, 'failures.jsonl'),
+      after: flags.coco ? write : undefined,
+    });
+    await found.close();
+    return;
+  }
+  const backend = await openBackend(flags);
   const predictor = new Predictor(model.network, model.weights, {
     backend,
     threads: flags.threads,

@@ -67,7 +67,7 @@ export class TrainingDisplay {
   }
 }
 
-const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * A signal that Ctrl-C, a request to end, or a closed terminal aborts, so that the step is finished and saved. A second

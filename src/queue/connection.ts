@@ -60,10 +60,13 @@ export async function connectRedis(url: string): Promise<Redis> {
   return redis;
 }
 
+/** Whether Redis takes nothing more in (`maxmemory` with `noeviction`). */
+export const isFull = (error: unknown): boolean => error instanceof Error && /\bOOM\b/.test(error.message);
+
 /** What a failed command is told as. */
 export function queueError(url: string, error: unknown): UserError {
   const { message } = error as Error;
-  if (/^OOM/.test(message))
+  if (isFull(error))
     return new UserError(
       `${shownUrl(url)}: Redis is full (maxmemory); give it more memory, results so far are kept`,
     );

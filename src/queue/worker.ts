@@ -1,208 +1,206 @@
 import type { Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Backend } from '../backends/backend.js';
-import { SampleCache } from '../data/cache.js';
-import { fingerprint } from '../data/fingerprint.js';
-import type { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
-import { networkFromConfig } from '../nets/index.js';
-import { parseTrainConfig } from '../train/config.js';
-import { TrainingEngine } from '../train/engine.js';
-import { trainingPlan } from '../train/plan.js';
-import { openTrainingData, trainingLoader } from '../train/training-data.js';
-import { connectRedis, queuePackages } from './connection.js';
-import type { GradientJob } from './contract.js';
-import {
-  encodeGradient,
-  floats,
-  gradientJob,
-  gradientQueue,
-  keptSeconds,
-  keysOf,
-  programVersion,
-  runSetup,
-} from './contract.js';
+import { connectRedis, isFull, queuePackages, shownUrl } from './connection.js';
+import type { Kind } from './contract.js';
+import { keptSeconds, keysOf, queues } from './contract.js';
+import type { Bench, Session, Task } from './task.js';
 
-/** Milliseconds that a job may go without a sign of its worker; renewed while its kernels run. */
-const lockMs = 30_000;
+/** Bounds of how long a job may go without a sign of its worker, milliseconds. */
+const leastLease = 3000;
+const mostLease = 30_000;
+/** The same as a multiple of the longest recent job. */
+const leasePerJob = 3;
 
-export interface WorkerOptions {
+export interface WorkerOptions extends Omit<Bench, 'redis'> {
   /** Address of Redis. */
   readonly url: string;
-  /** The data set of the runs that this worker serves. */
-  readonly data: string;
-  readonly backend: Backend;
-  readonly threads?: number;
-  /** Threads that decode images. */
-  readonly workers?: number;
-  /** Told after each batch, and of what a person should know. */
-  readonly onEvent?: (event: WorkerEvent) => void;
+  readonly tasks: readonly Task[];
+  /** Jobs at a time; default 1. */
+  readonly concurrency?: number;
 }
 
-export type WorkerEvent =
-  | { readonly type: 'run'; readonly run: string; readonly parameters: number }
-  | { readonly type: 'batch'; readonly step: number; readonly batch: number; readonly ms: number }
-  | { readonly type: 'notice'; readonly message: string };
-
-/** What a worker has ready for a run. */
-interface Prepared {
-  readonly run: string;
-  readonly engine: TrainingEngine;
-  readonly loader: Loader;
-  /** Of which step the weights are that the engine has. */
-  step: number;
+/** What a worker does at the moment. */
+export interface WorkerState {
+  readonly state: 'working' | 'waiting' | 'draining' | 'no Redis';
+  readonly done: number;
+  readonly running: number;
 }
 
-/** Computes gradients for coordinators, one batch at a time. */
-export class GradientWorker {
-  private prepared: Prepared | undefined;
-  private refused: UserError | undefined;
-  private failed: ((error: UserError) => void) | undefined;
-  private readonly version = programVersion();
+/** One job at a time, and what is ready for the run it belongs to. */
+interface Seat {
+  run?: string;
+  kind?: Kind;
+  session?: Session<{ run: string }>;
+}
+
+/**
+ * Takes jobs of coordinators and computes them, several at a time. Kernels run in threads of their own, so the event
+ * loop is free to renew a job's lock, however long it takes; the lock itself follows the measured length of jobs, so
+ * that what a dead worker had is handed on soon.
+ */
+export class QueueWorker {
+  private refused: ((error: UserError) => void) | undefined;
+  private readonly free: Seat[];
+  private readonly wanting: ((seat: Seat) => void)[] = [];
+  private readonly workers: Worker[] = [];
+  private readonly lengths: number[] = [];
+  private done = 0;
+  private running = 0;
+  private draining = false;
+  private toldFull = false;
 
   private constructor(
     private readonly options: WorkerOptions,
-    private readonly redis: Redis,
-    private readonly worker: Worker<GradientJob>,
-    /** That of the worker, which does not close what it is given. */
+    private readonly bench: Bench,
+    /** That of the queues, which do not close what they are given. */
     private readonly connection: Redis,
-  ) {}
+  ) {
+    this.free = Array.from({ length: options.concurrency ?? 1 }, () => ({}));
+  }
 
   /** @throws UserError where no Redis answers. */
-  static async open(options: WorkerOptions): Promise<GradientWorker> {
+  static async open(options: WorkerOptions): Promise<QueueWorker> {
     const { Worker } = await queuePackages();
     const redis = await connectRedis(options.url);
     const connection = await connectRedis(options.url);
-    let self: GradientWorker | undefined;
-    const worker = new Worker<GradientJob>(gradientQueue, (job) => self!.compute(job), {
-      connection,
-      concurrency: 1,
-      autorun: false,
-      lockDuration: lockMs,
-      stalledInterval: lockMs / 2,
-      maxStalledCount: 1_000_000,
-    });
-    worker.on('error', () => undefined);
-    self = new GradientWorker(options, redis, worker, connection);
+    const { url, tasks, concurrency = 1, ...rest } = options;
+    const self = new QueueWorker(options, { redis, ...rest }, connection);
+    for (const task of tasks) {
+      const worker = new Worker(queues[task.kind], (job, token) => self.process(task, job, token!), {
+        ...{ connection, concurrency, autorun: false },
+        // Locks are renewed by `process`, for as long as it finds right.
+        ...{ lockDuration: mostLease / 3, skipLockRenewal: true, stalledInterval: leastLease },
+        maxStalledCount: 1_000_000,
+      });
+      worker.on('error', () => undefined);
+      self.workers.push(worker);
+    }
     return self;
   }
 
+  get state(): WorkerState {
+    const { draining, running, done } = this;
+    const working = running > 0 ? 'working' : 'waiting';
+    const connected = this.connection.status === 'ready';
+    return { state: draining ? 'draining' : connected ? working : 'no Redis', done, running };
+  }
+
   /**
-   * Serves until the signal aborts; a batch that is being computed is finished first.
+   * Serves until the signal aborts; jobs that are being computed are finished first.
    * @throws UserError for a run that this worker may not serve: another version, other data.
    */
   async run(signal: AbortSignal): Promise<void> {
     const refusal = new Promise<never>((_, reject) => {
-      this.failed = reject;
+      this.refused = reject;
     });
     const aborted = new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    this.worker.run().catch(() => undefined);
+    for (const worker of this.workers) worker.run().catch(() => undefined);
     try {
       await Promise.race([aborted, refusal]);
     } finally {
-      await this.worker.close().catch(() => undefined);
-      await this.forget();
-      this.redis.disconnect();
+      this.draining = true;
+      // Without Redis nothing can be handed in, and closing would wait for it.
+      const force = this.connection.status !== 'ready';
+      await Promise.all(this.workers.map((worker) => worker.close(force).catch(() => undefined)));
+      await Promise.all(this.free.map((seat) => leave(seat)));
+      this.bench.redis.disconnect();
       this.connection.disconnect();
     }
   }
 
-  private async compute(job: Job<GradientJob>): Promise<void> {
-    const parsed = gradientJob.safeParse(job.data);
+  private async process(task: Task, job: Job, token: string): Promise<void> {
+    const parsed = task.job.safeParse(job.data);
     // Of another program or a damaged queue: nobody waits for it.
     if (!parsed.success) return;
-    const { run, step, epoch, index, batch, dropout } = parsed.data;
+    const { run } = parsed.data;
     const keys = keysOf(run);
-    const [alive, known] = await Promise.all([
-      this.redis.exists(keys.alive),
-      this.redis.exists(keys.gradient(step, batch)),
-    ]);
-    // Its coordinator is gone, or another worker was faster.
-    if (!alive || known) return;
+    const lease = () => job.extendLock(token, this.lease).catch(() => 0);
+    const renewing = setInterval(lease, this.lease / 3);
+    const seat = await this.seat(run);
+    this.running++;
     const start = performance.now();
     try {
-      const prepared = await this.prepare(run);
-      if (!prepared) return;
-      const { engine, loader } = prepared;
-      if (prepared.step !== step) {
-        const weights = await this.redis.getBuffer(keys.weights(step));
-        // The step is over.
-        if (!weights) return;
-        if (weights.length !== 4 * engine.executor.plan.flatParams.length) {
-          throw new UserError(
-            `weights of ${weights.length} bytes came from the queue, which are not this run's`,
-          );
-        }
-        engine.executor.write('params', floats(weights));
-        prepared.step = step;
+      // Its coordinator is gone.
+      if (!(await this.bench.redis.exists(keys.alive))) return;
+      if (seat.run !== run || seat.kind !== task.kind) {
+        await leave(seat);
+        const session = await task.open(run, this.bench);
+        if (!session) return;
+        Object.assign(seat, { run, kind: task.kind, session });
+        this.bench.onEvent?.({ type: 'run', kind: task.kind, run });
       }
-      const batches = loader.batches(epoch, index);
-      const { value, done } = await batches.next();
-      if (done) throw new UserError(`the run asks for batch ${index}, the data has ${loader.steps} an epoch`);
-      const gradient = await engine.contribution({ ...value, release: () => loader.recycle(value) }, dropout);
-      await batches.return();
-      await this.redis
-        .multi()
-        .set(keys.gradient(step, batch), encodeGradient(gradient), 'EX', keptSeconds)
-        .rpush(keys.done, batch)
-        .expire(keys.done, keptSeconds)
-        .exec();
-      this.options.onEvent?.({ type: 'batch', step, batch, ms: performance.now() - start });
+      await seat.session!.compute(parsed.data);
+      this.measured(performance.now() - start);
+      this.done++;
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      this.refused = error;
-      this.failed?.(error);
+      await this.failed(run, error);
       throw error;
+    } finally {
+      clearInterval(renewing);
+      this.running--;
+      this.stand(seat);
     }
   }
 
-  /** @returns undefined where the run is gone. @throws UserError where this worker cannot serve it. */
-  private async prepare(run: string): Promise<Prepared | undefined> {
-    if (this.prepared?.run === run) return this.prepared;
-    if (this.refused) throw this.refused;
-    const text = await this.redis.get(keysOf(run).setup);
-    if (!text) return undefined;
-    await this.forget();
-    const parsed = runSetup.safeParse(JSON.parse(text));
-    if (!parsed.success)
-      throw new UserError(`run ${run}: its setup is none of this program's; update vnet here or there`);
-    const setup = parsed.data;
-    if (setup.version !== this.version) {
-      throw new UserError(
-        `run ${run}: is of vnet ${setup.version}, this worker is ${this.version}; gradients would differ, install the same version on machines of the same kind`,
-      );
-    }
-    const { backend, data, threads, workers, onEvent } = this.options;
-    const config = parseTrainConfig({ ...setup.config, data, out: 'queue', workers, threads });
-    const dataset = await openTrainingData(config);
-    const own = await fingerprint(dataset, config.trainSplit);
-    if (own !== setup.fingerprint) {
-      throw new UserError(
-        `${data}: has other training images than the coordinator of run ${run} (fingerprint ${own}, not ${setup.fingerprint}); give the same data set to both`,
-      );
-    }
-    const classes = dataset.classes.names.length;
-    const network = networkFromConfig(config.network.name, { ...config.network.config, classes });
-    const loader = trainingLoader(dataset, config, new SampleCache());
-    const size = await loader.imageSize();
-    const weighted = setup.weights !== undefined;
-    const plan = trainingPlan(network, config, backend, { batch: config.batch, ...size, weighted });
-    const executor = await backend.prepare(plan, { threads });
-    const { optimizer: kind, momentum, weightDecay } = config;
-    const engine = new TrainingEngine(executor, { kind, momentum, weightDecay }, config.average);
-    if (setup.weights) executor.write('classWeights', Float32Array.from(setup.weights));
-    this.prepared = { run, engine, loader, step: -1 };
-    onEvent?.({ type: 'run', run, parameters: plan.parameters });
-    return this.prepared;
+  /** How long a job may go without a sign: a few times what jobs take, within bounds. */
+  private get lease(): number {
+    const longest = this.lengths.length > 0 ? Math.max(...this.lengths) : mostLease / 3 / leasePerJob;
+    return Math.round(Math.min(mostLease, Math.max(leastLease, leasePerJob * longest)));
   }
 
-  private async forget(): Promise<void> {
-    const { prepared } = this;
-    this.prepared = undefined;
-    await prepared?.loader.close();
-    await prepared?.engine.executor.dispose();
+  private measured(ms: number): void {
+    this.lengths.push(ms);
+    if (this.lengths.length > 20) this.lengths.shift();
+    for (const { opts } of this.workers) opts.lockDuration = this.lease;
   }
+
+  private async failed(run: string, error: unknown): Promise<void> {
+    const { redis, onEvent } = this.bench;
+    if (error instanceof UserError) {
+      const { refused } = keysOf(run);
+      await redis
+        .multi()
+        .rpush(refused, error.message)
+        .ltrim(refused, -100, -1)
+        .expire(refused, keptSeconds)
+        .exec()
+        .catch(() => undefined);
+      this.refused?.(error);
+    } else if (isFull(error)) {
+      if (!this.toldFull)
+        onEvent?.({
+          type: 'notice',
+          message: `${shownUrl(this.options.url)}: Redis is full (maxmemory); give it more memory, its jobs are tried again`,
+        });
+      this.toldFull = true;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    } else {
+      const message = error instanceof Error ? error.message : String(error);
+      onEvent?.({ type: 'notice', message: `a job of run ${run} failed: ${message.split('\n')[0]}` });
+    }
+  }
+
+  /** A free seat, one that has this run ready before others. */
+  private async seat(run: string): Promise<Seat> {
+    const at = this.free.findIndex((seat) => seat.run === run);
+    const [seat] = this.free.splice(Math.max(0, at), 1);
+    return seat ?? new Promise((resolve) => this.wanting.push(resolve));
+  }
+
+  private stand(seat: Seat): void {
+    const next = this.wanting.shift();
+    if (next) next(seat);
+    else this.free.push(seat);
+  }
+}
+
+async function leave(seat: Seat): Promise<void> {
+  const { session } = seat;
+  seat.run = undefined;
+  seat.session = undefined;
+  await session?.close();
 }

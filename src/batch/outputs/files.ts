@@ -59,22 +59,32 @@ export function fileWriter(inputs: readonly Source[], { info }: Model, options: 
   };
 }
 
-/** Output files per input. Names that two inputs share get the input's ending: `photo.jpg`, `photo.png`. */
+/** The name of each input's results, by its file. Names that two inputs share get its ending: `photo_jpg`, `photo_png`. */
+export function resultNames(inputs: readonly Source[]): Map<string, string> {
+  const counts = new Map<string, number>();
+  for (const { name } of inputs) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return new Map(
+    inputs.map(({ file, name }) => [
+      file,
+      counts.get(name)! > 1 ? name + path.extname(file).replace('.', '_') : name,
+    ]),
+  );
+}
+
+/** Output files per input. */
 function outputFiles(
   out: string,
   inputs: readonly Source[],
   kinds: readonly OutputKind[],
 ): Map<string, Record<string, string>> {
   const inputFiles = new Set(inputs.filter(({ plain }) => plain).map(({ file }) => path.resolve(file)));
-  const counts = new Map<string, number>();
-  for (const { name } of inputs) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const names = resultNames(inputs);
   const taken = new Map<string, string>();
   const outputs = new Map<string, Record<string, string>>();
-  for (const { file, name } of inputs) {
+  for (const { file } of inputs) {
     if (outputs.has(file)) continue;
-    const unique = counts.get(name)! > 1 ? name + path.extname(file).replace('.', '_') : name;
     const files = Object.fromEntries(
-      kinds.map((kind) => [kind.name, path.join(out, `${unique}_${kind.ending}`)]),
+      kinds.map((kind) => [kind.name, path.join(out, `${names.get(file)}_${kind.ending}`)]),
     );
     for (const target of Object.values(files)) {
       if (inputFiles.has(path.resolve(target))) {
