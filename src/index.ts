@@ -37,6 +37,8 @@ export { renderScene, writeSynthetic } from './data/synth.js';
 export type { DeviceName, Place } from './device.js';
 export { listGpus, openDevice } from './device.js';
 export { UserError } from './errors.js';
+export type { CalibrationBin } from './eval/calibration.js';
+export { Calibration } from './eval/calibration.js';
 export { ConfusionMatrix } from './eval/confusion.js';
 export type { EvaluatedImage, EvaluateOptions, Evaluation } from './eval/evaluate.js';
 export { evaluate } from './eval/evaluate.js';

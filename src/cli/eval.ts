@@ -5,6 +5,7 @@ import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
 import { readBytes, writeAtomic } from '../data/files.js';
 import { UserError } from '../errors.js';
+import { Calibration } from '../eval/calibration.js';
 import type { ConfusionMatrix } from '../eval/confusion.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import { evaluate } from '../eval/evaluate.js';
@@ -26,6 +27,7 @@ interface EvalOptions extends ViewFlags, DeviceFlags, PrecisionFlags {
   readonly data: string;
   readonly split: string;
   readonly confusion?: string;
+  readonly calibration?: boolean;
   readonly net?: string;
   readonly threads: number;
   readonly json?: boolean;
@@ -50,6 +52,7 @@ export function evalCommand(): Command {
         matrixFile,
       ),
     )
+    .option('--calibration', 'also tell how far confidence can be trusted; takes longer')
     .addOption(threadsOption());
   for (const option of [...deviceOptions(), precisionOption(), ...viewOptions()]) command.addOption(option);
   return command
@@ -58,6 +61,7 @@ export function evalCommand(): Command {
     .addHelpText(
       'after',
       '\nExamples:\n  vnet eval --model runs/first --data datasets/camvid --split val --confusion confusion.csv\n' +
+        '  vnet eval --data datasets/camvid --resize 720x960 --calibration\n' +
         '  vnet eval --model runs/first --data /mnt/cityscapes --queue redis://10.0.0.5:6379',
     )
     .action(run);
@@ -71,10 +75,14 @@ function matrixFile(file: string): string {
 }
 
 async function run(options: EvalOptions): Promise<void> {
+  if (options.queue !== undefined && options.calibration) {
+    throw new UserError('--calibration: is computed on one machine, not with --queue', 2);
+  }
   const { model, file } = await openModel(options.model, options.net);
   const dataset = await openDataset(options.data, { split: options.split });
   const samples = dataset.samples(options.split);
   const progress = new Progress('images', samples.length);
+  const calibration = options.calibration ? new Calibration() : undefined;
   const images: { name: string; miou: number | undefined }[] = [];
   const onImage = (miou: number | undefined, done: number) => {
     images.push({ name: samples[done - 1].image, miou });
@@ -83,7 +91,7 @@ async function run(options: EvalOptions): Promise<void> {
   let evaluation: Evaluation;
   try {
     const run = options.queue === undefined ? evaluateHere : evaluateElsewhere;
-    evaluation = await run(options, { model, file, dataset, onImage, progress });
+    evaluation = await run(options, { model, file, dataset, calibration, onImage, progress });
   } finally {
     progress.stop();
   }
@@ -94,21 +102,25 @@ async function run(options: EvalOptions): Promise<void> {
     .sort((a, b) => a.miou - b.miou)
     .slice(0, worstCount);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify(toJson(evaluation, file, names, worst), null, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(toJson(evaluation, file, names, worst, calibration), null, 2)}\n`);
     return;
   }
-  process.stdout.write(render(evaluation, names, worst, options));
+  process.stdout.write(render(evaluation, names, worst, options, calibration));
 }
 
 interface Given {
   readonly model: Model;
   readonly file: string;
   readonly dataset: Dataset;
+  readonly calibration: Calibration | undefined;
   readonly onImage: (miou: number | undefined, done: number) => void;
   readonly progress: Progress;
 }
 
-async function evaluateHere(options: EvalOptions, { model, dataset, onImage }: Given): Promise<Evaluation> {
+async function evaluateHere(
+  options: EvalOptions,
+  { model, dataset, calibration, onImage }: Given,
+): Promise<Evaluation> {
   const { threads, precision, split } = options;
   const backend = await openBackend(options);
   const predictor = new Predictor(model.network, model.weights, { backend, threads, precision });
@@ -116,7 +128,7 @@ async function evaluateHere(options: EvalOptions, { model, dataset, onImage }: G
     return await evaluate(predictor, dataset, {
       classes: model.info.classes,
       ...predictOptions(options),
-      split,
+      ...{ split, calibration },
       onImage: ({ miou }, done) => onImage(miou, done),
     });
   } finally {
@@ -147,6 +159,7 @@ function toJson(
   model: string,
   names: readonly string[],
   worst: readonly { name: string; miou: number }[],
+  calibration?: Calibration,
 ) {
   return {
     model,
@@ -158,6 +171,7 @@ function toJson(
     ...(scores.classIiou
       ? { classIiou: Object.fromEntries(names.map((name, i) => [name, scores.classIiou?.[i] ?? null])) }
       : {}),
+    ...(calibration ? { calibration: { error: calibration.error ?? null, bins: calibration.bins } } : {}),
     ignoredPixels: confusion.ignored,
     imagesPerSecond: (1000 * images) / networkMs,
     worst,
@@ -169,6 +183,7 @@ function render(
   names: readonly string[],
   worst: readonly { name: string; miou: number }[],
   options: EvalOptions,
+  calibration?: Calibration,
 ): string {
   const pixels = names.map((_, i) => names.reduce((sum, __, j) => sum + confusion.at(i, j), 0));
   const { classIiou } = scores;
@@ -208,7 +223,29 @@ function render(
     ({ name, miou }) => `  ${formatScore(miou).padStart(5)}  ${path.relative('.', name)}`,
   );
   const written = options.confusion ? `\n\nconfusion matrix: ${options.confusion}` : '';
-  return `\n${table}\n\n${summary}\n\nlowest mIoU of their own:\n${last.join('\n')}${written}\n\n`;
+  const trust = calibration ? `\n\n${calibrationText(calibration)}` : '';
+  return `\n${table}\n\n${summary}${trust}\n\nlowest mIoU of their own:\n${last.join('\n')}${written}\n\n`;
+}
+
+/** Confidence against accuracy, for intervals that hold pixels, and the expected calibration error. */
+function calibrationText({ bins, error }: Calibration): string {
+  const total = bins.reduce((sum, { pixels }) => sum + pixels, 0);
+  const rows = bins
+    .filter(({ pixels }) => pixels > 0)
+    .map(({ pixels, confidence, accuracy }) => [
+      formatScore(confidence),
+      formatScore(accuracy),
+      `${((100 * pixels) / total).toFixed(2)} %`,
+      bar(accuracy),
+    ]);
+  const right = { align: 'right' } as const;
+  const columns = [
+    { title: 'confidence', ...right },
+    { title: 'right', ...right },
+    { title: 'of pixels', ...right, rank: 2 },
+    { title: '', rank: 1 },
+  ];
+  return `${formatTable(columns, rows)}\n\ncalibration error ${formatScore(error)} %`;
 }
 
 /** A bar of up to 20 cells in eighths. */

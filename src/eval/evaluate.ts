@@ -6,6 +6,7 @@ import { type Batch, Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { ModelInfo } from '../model/format.js';
 import { outputsFor } from '../model/outputs.js';
+import type { Calibration } from './calibration.js';
 import { ConfusionMatrix } from './confusion.js';
 import type { InstanceClass } from './instances.js';
 import { cityscapesInstanceSizes, InstanceCounter } from './instances.js';
@@ -32,6 +33,8 @@ export interface EvaluateOptions extends PredictOptions {
   readonly signal?: AbortSignal;
   /** Add the instance-weighted scores where the data set has instance files. Default true. */
   readonly instances?: boolean;
+  /** Takes each pixel's probability of its class and whether it is right; costs time. */
+  readonly calibration?: Calibration;
   /** A loader of the split with batch 1, used instead of a new one: keeps its threads and cache for the next time. */
   readonly loader?: Loader;
   /** What the model's outputs are. Default: the classes of the data set, in their order. */
@@ -115,14 +118,17 @@ export class SampleScorer {
   ): Promise<SampleScores & { readonly prediction: LabelImage }> {
     const { predictor, dataset, options, outputs } = this;
     const image = { height, width, data: images };
+    const certain = options.calibration && new Uint8Array(height * width);
     const start = performance.now();
-    const prediction = await named(sample.image, () => predictLabels(predictor, image, options));
+    const prediction = await named(sample.image, () => predictLabels(predictor, image, options, certain));
     const ms = performance.now() - start;
     if (outputs)
       prediction.data.forEach((output, i) => {
         prediction.data[i] = outputs[output];
       });
-    const confusion = new ConfusionMatrix(dataset.classes.names.length);
+    const { length: classes } = dataset.classes.names;
+    if (certain) options.calibration!.add(labels, prediction.data, certain, classes);
+    const confusion = new ConfusionMatrix(classes);
     confusion.add(labels, prediction.data);
     const counter = instanceCounter(dataset, this.samples, options);
     if (counter) await addInstances(counter, sample.instances!, prediction);
