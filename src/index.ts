@@ -58,6 +58,7 @@ export type { Policy } from './graph/differentiate.js';
 export { policies } from './graph/differentiate.js';
 export type { Call, MemoryPoint, Plan, ScratchRule, Slot, TensorRef } from './graph/planned.js';
 export type { DType, Shape, Value } from './ir/value.js';
+export { averageModels } from './model/average.js';
 export type { ModelInfo } from './model/format.js';
 export { loadModel, shippedModel } from './model/load.js';
 export type { Model, ModelOptions } from './model/model.js';

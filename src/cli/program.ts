@@ -26,6 +26,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   devices: async () => (await import('./devices.js')).devicesCommand(),
   import: async () => (await import('./import.js')).importCommand(),
   adapt: async () => (await import('./adapt.js')).adaptCommand(),
+  average: async () => (await import('./average.js')).averageCommand(),
   export: async () => (await import('./export.js')).exportCommand(),
   synth: async () => (await import('./synth.js')).synthCommand(),
   data: async () => (await import('./data.js')).dataCommand(),
