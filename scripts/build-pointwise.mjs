@@ -33,77 +33,123 @@ async function table() {
   }
 }
 
-const { pointwise, translate } = await table();
+const { kernelFunctions, parametric, pointwise, pointwiseNames, program } = await table();
 
-const textOf = (expression) =>
-  translate(expression, {
-    x: 'v',
-    y: 'v',
-    g: 'g',
-    number: (value) => `f32x4.splat(${value})`,
-    add: (a, b) => `f32x4.add(${a}, ${b})`,
-    multiply: (a, b) => `f32x4.mul(${a}, ${b})`,
-    max: (a, b) => `f32x4.pmax(${a}, ${b})`,
-    min: (a, b) => `f32x4.pmin(${a}, ${b})`,
-    sigmoid: (a) => `logistic4(${a})`,
-    where: (condition, a, b) => `v128.bitselect(${a}, ${b}, f32x4.gt(${condition}, f32x4.splat(0)))`,
-  });
+/** The lines of a loop's body that compute an expression of the values `v_NAME`, and the name of its result. */
+const compute = (expression, nameOf) =>
+  program(
+    expression,
+    {
+      operand: (name) => `v_${nameOf(name)}`,
+      number: (value) => `f32x4.splat(${value})`,
+      add: (a, b) => `f32x4.add(${a}, ${b})`,
+      multiply: (a, b) => `f32x4.mul(${a}, ${b})`,
+      multiplyAdd: (a, b, c) => `madd(${a}, ${b}, ${c})`,
+      max: (a, b) => `f32x4.pmax(${a}, ${b})`,
+      min: (a, b) => `f32x4.pmin(${a}, ${b})`,
+      prelu: (a, slope) => `prelu4(${a}, ${slope})`,
+      sigmoid: (a) => `logistic4(${a})`,
+      where: (condition, a, b) => `v128.bitselect(${a}, ${b}, f32x4.gt(${condition}, f32x4.splat(0)))`,
+    },
+    (name, text) => `const ${name} = ${text};`,
+  );
 
-const kernel = (name, expression, gradient) => `
-// @ts-ignore: decorator
-@inline
-function ${name}4(v: v128${gradient ? ', g: v128' : ''}): v128 {
-  return ${textOf(expression)};
-}
-
-export function ${name}(a: ElementArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
-  const end = (a.channels as usize) << 2;
-  const body = end & ~15;
-  let from = a.from + (first as usize) * a.fromStride;${
-    gradient ? '\n  let g = a.g + (first as usize) * a.gStride;' : ''
-  }
-  let to = a.to + (first as usize) * a.toStride;
-  for (let pixel = first; pixel < last; pixel++) {
-    for (let c: usize = 0; c < body; c += 16) {
-      v128.store(to + c, ${resultOf(name, gradient)});
-    }
-    if (body < end) {
-      const c = body;
-      storeLanes(to + c, ${resultOf(name, gradient)}, ((end - body) >> 2) as i32);
-    }
-    from += a.fromStride;${gradient ? '\n    g += a.gStride;' : ''}
-    to += a.toStride;
-  }
+/** Members of a class of arguments: maps with their strides, vectors, what all kernels take, and numbers. */
+const classOf = (name, { maps, gate, vectors = [], numbers = [] }) => `
+@unmanaged
+class ${name} {
+${[
+  ...[...maps, ...(gate ? [gate] : []), 'to'].flatMap((map) => [`${map}: usize;`, `${map}Stride: usize;`]),
+  ...vectors.map((vector) => `${vector}: usize;`),
+  ...['channels: i32;', 'pixels: i32;', 'perChunk: i32;'],
+  ...(gate ? ['/** Pixels that share a pixel of the gate: 1, or those of an image. */', 'shared: i32;'] : []),
+  ...numbers.map((number) => `${number}: f32;`),
+]
+  .map((line) => `  ${line}`)
+  .join('\n')}
 }
 `;
 
-function resultOf(name, gradient) {
-  return `${name}4(v128.load(from + c)${gradient ? ', v128.load(g + c)' : ''})`;
+/** A loop over the pixels of a chunk and over quads of channels; the last quad stores what there is. */
+function loop(name, args, operands, expression, exported) {
+  const { maps, gate, vectors = [], numbers = [], nameOf = (operand) => operand } = operands;
+  const { lines, result } = compute(expression, nameOf);
+  const loaded = [...maps, ...(gate ? [gate] : []), ...vectors];
+  const body = [...loaded.map((from) => `const v_${from} = v128.load(${from} + c);`), ...lines];
+  const indented = (indent) => body.map((line) => `${indent}${line}\n`).join('');
+  return `
+${exported ? 'export ' : ''}function ${name}(args: ${args}, chunk: i32, local: usize): void {
+  const first = chunk * args.perChunk;
+  const last = min(first + args.perChunk, args.pixels);
+  const end = (args.channels as usize) << 2;
+  const body = end & ~15;
+${vectors.map((vector) => `  const ${vector} = args.${vector};\n`).join('')}${numbers
+  .map((number) => `  const v_${number} = f32x4.splat(args.${number});\n`)
+  .join('')}${[...maps, 'to']
+  .map((map) => `  let ${map} = args.${map} + (first as usize) * args.${map}Stride;\n`)
+  .join('')}  for (let pixel = first; pixel < last; pixel++) {
+${gate ? `    const ${gate} = args.${gate} + ((pixel / args.shared) as usize) * args.${gate}Stride;\n` : ''}    for (let c: usize = 0; c < body; c += 16) {
+${indented('      ')}      v128.store(to + c, ${result});
+    }
+    if (body < end) {
+      const c = body;
+${indented('      ')}      storeLanes(to + c, ${result}, ((end - body) >> 2) as i32);
+    }
+${[...maps, 'to'].map((map) => `    ${map} += args.${map}Stride;\n`).join('')}  }
 }
+`;
+}
+
+/** Every choice of some of the names. */
+function choices(names) {
+  let all = [[]];
+  for (const name of names) all = all.flatMap((chosen) => [chosen, [...chosen, name]]);
+  return all;
+}
+
+/** One loop for each set of what may be absent, and the kernel that takes the right one. */
+function withParameters(name, entry) {
+  const args = `${name[0].toUpperCase()}${name.slice(1)}Args`;
+  const { maps, vectors = [], optional = [] } = entry;
+  const sets = choices(optional);
+  const loopName = (chosen) =>
+    `${name}${chosen.map((part) => part[0].toUpperCase() + part.slice(1)).join('')}${optional.length > 0 ? 'Loop' : ''}`;
+  const loops = sets.map((chosen) => {
+    const has = (input) => !optional.includes(input) || chosen.includes(input);
+    const present = { ...entry, maps: maps.filter(has), vectors: vectors.filter(has) };
+    return loop(loopName(chosen), args, present, entry.value(has), optional.length === 0);
+  });
+  const choose = [...sets]
+    .reverse()
+    .map((chosen) => {
+      const call = `${loopName(chosen)}(args, chunk, local);`;
+      return chosen.length > 0
+        ? `  if (${chosen.map((input) => `args.${input}`).join(' && ')}) return ${call}`
+        : `  ${call}`;
+    })
+    .join('\n');
+  const kernel =
+    optional.length === 0
+      ? ''
+      : `\nexport function ${name}(args: ${args}, chunk: i32, local: usize): void {\n${choose}\n}\n`;
+  return classOf(args, entry) + loops.join('') + kernel;
+}
+
+/** Gradients are of what came in or of the result, whichever they are said with. */
+const elements = (...maps) => ({ maps, nameOf: (operand) => (operand === 'g' ? 'g' : 'from') });
+const kernels = [
+  ...kernelFunctions.map((name) => loop(name, 'ElementArgs', elements('from'), pointwise[name].value, true)),
+  ...pointwiseNames.map((name) =>
+    loop(`${name}Grad`, 'ElementArgs', elements('from', 'g'), pointwise[name].gradient, true),
+  ),
+  ...Object.entries(parametric).map(([name, entry]) => withParameters(name, entry)),
+];
 
 const text = `// Written by scripts/build-pointwise.mjs from src/ops/pointwise/table.ts; not to be edited.
 import { storeLanes } from './conv/output';
-import { logistic4 } from './logistic';
-
-@unmanaged
-class ElementArgs {
-  /** What the function is of: its input, or for some gradients its result. */
-  from: usize;
-  fromStride: usize;
-  /** The gradient that comes in; of no use to functions themselves. */
-  g: usize;
-  gStride: usize;
-  to: usize;
-  toStride: usize;
-  channels: i32;
-  pixels: i32;
-  perChunk: i32;
-}
-${Object.entries(pointwise)
-  .map(([name, { value, gradient }]) => kernel(name, value, false) + kernel(`${name}Grad`, gradient, true))
-  .join('')}`;
+import { logistic4 } from './explog';
+import { madd, prelu4 } from './lanes';
+${classOf('ElementArgs', { maps: ['from', 'g'] })}${kernels.join('')}`;
 
 let before;
 try {

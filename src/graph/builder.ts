@@ -7,7 +7,7 @@ import type { Normalization } from '../ops/image.js';
 import type { EmitOp } from '../ops/index.js';
 import type { WindowAttrs } from '../ops/maxpool.js';
 import { runningMomentum } from '../ops/norm.js';
-import type { PointwiseName } from '../ops/pointwise/table.js';
+import type { KernelFunction } from '../ops/pointwise/table.js';
 import type { PyramidAttrs } from '../ops/pool.js';
 import type { Corners } from '../ops/resize.js';
 import { makeNode, makeValue } from './node.js';
@@ -212,7 +212,7 @@ export class Builder {
   }
 
   /** A function of every element, by its name in `ops/pointwise/table.ts`. */
-  pointwise(name: PointwiseName, x: Value): Value {
+  pointwise(name: KernelFunction, x: Value): Value {
     return this.emit(name, { x }, {}).y;
   }
 

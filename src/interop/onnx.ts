@@ -7,9 +7,10 @@ import type { ConvAttrs } from '../ops/conv.js';
 import type { Normalization } from '../ops/image.js';
 import type { NodeFor, OpNode } from '../ops/index.js';
 import { nodesOf } from '../ops/index.js';
+import type { Expression } from '../ops/pointwise/expression.js';
 import { translate } from '../ops/pointwise/expression.js';
 import type { PointwiseName } from '../ops/pointwise/table.js';
-import { pointwise } from '../ops/pointwise/table.js';
+import { parametric, pointwise } from '../ops/pointwise/table.js';
 import type { ResizeAttrs } from '../ops/resize.js';
 import { convolutionAxes, poolPads, transposePads } from './geometry.js';
 import { OnnxGraph } from './onnxModel.js';
@@ -153,8 +154,11 @@ class Exporter {
         return [this.prelu(label, this.name(node.inputs.x), node.inputs.slope)];
       case 'relu':
         return [onnx.one('Relu', label, [this.name(node.inputs.x)])];
-      case 'multiply':
-        return [onnx.one('Mul', label, [this.name(node.inputs.a), this.name(node.inputs.b)])];
+      case 'multiply': {
+        const { inputs } = node;
+        const expression = parametric.multiply.value();
+        return [this.expression(label, expression, (name) => this.name(name === 'a' ? inputs.a : inputs.b))];
+      }
       case 'add': {
         const type = node.attrs.sign === 1 ? 'Add' : 'Sub';
         return [onnx.one(type, label, [this.name(node.inputs.a), this.name(node.inputs.b)])];
@@ -179,7 +183,10 @@ class Exporter {
       case 'resizeBilinear':
         return [this.resize(label, node.inputs.x, node.attrs)];
       default:
-        if (node.op in pointwise) return [this.pointwise(node as NodeFor<PointwiseName>)];
+        if (node.op in pointwise) {
+          const { op, inputs } = node as NodeFor<PointwiseName>;
+          return [this.expression(label, pointwise[op].value, () => this.name(inputs.x))];
+        }
         throw new UserError(`${label}: the operation ${node.op} has no counterpart in ONNX`);
     }
   }
@@ -295,17 +302,19 @@ class Exporter {
     return slope ? this.prelu(label, y, slope) : y;
   }
 
-  /** An expression of the pointwise table, node by node. */
-  private pointwise({ op, label, inputs }: NodeFor<PointwiseName>): string {
+  /** An expression of the table, node by node. @param operand the name of an operand's tensor. */
+  private expression(label: string, expression: Expression, operand: (name: string) => string): string {
     const { onnx } = this;
     const one =
       (type: string) =>
       (...operands: string[]) =>
         onnx.one(type, label, operands);
-    return translate<string>(pointwise[op].value, {
-      x: this.name(inputs.x),
+    return translate<string>(expression, {
+      operand,
       number: (value) => onnx.floats(`number.${value}`, [], Float32Array.of(value)),
       ...{ add: one('Add'), multiply: one('Mul'), max: one('Max'), min: one('Min'), sigmoid: one('Sigmoid') },
+      multiplyAdd: (a, b, c) => one('Add')(one('Mul')(a, b), c),
+      prelu: one('PRelu'),
       where: (condition, a, b) =>
         one('Where')(one('Greater')(condition, onnx.floats('number.0', [], new Float32Array(1))), a, b),
     });
@@ -314,7 +323,8 @@ class Exporter {
   private prelu(label: string, x: string, slope: Value): string {
     const constant = this.producers.get(slope.id);
     if (constant?.op === 'fill' && constant.attrs.value === 0) return this.onnx.one('Relu', label, [x]);
-    return this.onnx.one('PRelu', label, [x, this.vector(slope, [slope.shape[3], 1, 1])]);
+    const vector = this.vector(slope, [slope.shape[3], 1, 1]);
+    return this.expression(label, parametric.prelu.value(), (name) => (name === 'x' ? x : vector));
   }
 
   private averages({ inputs: { x }, attrs: { kernels, stride }, label }: NodeFor<'pyramidPool'>): string {

@@ -27,7 +27,7 @@ import { hardLabels } from './ohem.js';
 import type { OpDef } from './op.js';
 import { pointwiseOps } from './pointwise/index.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
-import { relu, reluGrad } from './relu.js';
+import { relu } from './relu.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sgd } from './sgd.js';
@@ -68,9 +68,8 @@ export const ops = {
   adam,
   sgd,
   average,
-  relu,
-  reluGrad,
   ...pointwiseOps,
+  relu,
   multiply,
   multiplySum,
   maxPool,

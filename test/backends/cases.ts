@@ -7,8 +7,8 @@ import { convLength } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
 import { windowShape } from '../../src/ops/maxpool.js';
 import { readsResult } from '../../src/ops/pointwise/expression.js';
-import type { PointwiseName } from '../../src/ops/pointwise/table.js';
-import { pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
+import type { KernelFunction, PointwiseName } from '../../src/ops/pointwise/table.js';
+import { kernelFunctions, pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Tensor, Tensors } from './harness.js';
 import { randomBytes, randomTensor, tensor } from './harness.js';
 import { withoutEdges } from './lovaszEdges.js';
@@ -83,12 +83,6 @@ function stats(rng: Rng, channels: number, eps: number): Tensor {
 
 const gateOf = ([n, , , c]: Shape): Shape => [n, 1, 1, c];
 
-/** A result of an activation, from `low` to 1, and its gradient. */
-function onePoint(rng: Rng, low: number) {
-  const shape = image(rng);
-  return { inputs: { y: randomTensor(rng, shape, low, 1), gy: randomTensor(rng, shape) }, attrs: {} };
-}
-
 /** A max pooling with an index that points into the image. */
 function windows(rng: Rng) {
   const kernel = between(rng, 1, 4);
@@ -109,21 +103,24 @@ function windows(rng: Rng) {
 }
 
 /** A call of every function of the pointwise table and of its gradient. */
-const pointwiseCases = Object.fromEntries(
-  pointwiseNames.flatMap((name) => [
-    [name, (rng: Rng) => ({ inputs: { x: randomTensor(rng, image(rng), -9, 9) }, attrs: {} })],
-    [
-      `${name}Grad`,
-      (rng: Rng) => {
-        const shape = image(rng);
-        const from = readsResult(pointwise[name].gradient)
-          ? { y: randomTensor(rng, shape, 0, 1) }
-          : { x: randomTensor(rng, shape, -9, 9) };
-        return { inputs: { ...from, gy: randomTensor(rng, shape) }, attrs: {} };
-      },
-    ],
+const pointwiseCases = Object.fromEntries<unknown>([
+  ...kernelFunctions.map((name) => [
+    name,
+    (rng: Rng) => ({ inputs: { x: randomTensor(rng, image(rng), -9, 9) }, attrs: {} }),
   ]),
-) as unknown as { readonly [K in PointwiseName | `${PointwiseName}Grad`]: (rng: Rng) => Case<K> };
+  ...pointwiseNames.map((name) => [
+    `${name}Grad`,
+    (rng: Rng) => {
+      const shape = image(rng);
+      const from = readsResult(pointwise[name].gradient)
+        ? { y: randomTensor(rng, shape) }
+        : { x: randomTensor(rng, shape, -9, 9) };
+      return { inputs: { ...from, gy: randomTensor(rng, shape) }, attrs: {} };
+    },
+  ]),
+] as [string, unknown][]) as {
+  readonly [K in KernelFunction | `${PointwiseName}Grad`]: (rng: Rng) => Case<K>;
+};
 
 /** A random call of every kernel, small enough for the reference; the compiler says which are missing. */
 export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } = {
@@ -371,7 +368,6 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     const decay = tensor(vector(1), [rng.pick([0, 0.1, 0.999])]);
     return { inputs: { x: randomTensor(rng, shape), average: randomTensor(rng, shape), decay }, attrs: {} };
   },
-  reluGrad: (rng) => onePoint(rng, -1),
   ...pointwiseCases,
   multiply(rng) {
     const shape = image(rng);

@@ -2,8 +2,8 @@ import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/ir/value.js';
 import type { KernelName } from '../../src/ops/index.js';
 import { readsResult } from '../../src/ops/pointwise/expression.js';
-import type { PointwiseName } from '../../src/ops/pointwise/table.js';
-import { pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
+import type { KernelFunction, PointwiseName } from '../../src/ops/pointwise/table.js';
+import { kernelFunctions, pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
 import type { Case } from './cases.js';
 import type { Tensor } from './harness.js';
 import { randomBytes, randomTensor } from './harness.js';
@@ -33,21 +33,22 @@ const pyramid = { kernels: [3, 5, 7], stride: 2 };
 const half = ([n, h, w, c]: Shape): Shape => [n, Math.ceil(h / 2), Math.ceil(w / 2), c];
 
 /** Every function of the pointwise table and its gradient. */
-const pointwiseDraws = Object.fromEntries(
-  pointwiseNames.flatMap((name) => {
+const pointwiseDraws = Object.fromEntries<unknown>([
+  ...kernelFunctions.map((name) => [
+    name,
+    (rng: Rng, x: Shape) => ({ inputs: { x: randomTensor(rng, x, -9, 9) }, attrs: {} }),
+  ]),
+  ...pointwiseNames.map((name) => {
     const from = readsResult(pointwise[name].gradient) ? 'y' : 'x';
     return [
-      [name, (rng: Rng, x: Shape) => ({ inputs: { x: randomTensor(rng, x, -9, 9) }, attrs: {} })],
-      [
-        `${name}Grad`,
-        (rng: Rng, x: Shape) => ({
-          inputs: { [from]: randomTensor(rng, x), gy: randomTensor(rng, x) },
-          attrs: {},
-        }),
-      ],
+      `${name}Grad`,
+      (rng: Rng, x: Shape) => ({
+        inputs: { [from]: randomTensor(rng, x), gy: randomTensor(rng, x) },
+        attrs: {},
+      }),
     ];
   }),
-) as unknown as { readonly [K in PointwiseName | `${PointwiseName}Grad`]: Draw<K> };
+] as [string, unknown][]) as { readonly [K in KernelFunction | `${PointwiseName}Grad`]: Draw<K> };
 
 const draws: { readonly [K in KernelName]?: Draw<K> } = {
   ...pointwiseDraws,

@@ -22,7 +22,7 @@ function without(ending: string): Record<string, string> {
      };`,
   );
   return {
-    NODE_OPTIONS: `--import=${module(`import { register } from 'node:module'; register('${resolve}');`)}`,
+    NODE_OPTIONS: `--no-deprecation --import=${module(`import { register } from 'node:module'; register('${resolve}');`)}`,
   };
 }
 

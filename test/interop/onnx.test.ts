@@ -15,7 +15,7 @@ import { networkFromConfig, networkNames } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import type { Network } from '../../src/nets/network.js';
 import { imageNorm } from '../../src/nets/normalization.js';
-import { pointwiseNames } from '../../src/ops/pointwise/table.js';
+import { kernelFunctions } from '../../src/ops/pointwise/table.js';
 import { assertClose, randomBytes, seededRandom, testSeed } from '../backends/harness.js';
 
 const seed = testSeed(60);
@@ -97,7 +97,7 @@ const everyFunction: Network = {
   config: {},
   build(b, images) {
     const first = b.conv('first', images, { out: 8, kernel: 3, stride: 2, normalize: imageNorm });
-    const last = pointwiseNames.reduce(
+    const last = kernelFunctions.reduce(
       (x, name) => b.pointwise(name, b.conv(name, x, { out: 8, kernel: 1 })),
       first,
     );

@@ -7,7 +7,7 @@ import { sizeOf } from '../../src/ir/value.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
 import { ops } from '../../src/ops/index.js';
-import { pointwiseNames } from '../../src/ops/pointwise/table.js';
+import { kernelFunctions } from '../../src/ops/pointwise/table.js';
 import type { Tensor } from '../backends/harness.js';
 import { randomBytes, randomTensor, runOp, seededRandom, tensor, testSeed } from '../backends/harness.js';
 import { withoutEdges } from '../backends/lovaszEdges.js';
@@ -270,7 +270,7 @@ gradientTest('relu', 'away from its kink', async (rng) => {
   });
 });
 
-for (const name of pointwiseNames)
+for (const name of kernelFunctions)
   gradientTest(name, 'every element', async (rng) => {
     const leaves = { x: randomTensor(rng, [2, 3, 3, 4], -4, 4) };
     await checkGradients({ rng, label, leaves, build: (emit, inputs) => [emit(name, inputs, {}).y] });

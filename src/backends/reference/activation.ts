@@ -1,13 +1,6 @@
 import type { ReferenceKernel } from './arena.js';
 import { View, vectorOf } from './arena.js';
 
-export const prelu: ReferenceKernel<'prelu'> = ({ inputs, outputs }, arena) => {
-  const x = new View(arena, inputs.x).dense();
-  const channels = inputs.x.shape[3];
-  const slope = vectorOf(arena, inputs.slope, channels, 1);
-  new View(arena, outputs.y).assign(x.map((value, i) => (value > 0 ? value : slope[i % channels] * value)));
-};
-
 export const preluGrad: ReferenceKernel<'preluGrad'> = ({ inputs, outputs }, arena) => {
   const x = new View(arena, inputs.x).dense();
   const gy = new View(arena, inputs.gy).dense();

@@ -1,18 +1,6 @@
 import type { ReferenceKernel } from './arena.js';
 import { View } from './arena.js';
 
-export const multiply: ReferenceKernel<'multiply'> = ({ inputs, outputs }, arena) => {
-  const a = new View(arena, inputs.a);
-  const b = new View(arena, inputs.b);
-  const factors = b.dense();
-  const perImage = a.h * a.w * a.c;
-  const factor =
-    b.pixels === a.pixels
-      ? (i: number) => factors[i]
-      : (i: number) => factors[Math.floor(i / perImage) * a.c + (i % a.c)];
-  new View(arena, outputs.y).assign(a.dense().map((value, i) => value * factor(i)));
-};
-
 export const multiplySum: ReferenceKernel<'multiplySum'> = ({ inputs, outputs }, arena) => {
   const a = new View(arena, inputs.a);
   const b = new View(arena, inputs.b);

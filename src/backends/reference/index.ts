@@ -1,7 +1,7 @@
 import type { Call, Plan } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
 import type { Backend } from '../backend.js';
-import { prelu, preluGrad } from './activation.js';
+import { preluGrad } from './activation.js';
 import { adam } from './adam.js';
 import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
 import type { Arena, ReferenceKernel } from './arena.js';
@@ -13,23 +13,15 @@ import { dice } from './dice.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { ReferenceExecutor } from './executor.js';
 import { focal } from './focal.js';
-import { multiply, multiplySum } from './gate.js';
+import { multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { lovasz } from './lovasz.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
-import {
-  affine,
-  batchNormGrad,
-  batchStats,
-  foldCoefficients,
-  normCoefficients,
-  runningStats,
-} from './norm.js';
+import { batchNormGrad, batchStats, foldCoefficients, normCoefficients, runningStats } from './norm.js';
 import { hardLabels } from './ohem.js';
-import { pointwiseKernels } from './pointwise.js';
+import { parametricKernels, pointwiseKernels } from './pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
-import { reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sgd } from './sgd.js';
@@ -41,14 +33,12 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   conv2dGradWeight,
   sumPixels,
   scaleWeight,
-  prelu,
   preluGrad,
   batchStats,
   runningStats,
   batchNormGrad,
   normCoefficients,
   foldCoefficients,
-  affine,
   pyramidPool,
   pyramidPoolGrad,
   resizeBilinear,
@@ -66,9 +56,8 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   adam,
   sgd,
   average,
-  reluGrad,
   ...pointwiseKernels,
-  multiply,
+  ...parametricKernels,
   multiplySum,
   maxPool,
   maxUnpool,

@@ -101,19 +101,3 @@ export const foldCoefficients: ReferenceKernel<'foldCoefficients'> = ({ inputs, 
   new View(arena, outputs.scale).assign(scale);
   new View(arena, outputs.shift).assign(beta.map((value, c) => value - mean[c] * scale[c]));
 };
-
-export const affine: ReferenceKernel<'affine'> = ({ inputs, outputs, attrs }, arena) => {
-  const x = new View(arena, inputs.x).dense();
-  const channels = inputs.x.shape[3];
-  const scale = new View(arena, inputs.scale).dense();
-  const shift = new View(arena, inputs.shift).dense();
-  const slope = vectorOf(arena, inputs.slope, channels, 1);
-  const residual = inputs.residual && new View(arena, inputs.residual).dense();
-  new View(arena, outputs.y).assign(
-    x.map((value, i) => {
-      const z = scale[i % channels] * value + shift[i % channels];
-      const activated = z > 0 ? z : slope[i % channels] * z;
-      return (residual ? residual[i] : 0) + attrs.sign * activated;
-    }),
-  );
-};

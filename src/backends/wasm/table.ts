@@ -28,7 +28,6 @@ import { hardLabels } from './lower/ohem.js';
 import { pointwiseKernels } from './lower/pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './lower/pool.js';
 import { dice, lovasz } from './lower/region.js';
-import { reluGrad } from './lower/relu.js';
 import { rescale } from './lower/rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './lower/resize.js';
 import { sgd } from './lower/sgd.js';
@@ -68,7 +67,6 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
   adam,
   sgd,
   average,
-  reluGrad,
   ...pointwiseKernels,
   multiply,
   multiplySum,

@@ -21,6 +21,15 @@ export function exp4(x: v128): v128 {
   return i32x4.add(p, i32x4.shl(k, 23));
 }
 
+/** `1/(1 + e⁻ˣ)`; the exponential is taken of −|x| only. */
+// @ts-ignore: decorator
+@inline
+export function logistic4(x: v128): v128 {
+  const one = f32x4.splat(1);
+  const e = exp4(f32x4.neg(f32x4.abs(x)));
+  return f32x4.div(v128.bitselect(one, e, f32x4.ge(x, f32x4.splat(0))), f32x4.add(one, e));
+}
+
 /** Natural logarithm of normal numbers ≥ 1, polynomial of Cephes' logf. */
 // @ts-ignore: decorator
 @inline

@@ -1,39 +1,6 @@
 import { madd } from './lanes';
 
 @unmanaged
-class MultiplyArgs {
-  a: usize;
-  aStride: usize;
-  b: usize;
-  bStride: usize;
-  y: usize;
-  yStride: usize;
-  channels: i32;
-  pixels: i32;
-  perChunk: i32;
-  /** Pixels that share a pixel of `b`: 1, or those of an image. */
-  shared: i32;
-}
-
-export function multiply(a: MultiplyArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
-  const end = (a.channels as usize) << 2;
-  const body = end & ~15;
-  let p = a.a + (first as usize) * a.aStride;
-  let y = a.y + (first as usize) * a.yStride;
-  for (let pixel = first; pixel < last; pixel++) {
-    const q = a.b + ((pixel / a.shared) as usize) * a.bStride;
-    for (let c: usize = 0; c < body; c += 16) {
-      v128.store(y + c, f32x4.mul(v128.load(p + c), v128.load(q + c)));
-    }
-    for (let c: usize = body; c < end; c += 4) store<f32>(y + c, load<f32>(p + c) * load<f32>(q + c));
-    p += a.aStride;
-    y += a.yStride;
-  }
-}
-
-@unmanaged
 class MultiplySumArgs {
   a: usize;
   aStride: usize;

@@ -5,7 +5,9 @@ import { joinPartials, partialsOver } from './sums.js';
 export const prelu: WasmKernel<'prelu'> = {
   lower({ inputs: { x, slope }, outputs: { y } }) {
     const { chunks, range } = overPixels(y);
-    return [{ kernel: 'prelu', chunks, args: { ...strided({ x, y }), ...pointers({ slope }), ...range } }];
+    return [
+      { kernel: 'prelu', chunks, args: { ...strided({ x, to: y }), ...pointers({ slope }), ...range } },
+    ];
   },
 };
 

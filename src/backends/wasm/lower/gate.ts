@@ -5,7 +5,7 @@ export const multiply: WasmKernel<'multiply'> = {
   lower({ inputs: { a, b }, outputs: { y } }) {
     const { chunks, range } = overPixels(y);
     const shared = pixelsOf(a) / pixelsOf(b);
-    return [{ kernel: 'multiply', chunks, args: { ...strided({ a, b, y }), ...range, shared } }];
+    return [{ kernel: 'multiply', chunks, args: { ...strided({ a, b, to: y }), ...range, shared } }];
   },
 };
 

@@ -100,7 +100,7 @@ function coefficients(from: {
 export const affine: WasmKernel<'affine'> = {
   lower({ inputs: { x, scale, shift, slope, residual }, outputs: { y }, attrs: { sign } }) {
     const { chunks, range } = overPixels(y);
-    const args = { ...strided({ x, residual, y }), ...pointers({ scale, shift, slope }), ...range, sign };
+    const args = { ...strided({ x, residual, to: y }), ...pointers({ scale, shift, slope }), ...range, sign };
     return [{ kernel: 'affine', chunks, args }];
   },
 };

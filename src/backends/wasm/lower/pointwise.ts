@@ -1,15 +1,15 @@
 import type { TensorRef } from '../../../graph/planned.js';
-import type { PointwiseName } from '../../../ops/pointwise/table.js';
-import { pointwiseNames } from '../../../ops/pointwise/table.js';
+import type { KernelFunction, PointwiseName } from '../../../ops/pointwise/table.js';
+import { kernelFunctions, pointwiseNames } from '../../../ops/pointwise/table.js';
 import type { Stage, WasmKernel } from '../stage.js';
 import { overPixels, strided } from '../stage.js';
 
 type GradName = `${PointwiseName}Grad`;
-type Kernels = { readonly [K in PointwiseName]: WasmKernel<K> } & { readonly [K in GradName]: WasmKernel<K> };
+type Kernels = { readonly [K in KernelFunction | GradName]: WasmKernel<K> };
 
 /** A kernel that `scripts/build-pointwise.mjs` made, on every element of `from` and perhaps of `g`. */
 function onElements(
-  kernel: PointwiseName | GradName,
+  kernel: KernelFunction | GradName,
   from: TensorRef | undefined,
   g: TensorRef | undefined,
   to: TensorRef,
@@ -18,7 +18,7 @@ function onElements(
   return [{ kernel, chunks, args: { ...strided({ from, g, to }), ...range } }];
 }
 
-const forward = (name: PointwiseName): WasmKernel<PointwiseName> => ({
+const forward = (name: KernelFunction): WasmKernel<KernelFunction> => ({
   lower: ({ inputs: { x }, outputs: { y } }) => onElements(name, x, undefined, y),
 });
 
@@ -27,9 +27,7 @@ const backward = (name: PointwiseName): WasmKernel<GradName> => ({
 });
 
 /** Both kernels of every line of the table. */
-export const pointwiseKernels = Object.fromEntries(
-  pointwiseNames.flatMap((name) => [
-    [name, forward(name)],
-    [`${name}Grad`, backward(name)],
-  ]),
-) as unknown as Kernels;
+export const pointwiseKernels = Object.fromEntries<unknown>([
+  ...kernelFunctions.map((name) => [name, forward(name)] as const),
+  ...pointwiseNames.map((name) => [`${name}Grad`, backward(name)] as const),
+]) as unknown as Kernels;

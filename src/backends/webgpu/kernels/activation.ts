@@ -1,16 +1,5 @@
 import type { GpuKernel } from './kernel.js';
-import { perQuad, preluText } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
-
-export const prelu: GpuKernel<'prelu'> = {
-  lower: ({ inputs, outputs }) => [
-    perQuad(
-      inputs.x.shape,
-      { ...inputs, ...outputs },
-      `let v = x_q(p, c); y_sq(p, c, ${preluText('v', 'slope_q(0u, c)')});`,
-    ),
-  ],
-};
 
 export const preluGrad: GpuKernel<'preluGrad'> = {
   scratch: ({ inputs }) => channelSumsBytes(inputs.x.shape, 1),

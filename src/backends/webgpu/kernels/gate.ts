@@ -1,14 +1,6 @@
 import type { GpuKernel } from './kernel.js';
-import { imageOf, perQuad, pixelsOf } from './kernel.js';
+import { imageOf } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
-
-export const multiply: GpuKernel<'multiply'> = {
-  lower: ({ inputs, outputs }) => {
-    const [, h, w] = inputs.a.shape;
-    const factor = pixelsOf(inputs.b.shape) === pixelsOf(inputs.a.shape) ? 'p' : `p / ${h * w}u`;
-    return [perQuad(inputs.a.shape, { ...inputs, ...outputs }, `y_sq(p, c, a_q(p, c) * b_q(${factor}, c));`)];
-  },
-};
 
 export const multiplySum: GpuKernel<'multiplySum'> = {
   scratch: ({ inputs }) => channelSumsBytes(imageOf(inputs.a, 0).shape, 1),

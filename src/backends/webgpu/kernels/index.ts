@@ -1,7 +1,7 @@
 import type { Call, ScratchRule } from '../../../graph/planned.js';
 import type { KernelName } from '../../../ops/index.js';
 import type { Dispatch } from '../shader.js';
-import { prelu, preluGrad } from './activation.js';
+import { preluGrad } from './activation.js';
 import { adam } from './adam.js';
 import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
 import { average } from './average.js';
@@ -9,24 +9,16 @@ import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { focal } from './focal.js';
-import { multiply, multiplySum } from './gate.js';
+import { multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
 import type { GpuKernel } from './kernel.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
-import {
-  affine,
-  batchNormGrad,
-  batchStats,
-  foldCoefficients,
-  normCoefficients,
-  runningStats,
-} from './norm.js';
+import { batchNormGrad, batchStats, foldCoefficients, normCoefficients, runningStats } from './norm.js';
 import { hardLabels } from './ohem.js';
-import { pointwiseKernels } from './pointwise.js';
+import { parametricKernels, pointwiseKernels } from './pointwise.js';
 import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { dice, lovasz } from './region.js';
-import { reluGrad } from './relu.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sgd } from './sgd.js';
@@ -38,14 +30,12 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   conv2dGradWeight,
   sumPixels,
   scaleWeight,
-  prelu,
   preluGrad,
   batchStats,
   runningStats,
   batchNormGrad,
   normCoefficients,
   foldCoefficients,
-  affine,
   pyramidPool,
   pyramidPoolGrad,
   resizeBilinear,
@@ -63,9 +53,8 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   adam,
   sgd,
   average,
-  reluGrad,
   ...pointwiseKernels,
-  multiply,
+  ...parametricKernels,
   multiplySum,
   maxPool,
   maxUnpool,

@@ -1,6 +1,6 @@
 import { f32 } from '../shader.js';
 import type { GpuKernel } from './kernel.js';
-import { perQuad, pixelsOf, preluText } from './kernel.js';
+import { perQuad, pixelsOf } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
 
 /** Sums of `x − k` and its square, k the first pixel: one pass that does not cancel where |mean| ≫ deviation. */
@@ -97,18 +97,6 @@ export const foldCoefficients: GpuKernel<'foldCoefficients'> = {
       `let s = gamma_q(0u, c) / sqrt(variance_q(0u, c) + ${f32(eps)});
   scale_sq(0u, c, s);
   shift_sq(0u, c, beta_q(0u, c) - mean_q(0u, c) * s);`,
-    ),
-  ],
-};
-
-export const affine: GpuKernel<'affine'> = {
-  lower: ({ inputs, outputs, attrs: { sign } }) => [
-    perQuad(
-      inputs.x.shape,
-      { ...inputs, ...outputs },
-      `let z = x_q(p, c) * scale_q(0u, c) + shift_q(0u, c);
-  let v = ${inputs.slope ? preluText('z', 'slope_q(0u, c)') : 'z'};
-  y_sq(p, c, ${inputs.residual ? 'residual_q(p, c)' : 'vec4f(0f)'} ${sign === 1 ? '+' : '-'} v);`,
     ),
   ],
 };
