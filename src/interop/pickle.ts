@@ -31,7 +31,7 @@ const MARK = Symbol('mark');
 /** The pickle of a checkpoint has a few hundred bytes per tensor. */
 const largestPickle = 2 ** 23;
 /** Lists, tuples, dictionaries and numbers of any length: what can take much more memory than its instruction. */
-const mostObjects = 1_000_000;
+const mostObjects = 500_000;
 
 /**
  * Reads one pickle (protocol 2 to 5) without executing anything: its instructions for data, and only the names in
