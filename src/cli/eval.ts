@@ -4,6 +4,7 @@ import pc from 'picocolors';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
 import { readBytes, writeAtomic } from '../data/files.js';
+import { checkUsable } from '../data/trainable.js';
 import { UserError } from '../errors.js';
 import { Calibration } from '../eval/calibration.js';
 import type { ConfusionMatrix } from '../eval/confusion.js';
@@ -80,6 +81,10 @@ async function run(options: EvalOptions): Promise<void> {
   }
   const { model, file } = await openModel(options.model, options.net);
   const dataset = await openDataset(options.data, { split: options.split });
+  const { resize } = predictOptions(options);
+  await checkUsable(dataset, { val: options.split, size: resize ? { resize } : 'full' }, (message) =>
+    process.stderr.write(`note: ${message}\n`),
+  );
   const samples = dataset.samples(options.split);
   const progress = new Progress('images', samples.length);
   const calibration = options.calibration ? new Calibration() : undefined;

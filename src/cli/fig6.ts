@@ -27,7 +27,10 @@ interface Point {
   readonly network: string;
   /** Percent of one core. */
   readonly share: number;
+  /** Images per second: of the median run, the slowest and the fastest. */
   readonly fps: number;
+  readonly low: number;
+  readonly high: number;
 }
 
 export const fig6Command = (): Command =>
@@ -75,15 +78,15 @@ async function run(flags: Fig6Flags): Promise<void> {
   const points: Point[] = [];
   for (const network of networks) {
     for (const share of shares) {
-      const fps = await measure(limit, network, share, flags);
-      points.push({ network, share, fps });
-      process.stderr.write(`${network} at ${share} % of a core: ${fps.toFixed(2)} images/s\n`);
+      const rate = await measure(limit, network, share, flags);
+      points.push({ network, share, ...rate });
+      process.stderr.write(`${network} at ${share} % of a core: ${withSpread(rate)} images/s\n`);
     }
   }
   const titles = ['network', ...shares.map((share) => `${share} % of a core`)];
   const rows = networks.map((name) => [
     published[name].title,
-    ...points.filter(({ network }) => network === name).map(({ fps }) => fps.toFixed(2)),
+    ...points.filter(({ network }) => network === name).map(withSpread),
   ]);
   const cpu = cpus()[0].model;
   if (json) {
@@ -92,14 +95,25 @@ async function run(flags: Fig6Flags): Promise<void> {
   } else {
     const machine = `${cpu}, one thread, ${limit.name}, Node ${process.version}`;
     process.stdout.write(
-      `Frames per second at ${formatSize(size)}, 19 classes; ${machine}.\n\n${markdownTable(titles, rows)}\n`,
+      `Frames per second at ${formatSize(size)}, 19 classes: median of ${flags.runs} runs (slowest to fastest); ${machine}.\n\n${markdownTable(titles, rows)}\n`,
     );
   }
-  if (flags.csv) await writeAtomic(flags.csv, Buffer.from(csvTable(titles, rows)));
+  if (flags.csv) {
+    const lines = points.map(({ network, share, fps, low, high }) =>
+      [published[network].title, share, ...[fps, low, high].map((rate) => rate.toFixed(2))].map(String),
+    );
+    const csv = csvTable(['network', 'share of a core, %', 'frames per second', 'slowest', 'fastest'], lines);
+    await writeAtomic(flags.csv, Buffer.from(csv));
+  }
   if (flags.svg) await writeAtomic(flags.svg, Buffer.from(chart(points, shares)));
 }
 
 const program = fileURLToPath(new URL('../../../bin/vnet.js', import.meta.url));
+
+type Rate = Pick<Point, 'fps' | 'low' | 'high'>;
+
+const withSpread = ({ fps, low, high }: Rate): string =>
+  `${fps.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
 
 /** Images per second of `vnet bench` in a process held to `share` percent of a core. */
 async function measure(
@@ -107,7 +121,7 @@ async function measure(
   network: string,
   share: number,
   { size, runs }: Fig6Flags,
-): Promise<number> {
+): Promise<Rate> {
   const command = [process.execPath, program, 'bench', '--net', network, '--threads', '1', '--json'];
   command.push('--size', `${size.height}x${size.width}`, '--runs', String(runs));
   const { child, release } = limit.start(command, share / 100);
@@ -118,8 +132,8 @@ async function measure(
   const code = await new Promise((resolve) => child.on('close', resolve).on('error', resolve));
   release();
   if (code !== 0) throw new UserError(`the measurement of ${network} ended with ${code}`);
-  const { medianMs } = JSON.parse(text) as { medianMs: number };
-  return 1000 / medianMs;
+  const { medianMs, ms } = JSON.parse(text) as { medianMs: number; ms: readonly number[] };
+  return { fps: 1000 / medianMs, low: 1000 / Math.max(...ms), high: 1000 / Math.min(...ms) };
 }
 
 const colours = ['var(--accent)', 'var(--accent-2)', 'var(--accent-3)', 'var(--soft)'];
@@ -146,6 +160,7 @@ function chart(points: readonly Point[], shares: readonly number[]): string {
       marks: [
         Plot.ruleY([0], { strokeOpacity: 0.4 }),
         Plot.lineY(drawn, { ...place, z: 'title', stroke: 'colour', strokeWidth: 2.2 }),
+        Plot.ruleX(drawn, { x: 'share', y1: 'low', y2: 'high', stroke: 'colour', strokeWidth: 1.4 }),
         Plot.dot(drawn, { ...place, fill: 'colour', r: 3.5 }),
         Plot.text(
           namesApart(

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import pc from 'picocolors';
 import type { Backend } from '../backends/backend.js';
 import type { Dataset } from '../data/dataset.js';
@@ -16,13 +16,14 @@ import { runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
 import type { DeviceFlags } from './device.js';
-import { deviceOptions, openBackend } from './device.js';
+import { openBackend } from './device.js';
 import type { PixelSize } from './options.js';
-import { formatSize, jsonOption, pixelSize, real, threadsOption, whole } from './options.js';
+import { formatSize, pixelSize, whole } from './options.js';
 import { Progress } from './progress.js';
 import { alphaBetaCommand } from './studyAlphaBeta.js';
 import { drivesCommand } from './studyDrives.js';
 import { claimStudy } from './studyFolder.js';
+import { withRecipeOptions } from './studyOptions.js';
 import { policyCommand } from './studyPolicy.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
@@ -70,18 +71,8 @@ function resolutionCommand(): Command {
       whole(1),
     )
     .option('--crop <HxW>', 'size of the crops (default: half of the images)', pixelSize)
-    .option('--resize <HxW>', 'size that images are resized to (default: half of the images)', pixelSize)
-    .addOption(new Option('--batch <n>', 'images a step').argParser(whole(1, 4096)).default(4))
-    .addOption(
-      new Option('--lr <rate>', 'highest learning rate').argParser(real(0, 1000, true)).default(5e-4),
-    )
-    .addOption(new Option('--seed <n>', 'of weights and order').argParser(whole(0)).default(1))
-    .option('--train-split <name>', 'trained on', 'train')
-    .option('--val-split <name>', 'scored on', 'val')
-    .addOption(threadsOption());
-  for (const option of deviceOptions()) command.addOption(option);
-  return command
-    .addOption(jsonOption())
+    .option('--resize <HxW>', 'size that images are resized to (default: half of the images)', pixelSize);
+  return withRecipeOptions(command)
     .addHelpText(
       'after',
       '\nExample:\n  vnet study resolution --data datasets/cityscapes --out runs/resolution --iterations 20000',

@@ -10,9 +10,10 @@ import { formatScore } from '../report/format.js';
 import { parseTrainConfig, recipeOf, type TrainConfig } from '../train/config.js';
 import { type LeftOutResult, meanAndWorst, trainWithout } from '../train/leaveOut.js';
 import type { DeviceFlags } from './device.js';
-import { deviceOptions, openBackend } from './device.js';
-import { jsonOption, type PixelSize, pixelSize, threadsOption, whole } from './options.js';
+import { openBackend } from './device.js';
+import { type PixelSize, pixelSize, whole } from './options.js';
 import { claimStudy } from './studyFolder.js';
+import { withRunOptions } from './studyOptions.js';
 import { formatTable } from './table.js';
 import { readConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
@@ -46,11 +47,8 @@ export function drivesCommand(): Command {
     .option('--config <file>', "the recipe: options of 'vnet train' as JSON (default: the paper's)")
     .option('--epochs <n>', 'of each training; wins over the file', whole(1))
     .option('--seed <n>', 'of weights and order; wins over the file', whole(0))
-    .option('--val-resize <HxW>', 'size of images when they are scored', pixelSize)
-    .addOption(threadsOption());
-  for (const option of deviceOptions()) command.addOption(option);
-  return command
-    .addOption(jsonOption())
+    .option('--val-resize <HxW>', 'size of images when they are scored', pixelSize);
+  return withRunOptions(command)
     .addHelpText(
       'after',
       '\nExamples:\n' +

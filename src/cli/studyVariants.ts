@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { Option } from 'commander';
 import pc from 'picocolors';
 import * as v from 'valibot';
 import type { Backend } from '../backends/backend.js';
@@ -22,12 +21,13 @@ import { markdownTable } from '../report/table.js';
 import { runFiles } from '../train/checkpoint.js';
 import { train } from '../train/train.js';
 import type { DeviceFlags } from './device.js';
-import { deviceOptions, openBackend } from './device.js';
+import { openBackend } from './device.js';
 import type { PixelSize } from './options.js';
-import { formatSize, jsonOption, real, sizeOption, threadsOption, whole } from './options.js';
+import { formatSize, sizeOption, whole } from './options.js';
 import { measureTime } from './plan-time.js';
 import { Progress } from './progress.js';
 import { claimStudy } from './studyFolder.js';
+import { withRecipeOptions } from './studyOptions.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
@@ -87,17 +87,8 @@ export function withVariantOptions(command: Command, words: string): Command {
     .requiredOption('--out <dir>', 'folder for the runs and the results')
     .option('--data <dir>', 'data set to train and score on; default: only memory and time are measured')
     .option('--iterations <n>', 'optimiser steps of each training, rounded up to whole epochs', whole(1))
-    .addOption(sizeOption({ height: 512, width: 1024 }))
-    .addOption(new Option('--batch <n>', 'images a step').argParser(whole(1, 4096)).default(4))
-    .addOption(
-      new Option('--lr <rate>', 'highest learning rate').argParser(real(0, 1000, true)).default(5e-4),
-    )
-    .addOption(new Option('--seed <n>', 'of weights and order').argParser(whole(0)).default(1))
-    .option('--train-split <name>', 'trained on', 'train')
-    .option('--val-split <name>', 'scored on', 'val')
-    .addOption(threadsOption());
-  for (const option of deviceOptions()) command.addOption(option);
-  return command.addOption(jsonOption()).addHelpText('after', words);
+    .addOption(sizeOption({ height: 512, width: 1024 }));
+  return withRecipeOptions(command).addHelpText('after', words);
 }
 
 /** Measures, trains and scores each variant that was not before. @returns all, in order. */

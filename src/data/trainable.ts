@@ -126,15 +126,15 @@ function* classProblems({ root, classes }: Dataset): Generator<Problem> {
 
 /** The samples of a split, or none and why. */
 function listed(dataset: Dataset, split: string, use: Use, problems: Problem[]): Sample[] {
-  // A run without validation images has no validation, and says so.
+  // A training without validation images has no validation, and says so.
   if (!dataset.splits.includes(split)) {
     const has = dataset.splits.join(', ') || 'no splits at all';
-    const lost = split === use.train ? '' : ', so there is no validation and no best model';
+    const lost = split === use.train || !use.train ? '' : ', so there is no validation and no best model';
     problems.push({
       file: dataset.root,
       kind: 'split',
       message: `${dataset.root}: has no split '${split}'; it has ${has}${lost}`,
-      fatal: split === use.train,
+      fatal: split === use.train || !use.train,
     });
     return [];
   }

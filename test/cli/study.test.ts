@@ -173,6 +173,6 @@ test('predict --submission: what cannot be submitted leaves no zip', async () =>
   await failed([...model, '--data', at('cityscapes'), '--split', 'val', ...zip], /has no split 'val'/);
   const none = await vnet(['eval', ...model, '--data', at('cityscapes'), '--split', 'test']);
   assert.equal(none.code, 1);
-  assert.match(none.stderr, /split 'test' has no labels, so there is nothing to score/);
+  assert.match(none.stderr, /no label file was found for any of the 1 images of split 'test'/);
   assert.ok(!existsSync(at('bad.zip')));
 });

@@ -150,7 +150,8 @@ test('fig6: a share of a core slows a network down', async () => {
   const tries: string[] = [];
   for (let i = 0; i < 3; i++) {
     const [row] = await table('fig6', ...args, '--limit', 'pauses');
-    const [slow, fast] = row.slice(-2).map(Number);
+    const [slow, fast] = row.slice(-2).map(Number.parseFloat);
+    assert.match(row.at(-1)!, /^[\d.]+ \([\d.]+–[\d.]+\)$/);
     if (slow > 0 && slow < 0.7 * fast) return;
     tries.push(`${slow} of ${fast} images/s`);
   }

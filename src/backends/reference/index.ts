@@ -25,7 +25,7 @@ import { pyramidPool, pyramidPoolGrad } from './pool.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sgd } from './sgd.js';
-import { add, copy, scale } from './view.js';
+import { copy } from './view.js';
 
 const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   conv2d,
@@ -50,8 +50,6 @@ const kernels: { readonly [K in KernelName]: ReferenceKernel<K> } = {
   lovasz,
   hardLabels,
   copy,
-  add,
-  scale,
   rescale,
   adam,
   sgd,

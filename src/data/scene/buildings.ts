@@ -68,6 +68,7 @@ export function paintBuilding(painter: Painter, side: Side, lot: Lot): void {
   paintFrontWindows(painter, side, lot, front);
 }
 
+/** An upright rectangle along the street. */
 function strip(
   painter: Painter,
   side: Side,
@@ -76,11 +77,12 @@ function strip(
   y0: number,
   y1: number,
   colour: Rgb,
+  stuff: number = id.building,
 ): void {
   painter.polygon(
     [at(side, s0, y0), at(side, s1, y0), at(side, s1, y1), at(side, s0, y1)],
     { colour },
-    painter.stuff(id.building),
+    painter.stuff(stuff),
   );
 }
 
@@ -266,7 +268,7 @@ export function paintFence(painter: Painter, side: Side, lot: Lot): void {
   for (let s = lot.z1 - 0.05; s > Math.max(lot.z0, 1.2); s -= step) {
     if (step * painter.scale(s) < 2.2) continue;
     const tone = rng.range(0.85, 1.15);
-    bar(
+    strip(
       painter,
       side,
       s,
@@ -274,28 +276,13 @@ export function paintFence(painter: Painter, side: Side, lot: Lot): void {
       0.05,
       h + (wood ? rng.range(-0.04, 0.04) : 0.05),
       lit(lot.colour, bright * tone),
+      id.fence,
     );
   }
   for (const y of wood ? [h * 0.3, h * 0.8] : [0.2, h - 0.12]) {
-    bar(painter, side, lot.z0, lot.z1, y, y + 0.08, lit(lot.colour, bright * (wood ? 0.7 : 1.1)));
+    strip(painter, side, lot.z0, lot.z1, y, y + 0.08, lit(lot.colour, bright * (wood ? 0.7 : 1.1)), id.fence);
   }
   for (let s = lot.z1; s > Math.max(lot.z0, 1.2); s -= 2.4) {
-    bar(painter, side, s - 0.08, s, 0, h + 0.12, lit(lot.colour, bright * 0.8));
+    strip(painter, side, s - 0.08, s, 0, h + 0.12, lit(lot.colour, bright * 0.8), id.fence);
   }
-}
-
-function bar(
-  painter: Painter,
-  side: Side,
-  s0: number,
-  s1: number,
-  y0: number,
-  y1: number,
-  colour: Rgb,
-): void {
-  painter.polygon(
-    [at(side, s0, y0), at(side, s1, y0), at(side, s1, y1), at(side, s0, y1)],
-    { colour },
-    painter.stuff(id.fence),
-  );
 }

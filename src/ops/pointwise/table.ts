@@ -85,6 +85,13 @@ export const parametric = {
   },
   /** `y = a·b`, where `b` has the shape of `a` or one factor per image and channel. */
   multiply: { maps: ['a'], gate: 'b', value: () => multiply(operand('a'), operand('b')) },
+  /** `y = a + sign·b`. */
+  add: {
+    ...{ maps: ['a', 'b'], numbers: ['sign'] },
+    value: () => multiplyAdd(operand('sign'), operand('b'), operand('a')),
+  },
+  /** `y = factor·x`. */
+  scale: { maps: ['x'], numbers: ['factor'], value: () => multiply(operand('factor'), x) },
 } as const satisfies Readonly<Record<string, Parametric>>;
 
 export type ParametricName = keyof typeof parametric;

@@ -22,13 +22,13 @@ export const copy: WasmKernel<'copy'> = {
 export const add: WasmKernel<'add'> = {
   lower({ inputs: { a, b }, outputs: { y }, attrs: { sign } }) {
     const { chunks, range } = overPixels(y);
-    return [{ kernel: 'add', chunks, args: { ...strided({ a, b, y }), ...range, sign } }];
+    return [{ kernel: 'add', chunks, args: { ...strided({ a, b, to: y }), ...range, sign } }];
   },
 };
 
 export const scale: WasmKernel<'scale'> = {
   lower({ inputs: { x }, outputs: { y }, attrs: { factor } }) {
     const { chunks, range } = overPixels(y);
-    return [{ kernel: 'scale', chunks, args: { ...strided({ x, y }), ...range, factor } }];
+    return [{ kernel: 'scale', chunks, args: { ...strided({ x, to: y }), ...range, factor } }];
   },
 };

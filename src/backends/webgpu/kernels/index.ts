@@ -22,7 +22,7 @@ import { dice, lovasz } from './region.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sgd } from './sgd.js';
-import { add, copy, scale } from './view.js';
+import { copy } from './view.js';
 
 const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   conv2d,
@@ -47,8 +47,6 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   lovasz,
   hardLabels,
   copy,
-  add,
-  scale,
   rescale,
   adam,
   sgd,

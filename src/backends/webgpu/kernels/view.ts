@@ -1,6 +1,5 @@
 import type { CallFor } from '../../../graph/planned.js';
 import type { Dispatch } from '../shader.js';
-import { f32 } from '../shader.js';
 import { spanOf } from '../windows.js';
 import type { GpuKernel } from './kernel.js';
 import { perQuad, WORKGROUP } from './kernel.js';
@@ -36,24 +35,4 @@ export const copy: GpuKernel<'copy'> = {
     call.inputs.x.dtype === 'u8'
       ? [copyBytes(call)]
       : [perQuad(call.inputs.x.shape, { ...call.inputs, ...call.outputs }, 'y_sq(p, c, x_q(p, c));')],
-};
-
-export const add: GpuKernel<'add'> = {
-  lower: ({ inputs, outputs, attrs: { sign } }) => [
-    perQuad(
-      inputs.a.shape,
-      { ...inputs, ...outputs },
-      `y_sq(p, c, a_q(p, c) ${sign === 1 ? '+' : '-'} b_q(p, c));`,
-    ),
-  ],
-};
-
-export const scale: GpuKernel<'scale'> = {
-  lower: ({ inputs, outputs, attrs: { factor } }) => [
-    perQuad(
-      inputs.x.shape,
-      { ...inputs, ...outputs },
-      `y_sq(p, c, ${f32(factor).replace(/^-(.*)/, '(-$1)')} * x_q(p, c));`,
-    ),
-  ],
 };
