@@ -9,6 +9,8 @@ import { after, before, test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { overlay, readImage } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
+import { fitted } from '../../src/eval/fitting.js';
+import { predictLabels } from '../../src/eval/predict.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
@@ -85,7 +87,8 @@ test('an overlay with sound, exact labels, statistics: every frame once, at its 
     .sort();
   assert.equal(pictures.length, 25);
   for (const name of pictures) {
-    const { data } = await predictor.labels(await readImage(at(name)));
+    const picture = await readImage(at(name));
+    const { data } = await predictLabels(predictor, picture, fitted({}, model.info, picture));
     const written = await readLabels(at(name.replace('frame', 'labels')));
     assert.deepEqual(written.data, data, name);
   }
@@ -235,7 +238,7 @@ test('a long file in parts: what was stopped goes on, and is what it would have 
 });
 
 test('the library: frames of a video through the segmenter', { skip }, async () => {
-  const whole = await labelsOf(at('clip.mp4'));
+  const whole = await labelsOf(at('clip.mp4'), { view: (size) => fitted({}, model.info, size) });
   const segmenter = await Segmenter.load({ device: 'wasm', threads: 1 });
   let count = 0;
   try {
