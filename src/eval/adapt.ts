@@ -3,7 +3,7 @@ import { compileTraining, IGNORE } from '../compile.js';
 import { resizePair } from '../data/augment/resample.js';
 import type { RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
-import { modelSlots } from '../model/model.js';
+import { modelSlots } from '../model/slots.js';
 import type { Network } from '../nets/index.js';
 
 export interface AdaptOptions {

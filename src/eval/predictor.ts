@@ -4,7 +4,7 @@ import type { Precision } from '../compile.js';
 import { compileInference } from '../compile.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import type { Plan } from '../graph/planned.js';
-import { modelSlots } from '../model/model.js';
+import { modelSlots } from '../model/slots.js';
 import type { Network } from '../nets/network.js';
 
 export interface PredictorOptions {

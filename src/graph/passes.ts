@@ -1,5 +1,5 @@
+import { verifyGraph } from '#verify';
 import type { Graph } from '../ir/graph.js';
-import { verifyGraph } from './verifyGraph.js';
 
 /** A step of compilation: a graph from a graph. */
 export type Pass = readonly [name: string, run: (graph: Graph) => Graph];

@@ -1,3 +1,4 @@
+import { verifyPlacement } from '#verify';
 import type { Graph, Node } from '../ir/graph.js';
 import { valuesOf } from '../ir/graph.js';
 import type { Value } from '../ir/value.js';
@@ -10,7 +11,6 @@ import type { Storage } from './places.js';
 import { alignUp, Places } from './places.js';
 import type { Call, MemoryPoint, Plan, ScratchRule, Slot } from './planned.js';
 import type { Placement } from './verifyPlacement.js';
-import { verifyPlacement } from './verifyPlacement.js';
 
 /**
  * Gives every value a place in one arena: order is kept, liveness over that order decides who may share memory,

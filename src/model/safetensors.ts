@@ -1,4 +1,4 @@
-import { getFloat16, setFloat16 } from '@petamoriken/float16';
+import { setFloat16 } from '@petamoriken/float16';
 import * as v from 'valibot';
 import { sha256 } from '#sha256';
 import { UserError } from '../errors.js';
@@ -46,7 +46,7 @@ interface Format {
 const formats: Readonly<Record<string, Format>> = {
   F64: { bytes: 8, get: (view, at) => view.getFloat64(at, true) },
   F32: { bytes: 4, get: (view, at) => view.getFloat32(at, true) },
-  F16: { bytes: 2, get: (view, at) => getFloat16(view, at, true) },
+  F16: { bytes: 2, get: (view, at) => float16(view.getUint16(at, true)) },
   BF16: { bytes: 2, get: (view, at) => bfloat16(view.getUint16(at, true)) },
   I64: { bytes: 8, get: (view, at) => Number(view.getBigInt64(at, true)) },
   I32: { bytes: 4, get: (view, at) => view.getInt32(at, true) },
@@ -198,6 +198,15 @@ function widen(bytes: Uint8Array, count: number, format: Format): Float32Array {
   const values = new Float32Array(count);
   for (let i = 0; i < count; i++) values[i] = format.get(view, i * format.bytes);
   return values;
+}
+
+/** Sign, 5 bits of exponent, 10 of fraction: IEEE 754 binary16. */
+function float16(bits: number): number {
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
 }
 
 function bfloat16(bits: number): number {

@@ -72,3 +72,11 @@ function parse<Output>(name: string, schema: Schema<unknown, Output>, given: unk
   const where = path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.');
   throw new UserError(`network ${name}: ${where || 'configuration'}: ${message}`);
 }
+
+/** The network of a name and configuration, among kinds. @throws UserError naming what is wrong with it. */
+export function networkOfKind(name: string, config: unknown, kinds: readonly NetworkKind[]): Network {
+  const kind = kinds.find((candidate) => candidate.name === name);
+  if (!kind)
+    throw new UserError(`unknown network ${name}: known are ${kinds.map(({ name }) => name).join(', ')}`);
+  return kind.fromConfig(config);
+}

@@ -1,6 +1,6 @@
-import { UserError } from '../errors.js';
 import { bisenetR18, bisenetX39 } from './bisenet.js';
 import type { NetworkKind } from './define.js';
+import { networkOfKind } from './define.js';
 import { enet } from './enet.js';
 import { erfnet } from './erfnet.js';
 import { espnet } from './espnet.js';
@@ -34,9 +34,5 @@ export const networkNames: readonly string[] = networks.map(({ name }) => name);
  * @throws UserError naming what is wrong with it.
  */
 export function networkFromConfig(name: string, config: unknown, own: readonly NetworkKind[] = []): Network {
-  const known = [...own, ...networks];
-  const kind = known.find((kind) => kind.name === name);
-  if (!kind)
-    throw new UserError(`unknown network ${name}: known are ${known.map(({ name }) => name).join(', ')}`);
-  return kind.fromConfig(config);
+  return networkOfKind(name, config, [...own, ...networks]);
 }

@@ -12,8 +12,10 @@ import { predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import type { ModelInfo } from '../model/format.js';
 import { decodeModel } from '../model/format.js';
-import type { Model, ModelOptions } from '../model/model.js';
-import { modelOf } from '../model/model.js';
+import type { ModelOptions } from '../model/model.js';
+import type { Model } from '../model/rebuild.js';
+import { rebuild } from '../model/rebuild.js';
+import { vnet } from '../nets/vnet.js';
 import type { RawPixels } from './pixels.js';
 import { isRawPixels, rgbOf } from './pixels.js';
 import type { SegmentClass } from './segmentation.js';
@@ -186,7 +188,10 @@ async function loaded({ model, networks }: SegmenterOptions): Promise<Model> {
   if (typeof model === 'object' && isModel(model)) return model;
   const named = model === undefined || isBytes(model) ? 'the model' : String(model);
   const bytes = isBytes(model) ? await bytesOf(model) : await readModelBytes(model);
-  return modelOf(decodeModel(bytes, named), named, { networks });
+  const file = decodeModel(bytes, named);
+  // Most models are VNets, and most of a small page's networks would be the others.
+  const others = file.info.network.name === vnet.name ? [] : (await import('../nets/index.js')).networks;
+  return rebuild(file, named, [...(networks ?? []), vnet, ...others]);
 }
 
 async function bytesOf(source: Uint8Array | ArrayBuffer | Blob): Promise<Uint8Array> {

@@ -2,7 +2,7 @@ import type { Executor } from '../backends/backend.js';
 import type { Slot } from '../graph/planned.js';
 import { sizeOf } from '../ir/value.js';
 import type { Tensors } from '../model/format.js';
-import { modelSlots } from '../model/model.js';
+import { modelSlots } from '../model/slots.js';
 import { runningMomentum } from '../ops/norm.js';
 import type { OptimizerOptions } from '../optimizers/index.js';
 import { hyperOf, optimizerNamed } from '../optimizers/index.js';

@@ -15,7 +15,7 @@ export const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(executablePath);
 
 const page = `<!doctype html><title>vnet</title>
-<script type="importmap">{"imports": {"valibot": "/npm/valibot/dist/index.mjs", "@noble/hashes/": "/npm/@noble/hashes/", "@petamoriken/float16": "/npm/@petamoriken/float16/src/index.mjs", "#devices": "/src/devices/browser.js", "#sources": "/src/segmenter/browser.js", "#jpeg": "/src/data/augment/jpeg.browser.js", "#sha256": "/src/model/sha256.browser.js", "node:assert/strict": "/assert.js"}}</script>`;
+<script type="importmap">{"imports": {"valibot": "/npm/valibot/dist/index.mjs", "@noble/hashes/": "/npm/@noble/hashes/", "@petamoriken/float16": "/npm/@petamoriken/float16/src/index.mjs", "#devices": "/src/devices/browser.js", "#sources": "/src/segmenter/browser.js", "#jpeg": "/src/data/augment/jpeg.browser.js", "#verify": "/src/graph/verify.browser.js", "#sha256": "/src/model/sha256.browser.js", "node:assert/strict": "/assert.js"}}</script>`;
 
 /** What the parity harness needs of Node, so that the very cases of the other backends run in the page. */
 const assertModule = `

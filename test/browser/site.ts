@@ -25,7 +25,7 @@ const place = '/somewhere/';
 /** The page over HTTP. */
 export interface Host {
   readonly address: string;
-  /** Requests so far. */
+  /** Requests so far, without those for the service worker. */
   readonly requests: () => number;
   close(): void;
 }
@@ -40,8 +40,9 @@ export async function hostSite(): Promise<Host> {
   });
   let requests = 0;
   const server = createServer((request, response) => {
-    requests++;
     const url = new URL(request.url ?? '/', 'http://host');
+    // Browsers look for a newer service worker by themselves.
+    if (!url.pathname.endsWith('/sw.js')) requests++;
     const name = url.pathname.startsWith(place) ? url.pathname.slice(place.length) || 'index.html' : '-';
     const file = path.join(folder, 'site', name);
     if (!existsSync(file) || !statSync(file).isFile()) {

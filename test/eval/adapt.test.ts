@@ -7,7 +7,7 @@ import { renderScene } from '../../src/data/synth.js';
 import { adaptStatistics } from '../../src/eval/adapt.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel, shippedModel } from '../../src/model/load.js';
-import { modelSlots } from '../../src/model/model.js';
+import { modelSlots } from '../../src/model/slots.js';
 import { rejects } from '../data/helpers.js';
 
 const [height, width] = [64, 96];

@@ -9,7 +9,7 @@ import { UserError } from '../../src/errors.js';
 import { predictLabels, spans } from '../../src/eval/predict.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { fuseViews } from '../../src/eval/views.js';
-import { smallestPlan } from '../../src/model/model.js';
+import { smallestPlan } from '../../src/model/slots.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
 import { compile } from '../../src/run.js';

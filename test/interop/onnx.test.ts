@@ -10,7 +10,7 @@ import * as ort from 'onnxruntime-web';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { exportOnnx } from '../../src/interop/onnx.js';
-import { modelSlots, smallestPlan } from '../../src/model/model.js';
+import { modelSlots, smallestPlan } from '../../src/model/slots.js';
 import { networkFromConfig, networkNames } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import type { Network } from '../../src/nets/network.js';

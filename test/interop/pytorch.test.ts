@@ -5,7 +5,7 @@ import { imageChannels } from '../../src/interop/channels.js';
 import { countClasses } from '../../src/interop/classes.js';
 import type { ForeignTensor } from '../../src/interop/pytorch.js';
 import { fromPytorch, pytorchNames, toPytorch } from '../../src/interop/pytorch.js';
-import { modelSlots, smallestPlan } from '../../src/model/model.js';
+import { modelSlots, smallestPlan } from '../../src/model/slots.js';
 import { espnet } from '../../src/nets/espnet.js';
 import { networkFromConfig, networkNames } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';

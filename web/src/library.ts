@@ -22,6 +22,7 @@ export {
   trainPictures,
 } from '../../build/src/browser.js';
 export { wasmBackend } from '../../build/src/devices/browser.js';
+export { fittingSize } from '../../build/src/eval/fitting.js';
 export { decodeModel } from '../../build/src/model/format.js';
 export { modelOf } from '../../build/src/model/model.js';
 export { readModelBytes } from '../../build/src/segmenter/browser.js';

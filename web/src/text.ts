@@ -20,6 +20,7 @@ export const text = {
     notIsolated: 'This page is not isolated, so one thread has to do.',
     size: 'Longest side',
     ownSize: 'as it is',
+    fittingSize: 'fits the model',
     model: 'Model',
     modelInBox: 'comes with VNet',
     openModel: 'Open a model…',

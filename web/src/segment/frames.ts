@@ -1,12 +1,16 @@
 import { text } from '../text.ts';
 
-/** The longest side a picture is shown to the network at; 0: as it is. */
-export type Side = 0 | 320 | 480 | 640 | 1024 | 2048;
-export const sides: readonly Side[] = [320, 480, 640, 1024, 2048, 0];
+/** The longest side a picture is shown to the network at; 0: as it is; `auto`: what suits the model. */
+export type Side = 'auto' | 0 | 320 | 480 | 640 | 1024 | 2048;
+export const sides: readonly Side[] = ['auto', 320, 480, 640, 1024, 2048, 0];
+
+/** The longest side of what the page shows where the model decides what it sees. */
+const shown = 1024;
 
 /** The size of a picture whose longest side is at most `side`. */
 export function fitted(width: number, height: number, side: Side): { width: number; height: number } {
-  const scale = side === 0 ? 1 : Math.min(1, side / Math.max(width, height));
+  const most = side === 'auto' ? shown : side;
+  const scale = most === 0 ? 1 : Math.min(1, most / Math.max(width, height));
   // The network takes 32 pixels and more.
   const length = (pixels: number) => Math.max(32, Math.round(pixels * scale));
   return { width: length(width), height: length(height) };
@@ -15,9 +19,17 @@ export function fitted(width: number, height: number, side: Side): { width: numb
 const canvas = document.createElement('canvas');
 const context = canvas.getContext('2d', { willReadFrequently: true });
 
-/** The pixels of what can be drawn, at the size the network sees. */
-export function pixelsOf(source: CanvasImageSource, width: number, height: number, side: Side): ImageData {
-  const size = fitted(width, height, side);
+/**
+ * The pixels of what can be drawn, at the size the network sees.
+ * @param size default: the source's own, or what `side` makes of it.
+ */
+export function pixelsOf(
+  source: CanvasImageSource,
+  width: number,
+  height: number,
+  side: Side,
+  size = fitted(width, height, side),
+): ImageData {
   if (canvas.width !== size.width) canvas.width = size.width;
   if (canvas.height !== size.height) canvas.height = size.height;
   context!.drawImage(source, 0, 0, size.width, size.height);
@@ -45,6 +57,17 @@ export interface Playing {
   stop(): void;
 }
 
+/**
+ * A video that is part of the page, though nobody sees it: browsers give frames of others four times a second.
+ */
+function hiddenVideo(): HTMLVideoElement {
+  const video = document.createElement('video');
+  video.className = 'source';
+  video.setAttribute('aria-hidden', 'true');
+  document.body.append(video);
+  return video;
+}
+
 async function play(video: HTMLVideoElement): Promise<void> {
   video.muted = true;
   video.playsInline = true;
@@ -54,13 +77,13 @@ async function play(video: HTMLVideoElement): Promise<void> {
   await Promise.race([video.play(), failed]);
 }
 
-/** Opens the camera. @throws Error, one sentence. */
-export async function openCamera(): Promise<Playing> {
+/** Opens the camera, at about the size that the network will see. @throws Error, one sentence. */
+export async function openCamera(side: Side): Promise<Playing> {
   if (!navigator.mediaDevices) throw new Error(text.problems.noCamera);
   let stream: MediaStream;
   try {
     stream = await navigator.mediaDevices.getUserMedia({
-      video: { width: { ideal: 1280 }, facingMode: 'environment' },
+      video: { width: { ideal: side === 'auto' ? 640 : side || 1280 }, facingMode: 'environment' },
     });
   } catch (error) {
     const { cameraRefused, cameraMissing, cameraBusy } = text.problems;
@@ -68,10 +91,11 @@ export async function openCamera(): Promise<Playing> {
     const missing = name === 'NotFoundError' || name === 'OverconstrainedError';
     throw new Error(name === 'NotAllowedError' ? cameraRefused : missing ? cameraMissing : cameraBusy);
   }
-  const video = document.createElement('video');
+  const video = hiddenVideo();
   const stop = () => {
     for (const track of stream.getTracks()) track.stop();
     video.srcObject = null;
+    video.remove();
   };
   video.srcObject = stream;
   try {
@@ -85,12 +109,13 @@ export async function openCamera(): Promise<Playing> {
 
 /** Plays a video file, again and again. @throws Error, one sentence, where the browser cannot. */
 export async function openVideo(file: File): Promise<Playing> {
-  const video = document.createElement('video');
+  const video = hiddenVideo();
   const url = URL.createObjectURL(file);
   const stop = () => {
     video.pause();
     video.removeAttribute('src');
     video.load();
+    video.remove();
     URL.revokeObjectURL(url);
   };
   video.src = url;

@@ -100,11 +100,13 @@ export function Settings(props: SettingsProps) {
         {words.size}
         <select
           value={side}
-          onChange={({ currentTarget }) => props.onSide(Number(currentTarget.value) as Side)}
+          onChange={({ currentTarget: { value } }) =>
+            props.onSide(value === 'auto' ? 'auto' : (Number(value) as Side))
+          }
         >
           {sides.map((pixels) => (
             <option key={pixels} value={pixels}>
-              {pixels === 0 ? words.ownSize : pixels}
+              {pixels === 'auto' ? words.fittingSize : pixels === 0 ? words.ownSize : pixels}
             </option>
           ))}
         </select>

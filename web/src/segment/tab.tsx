@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Segmentation, Segmenter } from '../library.ts';
+import { fittingSize } from '../library.ts';
 import { Problem, sentence } from '../parts/problem.tsx';
 import { pngOf, save, stem } from '../parts/save.ts';
 import type { TabProps } from '../parts/tabs.ts';
@@ -29,19 +30,21 @@ async function frameOf(
   picture: ImageData,
   first: Segmenter,
   second: Segmenter | undefined,
-  confidence: boolean,
+  options: { readonly confidence: boolean; readonly side: Side },
 ): Promise<Frame> {
+  const { confidence, side } = options;
+  const view = { confidence, ...(side === 'auto' ? {} : { resize: 'own' as const }) };
   const start = performance.now();
-  const segmentation = await first.segment(picture, { confidence });
+  const segmentation = await first.segment(picture, view);
   const ms = performance.now() - start;
-  const other: Segmentation | undefined = await second?.segment(picture, { confidence });
+  const other: Segmentation | undefined = await second?.segment(picture, view);
   return { name, picture, segmentation, ms, ...(other ? { second: other } : {}) };
 }
 
 /** Pictures, folders, videos and the camera under the model's classes. */
 export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const [device, setDevice] = useState<Device>('auto');
-  const [side, setSide] = useState<Side>(640);
+  const [side, setSide] = useState<Side>('auto');
   const [rival, setRival] = useState<File | undefined>(undefined);
   const [opacity, setOpacity] = useState(0.55);
   const [divider, setDivider] = useState(0.5);
@@ -57,8 +60,8 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const [over, setOver] = useState(false);
   const complain = useCallback((error: unknown) => setProblem(sentence(error)), []);
   const wanted = pictures.length > 0 || live !== undefined;
-  const segmenter = useSegmenter(model, device, wanted, complain);
-  const second = useSegmenter(rival, device, wanted && rival !== undefined, complain);
+  const segmenter = useSegmenter(model, device, wanted, complain, live !== undefined);
+  const second = useSegmenter(rival, device, wanted && rival !== undefined, complain, live !== undefined);
   const waiting = wanted && (segmenter === undefined || (rival !== undefined && second === undefined));
 
   // What the loop of a video asks for at each frame, without being started again.
@@ -71,7 +74,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     let current = true;
     setBusy(words.working(picture.name));
     pictureOf(picture, side)
-      .then((pixels) => frameOf(nameOf(picture), pixels, segmenter!, second, true))
+      .then((pixels) => frameOf(nameOf(picture), pixels, segmenter!, second, { confidence: true, side }))
       .then((made) => current && setFrame(made))
       .catch((error: unknown) => current && complain(error))
       .finally(() => current && setBusy(undefined));
@@ -87,11 +90,24 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
       const { video, name } = live;
       let last = performance.now();
       let seconds = 0;
+      const read = async () => {
+        do await nextFrame(video);
+        while (current && video.videoWidth === 0);
+        const [width, height] = [video.videoWidth, video.videoHeight];
+        const { side } = now.current;
+        // Drawn at the size that suits the model, if that is less: browsers resize faster than we do.
+        const suits = side === 'auto' ? fittingSize(segmenter!.model, { width, height }) : undefined;
+        const size = suits && suits[1] < width ? { width: suits[1], height: suits[0] } : undefined;
+        return pixelsOf(video, width, height, side, size);
+      };
+      let next = read();
       while (current) {
-        await nextFrame(video);
-        if (!current || video.videoWidth === 0) continue;
-        const pixels = pixelsOf(video, video.videoWidth, video.videoHeight, now.current.side);
-        const made = await frameOf(name, pixels, segmenter!, second, false);
+        const pixels = await next;
+        if (!current) return;
+        // The next frame is read while the network has this one.
+        next = read();
+        next.catch(() => undefined);
+        const made = await frameOf(name, pixels, segmenter!, second, { confidence: false, side: 0 });
         if (!current) return;
         const passed = (performance.now() - last) / 1000;
         last = performance.now();
@@ -143,7 +159,8 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     for (const [i, file] of pictures.entries()) {
       setBusy(words.zipProgress(i, pictures.length));
       try {
-        const made = await frameOf(file.name, await pictureOf(file, side), segmenter!, undefined, false);
+        const pixels = await pictureOf(file, side);
+        const made = await frameOf(file.name, pixels, segmenter!, undefined, { confidence: false, side });
         Object.assign(files, await filesOf(nameOf(file).replace(/\.[^./]*$/, ''), made, opacity));
       } catch (error) {
         failed.push(sentence(error));
@@ -184,7 +201,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         <Sources
           live={isLive}
           onFiles={take}
-          onCamera={() => start(words.camera, openCamera())}
+          onCamera={() => start(words.camera, openCamera(side))}
           onStop={() => {
             if (recording) void endRecording();
             setLive(undefined);

@@ -21,9 +21,7 @@ export async function startFrom(
   const segmenter = await Segmenter.load({ ...(model ? { model } : {}), device: 'auto' });
   try {
     const { width, height, rgb, mask } = picture;
-    // The size that objects had in training; the model in the box takes pictures as they are.
-    const resize = model && segmenter.model.trained.image;
-    const { labels, areas } = await segmenter.segment({ width, height, data: rgb }, { resize });
+    const { labels, areas } = await segmenter.segment({ width, height, data: rgb });
     const seen = areas.filter(({ share }) => share >= leastShare);
     const all: readonly OwnClass[] =
       classes.length > 0 ? classes : seen.map(({ name, colour }) => ({ name, colour }));

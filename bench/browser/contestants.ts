@@ -1,0 +1,85 @@
+/** In the page of the race: programs that turn the RGB bytes of a picture into labels. */
+import * as ort from 'onnxruntime-web/webgpu';
+import { Segmenter } from '../../src/browser.js';
+
+export interface Contestant {
+  /** From RGB bytes to a class a pixel. */
+  readonly run: (rgb: Uint8Array) => Promise<Uint8Array>;
+  /** What it says of itself: threads, GPU. */
+  readonly says: string;
+}
+
+export interface Start {
+  readonly height: number;
+  readonly width: number;
+  readonly threads: number;
+  /** Part of a GPU's name; `''`: none. */
+  readonly gpu: string;
+}
+
+const vnet =
+  (options: object) =>
+  async ({ height, width, threads, gpu }: Start): Promise<Contestant> => {
+    const place = gpu ? { device: 'webgpu', gpu } : { device: 'wasm', threads };
+    const segmenter = await Segmenter.load({
+      model: '/model.safetensors',
+      assets: '/vnet/',
+      ...place,
+      ...options,
+    } as object);
+    const { device } = segmenter;
+    return {
+      run: async (data) => (await segmenter.segment({ width, height, data }, { resize: 'own' })).labels,
+      says: device.gpu ?? `${device.threads} threads`,
+    };
+  };
+
+async function onnxruntime({ height, width, threads, gpu }: Start): Promise<Contestant> {
+  ort.env.wasm.wasmPaths = '/ort/';
+  ort.env.wasm.numThreads = threads;
+  const session = await ort.InferenceSession.create(`/model-${height}x${width}.onnx`, {
+    executionProviders: [gpu ? 'webgpu' : 'wasm'],
+    graphOptimizationLevel: 'all',
+  });
+  return {
+    async run(rgb) {
+      const images = new ort.Tensor('uint8', rgb, [1, height, width, 3]);
+      const { labels } = await session.run({ images });
+      return (await labels.getData()) as Uint8Array;
+    },
+    says: gpu ? 'WebGPU' : `${ort.env.wasm.numThreads} threads`,
+  };
+}
+
+export const contestants = {
+  vnet: vnet({}),
+  'vnet i16': vnet({ precision: 'i16' }),
+  'onnxruntime-web': onnxruntime,
+};
+export type Name = keyof typeof contestants;
+
+/** Opens those that are named, checks their labels against the first one's, and times them in turn. */
+export async function race(names: readonly Name[], start: Start, rounds: number, pauseMs: number) {
+  const picture = await createImageBitmap(await (await fetch('/picture.png')).blob());
+  const context = new OffscreenCanvas(start.width, start.height).getContext('2d')!;
+  context.drawImage(picture, 0, 0, start.width, start.height);
+  const rgba = context.getImageData(0, 0, start.width, start.height).data;
+  const rgb = Uint8Array.from(
+    { length: 3 * start.width * start.height },
+    (_, i) => rgba[4 * Math.floor(i / 3) + (i % 3)],
+  );
+  const opened = await Promise.all(names.map((name) => contestants[name](start)));
+  const labels: Uint8Array[] = [];
+  for (const { run } of opened) labels.push(Uint8Array.from(await run(rgb)));
+  const equal = labels.map((own) => own.filter((id, i) => id === labels[0][i]).length / own.length);
+  const times = names.map((): number[] => []);
+  for (let round = -1; round < rounds; round++) {
+    for (const [i, { run }] of opened.entries()) {
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      const before = performance.now();
+      await run(rgb);
+      if (round >= 0) times[i].push(performance.now() - before);
+    }
+  }
+  return names.map((name, i) => ({ name, says: opened[i].says, equal: equal[i], times: times[i] }));
+}

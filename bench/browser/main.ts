@@ -1,0 +1,147 @@
+/**
+ * Races VNet against onnxruntime-web in headless Chromium, on a page that is isolated, in one run, turn by turn; then
+ * measures the page's own camera view, from the camera to the overlay. Prints Markdown.
+ */
+import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { cpus, tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+import { whole } from '../../src/cli/options.js';
+import { encodeRgbPng } from '../../src/data/image.js';
+import { loadModel, renderScene, shippedModel } from '../../src/index.js';
+import { exportOnnx } from '../../src/interop/onnx.js';
+import { median } from '../../src/median.js';
+import { ratio } from '../statistics.js';
+import { cameraRate } from './camera.js';
+import type { Name, race } from './contestants.js';
+
+const flags = new Command('race:browser')
+  .description(
+    'Races VNet against onnxruntime-web in headless Chromium, turn by turn, and measures live video. Prints Markdown.',
+  )
+  .option('--sizes <list>', 'heights and widths of pictures', '512x1024,360x480')
+  .option('--threads <n>', 'threads of every program', whole(1, 256), 2)
+  .option('--rounds <n>', 'timed turns of each program', whole(1), 15)
+  .option('--pause <ms>', 'before each turn, for threads that still spin', whole(0), 250)
+  .option('--gpu <name>', 'race on WebGPU, on the adapter with this in its name (such as swiftshader)', '')
+  .option('--no-video', 'leave out the live video')
+  .option('--no-race', 'only the live video')
+  .option('--chromium <path>', 'the browser', process.env.CHROMIUM ?? '/usr/bin/chromium')
+  .addHelpText('after', '\nExample:\n  npm run race:browser -- --sizes 360x480 --rounds 5')
+  .parse()
+  .opts<{
+    sizes: string;
+    threads: number;
+    rounds: number;
+    pause: number;
+    gpu: string;
+    video: boolean;
+    race: boolean;
+    chromium: string;
+  }>();
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), 'vnet-race-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const sizes = flags.sizes.split(',').map((size) => {
+  const [height, width] = size.split('x').map(Number);
+  if (!(height >= 32 && width >= 32)) throw new Error(`--sizes ${size}: expected HEIGHTxWIDTH`);
+  return { height, width };
+});
+
+const model = await loadModel(shippedModel);
+for (const { height, width } of sizes) {
+  const onnx = exportOnnx(model.network, model.weights, { height, width });
+  writeFileSync(path.join(folder, `model-${height}x${width}.onnx`), onnx);
+}
+writeFileSync(path.join(folder, 'model.safetensors'), await readFile(shippedModel));
+writeFileSync(path.join(folder, 'picture.png'), await encodeRgbPng(renderScene(3, 1, 512, 1024).image));
+writeFileSync(path.join(folder, 'index.html'), '<!doctype html><title>race</title>');
+await build({
+  entryPoints: [fileURLToPath(new URL('./contestants.js', import.meta.url))],
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  conditions: ['browser'],
+  outfile: path.join(folder, 'race.js'),
+  logLevel: 'silent',
+});
+
+const types: Readonly<Record<string, string>> = {
+  html: 'text/html',
+  js: 'text/javascript',
+  mjs: 'text/javascript',
+  wasm: 'application/wasm',
+};
+const server = createServer((request, response) => {
+  const name = path.normalize(request.url === '/' ? '/index.html' : request.url!);
+  const file = name.startsWith('/vnet/')
+    ? path.join(root, 'build/assets', name.slice(6))
+    : name.startsWith('/ort/')
+      ? path.join(root, 'node_modules/onnxruntime-web/dist', name.slice(5))
+      : path.join(folder, name);
+  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+  response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+  if (!existsSync(file)) {
+    response.writeHead(404).end();
+    return;
+  }
+  response.setHeader('Content-Type', types[path.extname(file).slice(1)] ?? 'application/octet-stream');
+  createReadStream(file).pipe(response);
+});
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const browser = await chromium.launch({
+  executablePath: flags.chromium,
+  args: [
+    '--no-sandbox',
+    ...(flags.gpu ? ['--enable-unsafe-webgpu'] : []),
+    ...(flags.gpu === 'swiftshader' ? ['--use-webgpu-adapter=swiftshader'] : []),
+  ],
+});
+try {
+  const names: readonly Name[] = flags.gpu
+    ? ['vnet', 'onnxruntime-web']
+    : ['vnet', 'vnet i16', 'onnxruntime-web'];
+  console.log(`${cpus()[0].model}, Chromium ${browser.version()}, ${flags.rounds} turns each\n`);
+  for (const { height, width } of flags.race ? sizes : []) {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(0);
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const start = { height, width, threads: flags.threads, gpu: flags.gpu };
+    const results = await page.evaluate(
+      async ([names, start, rounds, pause]) => {
+        const at = '/race.js';
+        const module = (await import(at)) as { race: typeof race };
+        return module.race(names, start, rounds, pause);
+      },
+      [names, start, flags.rounds, flags.pause] as const,
+    );
+    console.log(`| ${height}×${width}, RGB bytes to labels | runs on | ms | × vnet | labels |`);
+    console.log('| --- | --- | --- | --- | --- |');
+    for (const { name, says, equal, times } of results) {
+      const { median: times_, min, max } = ratio(times, results[0].times);
+      const spread = name === 'vnet' ? '1' : `**${times_.toFixed(2)}** (${min.toFixed(2)}–${max.toFixed(2)})`;
+      console.log(
+        `| ${name} | ${says} | ${median(times).toFixed(1)} | ${spread} | ${(100 * equal).toFixed(3)} % |`,
+      );
+    }
+    console.log('');
+    await page.close();
+  }
+} finally {
+  await browser.close();
+  server.close();
+  server.closeAllConnections();
+}
+if (flags.video && !flags.gpu) {
+  const rates = await cameraRate(flags.chromium, folder, 12);
+  console.log(
+    `Live video 640×480 on the page, camera to overlay: ${median(rates).toFixed(1)} frames/s (${Math.min(...rates).toFixed(1)}–${Math.max(...rates).toFixed(1)})`,
+  );
+}

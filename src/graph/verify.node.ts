@@ -1,0 +1,2 @@
+export { verifyGraph } from './verifyGraph.js';
+export { verifyPlacement } from './verifyPlacement.js';
