@@ -1,15 +1,19 @@
 /**
  * Convolutions of VNet at 1024×2048 and one or two for each other algorithm, one image, against the machine's ceiling of
- * fused multiply-adds, in processor time.
- * `node build/bench/kernels/conv.js [--threads 1] [--only text] [--runs 5] [--build plain]`
+ * fused multiply-adds, in processor time; on vectors of 128 and of 256 bits side by side, where this machine and Node have
+ * both. `node build/bench/kernels/conv.js [--threads 1] [--only text] [--runs 5] [--build plain]`
  */
 
-import asc from 'assemblyscript/asc';
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import type { Executor } from '../../src/backends/backend.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
-import { nodeHost } from '../../src/backends/wasm/runtime/node.js';
 import { whole } from '../../src/cli/options.js';
+import { measurePeaks } from '../../src/cli/roofline.js';
+import { Builder } from '../../src/graph/builder.js';
+import { fuse } from '../../src/graph/fuse/index.js';
+import { plan } from '../../src/graph/plan.js';
 import type { Call, Plan, Slot, TensorRef } from '../../src/graph/planned.js';
 import type { DType, Shape, Value } from '../../src/ir/value.js';
 import { bytesOf, formatShape, sizeOf } from '../../src/ir/value.js';
@@ -27,9 +31,10 @@ const flags = new Command('conv')
   .option('--runs <n>', 'timed runs; the best counts', whole(1), 5)
   .option('--only <text>', 'only rows whose name or algorithm contains this', '')
   .addOption(new Option('--build <name>', 'of the kernels').choices(['plain', 'relaxed']))
+  .option('--width <bits>', 'only vectors of this width, and figures as JSON', whole(128, 256))
   .addHelpText('after', '\nExample:\n  node build/bench/kernels/conv.js --only 3×1 --threads 2')
   .parse()
-  .opts<{ threads: number; runs: number; only: string; build?: 'plain' | 'relaxed' }>();
+  .opts<{ threads: number; runs: number; only: string; build?: 'plain' | 'relaxed'; width?: number }>();
 const { threads } = flags;
 const backend = flags.build ? createWasmBackend(flags.build) : wasmBackend;
 
@@ -77,6 +82,15 @@ const rows: Row[] = [
   { name: '2×2 s2 64→32', x: [1, 256, 512, 64], cout: 32, kernel: [2, 2], stride: 2 },
 ];
 
+/** F or G of a V module. */
+const pairs: readonly (readonly [x: Shape, dilation: number])[] = [
+  [[1, 256, 512, 32], 1],
+  [[1, 128, 256, 76], 2],
+  [[1, 128, 256, 76], 16],
+];
+
+const pairName = ([x, dilation]: (typeof pairs)[number]): string => `pair d${dilation} ${x[3]}→${x[3]}`;
+
 /** Milliseconds of all threads together: other work on the machine disturbs it less than the time of day. */
 async function processorTime(work: () => unknown): Promise<number> {
   const before = process.cpuUsage();
@@ -85,35 +99,7 @@ async function processorTime(work: () => unknown): Promise<number> {
   return (user + system) / 1000;
 }
 
-/** Multiply-adds on 12 independent accumulators and nothing else: what one thread can do at most, in GFLOP/s. */
-async function ceiling(): Promise<number> {
-  const relaxed = nodeHost.hasRelaxedSimd() && flags.build !== 'plain';
-  const names = Array.from({ length: 12 }, (_, i) => `a${i}`);
-  const madd = (a: string) =>
-    relaxed ? `${a} = f32x4.relaxed_madd(w, w, ${a});` : `${a} = f32x4.add(f32x4.mul(w, w), ${a});`;
-  const source = `export function spin(n: i32): f32 {
-    const w = f32x4.splat(<f32>n);
-    ${names.map((a) => `let ${a} = f32x4.splat(0);`).join(' ')}
-    for (let i = 0; i < n; i++) { ${names.map(madd).join(' ')} }
-    return ${names.map((a) => `f32x4.extract_lane(${a}, 0)`).join(' + ')};
-  }`;
-  const { binary } = await asc.compileString(source, {
-    optimizeLevel: 3,
-    runtime: 'stub',
-    enable: relaxed ? ['simd', 'relaxed-simd'] : ['simd'],
-  });
-  const { instance } = await WebAssembly.instantiate(binary as Uint8Array<ArrayBuffer>);
-  const spin = instance.exports.spin as (n: number) => number;
-  spin(1e6);
-  let best = 0;
-  for (let run = 0; run < 5; run++) {
-    const milliseconds = await processorTime(() => spin(5e6));
-    best = Math.max(best, (5e6 * 12 * 8) / milliseconds / 1e6);
-  }
-  return best;
-}
-
-interface Measured {
+interface Speed {
   readonly algorithm: string;
   readonly gflops: number;
   readonly scratchBytes: number;
@@ -125,7 +111,7 @@ async function speed<K extends KernelName>(
   inputs: InputsOf<K>,
   attrs: AttrsOf<K>,
   strides: Readonly<Record<string, number | undefined>>,
-): Promise<Measured> {
+): Promise<Speed> {
   const def = ops[op] as unknown as OpDef<object, object, object>;
   const outputs: Record<string, Value> = {};
   for (const [name, type] of Object.entries(def.infer(inputs, attrs))) {
@@ -171,86 +157,171 @@ async function speed<K extends KernelName>(
   };
   const executor: Executor = await backend.prepare(plan, { threads });
   for (const [name, value] of Object.entries(inputs as Record<string, Value | undefined>)) {
-    if (!value) continue;
-    const data =
-      value.dtype === 'u8' ? new Uint8Array(sizeOf(value.shape)) : new Float32Array(sizeOf(value.shape));
-    const scale = value.dtype === 'u8' ? 256 : 1;
-    executor.write(
-      name,
-      data.map(() => scale * Math.random()),
-    );
+    if (value) executor.write(name, randomOf(value));
   }
+  const best = await least(executor);
+  const algorithm = backend.scratchBytes.algorithm?.(call) ?? op;
+  return { algorithm, gflops: flops / best / 1e6, scratchBytes: bytes };
+}
+
+/** Milliseconds of the best of some runs; the executor is done then. */
+async function least(executor: Executor): Promise<number> {
   for (let run = 0; run < 3; run++) await executor.run('forward');
   let best = Infinity;
   for (let run = 0; run < flags.runs; run++) {
     best = Math.min(best, await processorTime(() => executor.run('forward')));
   }
   await executor.dispose();
-  const algorithm = backend.scratchBytes.algorithm?.(call) ?? op;
-  return { algorithm, gflops: flops / best / 1e6, scratchBytes: bytes };
+  return best;
+}
+
+function randomOf({ shape, dtype }: { shape: Shape; dtype: DType }): Float32Array | Uint8Array {
+  const data = dtype === 'u8' ? new Uint8Array(sizeOf(shape)) : new Float32Array(sizeOf(shape));
+  return data.map(() => (dtype === 'u8' ? 256 : 1) * Math.random());
+}
+
+/** A 3×1 and a 1×3 convolution as the one kernel that inference makes of them: half of a V module. */
+async function pairSpeed(x: Shape, dilation: number): Promise<Speed> {
+  const b = new Builder('infer');
+  const [whole, c] = [b.input('x', [x[0], x[1], x[2], 2 * x[3]], 'f32'), x[3]];
+  const [x1, x2] = b.split(whole, [c, c]);
+  const shared = { out: c, dilation };
+  const down = b.prelu('down', b.conv('down', x2, { ...shared, kernel: [3, 1] }));
+  const along = b.conv('along', down, { ...shared, kernel: [1, 3] });
+  const both = plan(fuse(b.finish({ y: b.add(x1, along) })), backend.scratchBytes);
+  const executor = await backend.prepare(both, { threads });
+  for (const [name, slot] of Object.entries(both.slots)) {
+    if (slot.role !== 'output') executor.write(name, randomOf(slot));
+  }
+  await executor.run('prepare');
+  const flops = both.calls.reduce((sum, call) => sum + (call.phase === 'forward' ? call.flops : 0), 0);
+  const algorithm = both.calls
+    .map((call) => backend.scratchBytes.algorithm?.(call))
+    .find((name) => name !== undefined);
+  const scratchBytes = both.calls.reduce((sum, { kept, scratch }) => sum + (kept ?? scratch).bytes, 0);
+  return { algorithm: algorithm ?? 'none', gflops: flops / (await least(executor)) / 1e6, scratchBytes };
 }
 
 const value = (name: string, shape: Shape, dtype: DType = 'f32'): Value => {
   return { id: 0, name, shape, dtype, role: 'activation' };
 };
 
-const roof = await ceiling();
-console.log(`ceiling ${roof.toFixed(1)} GFLOP/s per thread; Winograd multiplies less than is counted here\n`);
-const widths = [19, 16, 10, 30, 9, 11, 11];
-const print = (...cells: string[]) =>
-  console.log(cells.map((cell, i) => (i < 4 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' '));
-print('convolution', 'input', 'direction', 'algorithm', 'GFLOP/s', 'of ceiling', 'scratch MB');
+interface Measured extends Speed {
+  /** Convolution, input, direction. */
+  readonly title: readonly string[];
+}
 
-// By name if there is one; by algorithm is known only when all are planned and timed.
-const named = rows.filter(({ name }) => name.includes(flags.only));
-for (const row of named.length > 0 ? named : rows) {
-  const { x: shape, dtype, cout, kernel, stride = 1, dilation = 1, bias, second, i16 } = row;
-  const padding = kernel.map((taps) => Math.floor((dilation * (taps - 1)) / 2)) as [number, number];
-  const attrs: ConvAttrs = { stride: [stride, stride], padding, dilation: [dilation, dilation], groups: 1 };
-  const normalize =
-    dtype === 'u8'
-      ? { mean: [0.5, 0.5, 0.5].slice(0, shape[3]), std: [0.2, 0.2, 0.2].slice(0, shape[3]) }
-      : undefined;
-  const forwardAttrs: ConvAttrs = normalize ? { ...attrs, normalize } : attrs;
-  const length = (axis: 0 | 1) => convLength(shape[1 + axis], kernel[axis], stride, padding[axis], dilation);
-  const yShape: Shape = [shape[0], length(0), length(1), cout];
-  const x = value('x', shape, dtype);
-  const y = value('y', yShape);
-  const vector = (name: string) => value(name, [1, 1, 1, cout]);
-  const weight = value('weight', [kernel[0], kernel[1], shape[3], cout]);
-  const extra = {
-    ...(bias ? { bias: vector('bias') } : {}),
-    ...(second ? { residual: value('residual', yShape) } : {}),
-    ...(bias ? {} : { slope: vector('slope') }),
-  };
-  const pre = second ? { preSlope: vector('preSlope') } : {};
-  const wide = { x: row.xStride, y: row.yStride, residual: row.yStride, gy: row.yStride };
-  const inputs = { gy: y, weight, ...(row.xStride ? { acc: value('acc', shape) } : {}) };
-  const inputStrides = { ...wide, gx: row.xStride, acc: row.xStride };
-  const measures: readonly [direction: string, measure: () => Promise<Measured>, asked: boolean][] = [
-    [
-      'forward',
-      () =>
-        speed('conv2d', { x, weight, ...extra }, i16 ? { ...attrs, products: 'i16' } : forwardAttrs, wide),
-      true,
-    ],
-    [
-      'gradInput',
-      () => speed('conv2dGradInput', inputs, { ...attrs, height: shape[1], width: shape[2] }, inputStrides),
-      dtype !== 'u8' && !i16,
-    ],
-    [
-      'gradWeight',
-      () => speed('conv2dGradWeight', { x, gy: y, ...pre }, { ...forwardAttrs, kernel }, wide),
-      !i16,
-    ],
-  ];
-  for (const [direction, measure, asked] of measures) {
-    if (!asked) continue;
-    const { algorithm, gflops, scratchBytes } = await measure();
-    if (named.length === 0 && !algorithm.includes(flags.only)) continue;
-    const share = `${((100 * gflops) / roof).toFixed(0)} %`;
-    const numbers = [gflops.toFixed(1), share, (scratchBytes / 1e6).toFixed(1)];
-    print(row.name, formatShape(shape), direction, algorithm, ...numbers);
+/** All figures of one width. */
+interface Figures {
+  readonly bits: number;
+  readonly roof: number;
+  readonly measured: readonly Measured[];
+}
+
+const measured: Measured[] = [];
+if (flags.width === undefined) {
+  const widths = flags.build === undefined && (await backend.vectors!()).bits === 256 ? [128, 256] : [128];
+  print(widths.map(figuresOf));
+} else {
+  const { gflops: roof } = await measurePeaks(backend, 1);
+  await measureAll();
+  const { bits } = await backend.vectors!();
+  process.stdout.write(JSON.stringify({ bits, roof, measured } satisfies Figures));
+}
+
+/** Measured by a process of its own: V8 merges vectors for a whole process. */
+function figuresOf(bits: number): Figures {
+  const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2), '--width', String(bits)];
+  const env = { ...process.env, VNET_SIMD: String(bits) };
+  const { stdout, status } = spawnSync(process.execPath, args, {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) process.exit(status ?? 1);
+  return JSON.parse(stdout) as Figures;
+}
+
+function print(all: readonly Figures[]): void {
+  for (const { bits, roof } of all) {
+    console.log(`${bits} bits: ceiling ${roof.toFixed(1)} GFLOP/s per thread`);
+  }
+  console.log('Winograd multiplies less than is counted here\n');
+  const columns = all.flatMap(({ bits }) => [`${bits}: GFLOP/s`, 'of ceiling']);
+  const lines = all[0].measured.map(({ title, algorithm, scratchBytes }, i) => [
+    ...title,
+    algorithm,
+    ...all.flatMap(({ roof, measured }) => {
+      const { gflops } = measured[i];
+      return [gflops.toFixed(1), `${((100 * gflops) / roof).toFixed(0)} %`];
+    }),
+    (scratchBytes / 1e6).toFixed(1),
+  ]);
+  const table = [['convolution', 'input', 'direction', 'algorithm', ...columns, 'scratch MB'], ...lines];
+  const wide = table[0].map((_, column) => Math.max(...table.map((line) => line[column].length)));
+  for (const line of table) {
+    console.log(line.map((cell, i) => (i < 4 ? cell.padEnd(wide[i]) : cell.padStart(wide[i]))).join('  '));
+  }
+}
+
+async function measureAll(): Promise<void> {
+  // By name if there is one; by algorithm is known only when all are planned and timed.
+  const named = rows.filter(({ name }) => name.includes(flags.only));
+  const namedPairs = pairs.filter((pair) => pairName(pair).includes(flags.only));
+  for (const row of named.length + namedPairs.length > 0 ? named : rows) {
+    const { x: shape, dtype, cout, kernel, stride = 1, dilation = 1, bias, second, i16 } = row;
+    const padding = kernel.map((taps) => Math.floor((dilation * (taps - 1)) / 2)) as [number, number];
+    const attrs: ConvAttrs = { stride: [stride, stride], padding, dilation: [dilation, dilation], groups: 1 };
+    const normalize =
+      dtype === 'u8'
+        ? { mean: [0.5, 0.5, 0.5].slice(0, shape[3]), std: [0.2, 0.2, 0.2].slice(0, shape[3]) }
+        : undefined;
+    const forwardAttrs: ConvAttrs = normalize ? { ...attrs, normalize } : attrs;
+    const length = (axis: 0 | 1) =>
+      convLength(shape[1 + axis], kernel[axis], stride, padding[axis], dilation);
+    const yShape: Shape = [shape[0], length(0), length(1), cout];
+    const x = value('x', shape, dtype);
+    const y = value('y', yShape);
+    const vector = (name: string) => value(name, [1, 1, 1, cout]);
+    const weight = value('weight', [kernel[0], kernel[1], shape[3], cout]);
+    const extra = {
+      ...(bias ? { bias: vector('bias') } : {}),
+      ...(second ? { residual: value('residual', yShape) } : {}),
+      ...(bias ? {} : { slope: vector('slope') }),
+    };
+    const pre = second ? { preSlope: vector('preSlope') } : {};
+    const wide = { x: row.xStride, y: row.yStride, residual: row.yStride, gy: row.yStride };
+    const inputs = { gy: y, weight, ...(row.xStride ? { acc: value('acc', shape) } : {}) };
+    const inputStrides = { ...wide, gx: row.xStride, acc: row.xStride };
+    const measures: readonly [direction: string, measure: () => Promise<Speed>, asked: boolean][] = [
+      [
+        'forward',
+        () =>
+          speed('conv2d', { x, weight, ...extra }, i16 ? { ...attrs, products: 'i16' } : forwardAttrs, wide),
+        true,
+      ],
+      [
+        'gradInput',
+        () => speed('conv2dGradInput', inputs, { ...attrs, height: shape[1], width: shape[2] }, inputStrides),
+        dtype !== 'u8' && !i16,
+      ],
+      [
+        'gradWeight',
+        () => speed('conv2dGradWeight', { x, gy: y, ...pre }, { ...forwardAttrs, kernel }, wide),
+        !i16,
+      ],
+    ];
+    for (const [direction, measure, asked] of measures) {
+      if (!asked) continue;
+      const one = await measure();
+      if (named.length === 0 && !one.algorithm.includes(flags.only)) continue;
+      measured.push({ title: [row.name, formatShape(shape), direction], ...one });
+    }
+  }
+  for (const pair of namedPairs) {
+    measured.push({
+      title: [pairName(pair), formatShape(pair[0]), 'forward'],
+      ...(await pairSpeed(...pair)),
+    });
   }
 }

@@ -27,3 +27,16 @@ export function largestLane(v: v128): f32 {
   v = f32x4.pmax(v, i8x16.shuffle(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
   return f32x4.extract_lane(v, 0);
 }
+
+/**
+ * Type arguments that stand for a condition: each gives a function of its own, without branches inside loops, where V8
+ * could not merge vectors. (Arguments of inlined functions do not: Binaryen folds their copies into one with branches.)
+ */
+export type Yes = u64;
+export type No = u32;
+
+// @ts-ignore: decorator
+@inline
+export function is<T>(): bool {
+  return sizeof<T>() == 8;
+}

@@ -1,5 +1,5 @@
 /** Writing a convolution's output: bias, PReLU, residual. */
-import { prelu4 } from '../lanes';
+import { is, No, prelu4, Yes } from '../lanes';
 import { planeBytes } from './gemm';
 
 /** A tensor as a convolution writes it; steps in bytes, `channels` of one group. Absent addresses are 0. */
@@ -31,22 +31,26 @@ export function storeLanes(y: usize, v: v128, rest: i32): void {
   if (rest > 2) store<f32>(y, f32x4.extract_lane(v, 2), 8);
 }
 
+// @ts-ignore: decorator
+@inline
+export function storeBoth(to: usize, low: v128, high: v128): void {
+  v128.store(to, low);
+  v128.store(to, high, 16);
+}
+
 /** Stores the first `rest` of eight lanes. */
 // @ts-ignore: decorator
 @inline
 export function storeEight(y: usize, low: v128, high: v128, rest: i32): void {
   if (rest >= 8) {
-    v128.store(y, low);
-    v128.store(y, high, 16);
+    storeBoth(y, low, high);
     return;
   }
   storeLanes(y, low, rest);
   if (rest > 4) storeLanes(y + 16, high, rest - 4);
 }
 
-// @ts-ignore: decorator
-@inline
-function write(
+function write<Activate, Add, Some>(
   m: usize,
   end: usize,
   y: usize,
@@ -55,8 +59,6 @@ function write(
   rStep: usize,
   bias: usize,
   slope: usize,
-  activate: bool,
-  add: bool,
   rest: i32,
 ): void {
   const bias0 = bias ? v128.load(bias) : f32x4.splat(0);
@@ -66,16 +68,17 @@ function write(
   while (m < end) {
     let low = v128.load(m);
     let high = v128.load(m, 16);
-    if (activate) {
+    if (is<Activate>()) {
       low = prelu4(f32x4.add(low, bias0), slope0);
       high = prelu4(f32x4.add(high, bias1), slope1);
     }
-    if (add) {
+    if (is<Add>()) {
       low = f32x4.add(low, v128.load(r));
       high = f32x4.add(high, v128.load(r, 16));
       r += rStep;
     }
-    storeEight(y, low, high, rest);
+    if (is<Some>()) storeEight(y, low, high, rest);
+    else storeBoth(y, low, high);
     m += 32;
     y += yStep;
   }
@@ -94,14 +97,14 @@ export function writePixels(output: Output, first: i32, m: usize, count: i32, y:
     const slope = output.slope ? output.slope + at : 0;
     const end = m + bytes;
     if (rest < 8) {
-      if (r) write(m, end, y, yStep, r, rStep, bias, slope, true, true, rest);
-      else write(m, end, y, yStep, r, rStep, bias, slope, true, false, rest);
+      if (r) write<Yes, Yes, Yes>(m, end, y, yStep, r, rStep, bias, slope, rest);
+      else write<Yes, No, Yes>(m, end, y, yStep, r, rStep, bias, slope, rest);
     } else if (activate) {
-      if (r) write(m, end, y, yStep, r, rStep, bias, slope, true, true, 8);
-      else write(m, end, y, yStep, r, rStep, bias, slope, true, false, 8);
+      if (r) write<Yes, Yes, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
+      else write<Yes, No, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
     } else {
-      if (r) write(m, end, y, yStep, r, rStep, bias, slope, false, true, 8);
-      else write(m, end, y, yStep, r, rStep, bias, slope, false, false, 8);
+      if (r) write<No, Yes, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
+      else write<No, No, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
     }
     m += planeBytes;
     y += 32;

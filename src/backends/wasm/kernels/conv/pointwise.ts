@@ -5,7 +5,7 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { madd, prelu4 } from '../lanes';
+import { is, madd, No, prelu4, Yes } from '../lanes';
 import { wide } from '../width';
 import { Input } from './input';
 import { Output, storeEight } from './output';
@@ -42,10 +42,10 @@ class PointBlock {
 
 // @ts-ignore: decorator
 @inline
-function write(y: usize, low: v128, high: v128, bias: usize, slope: usize, r: usize, add: bool, rest: i32): void {
+function write<Add>(y: usize, low: v128, high: v128, bias: usize, slope: usize, r: usize, rest: i32): void {
   low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
   high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
-  if (add) {
+  if (is<Add>()) {
     low = f32x4.add(low, v128.load(r));
     high = f32x4.add(high, v128.load(r, 16));
   }
@@ -55,7 +55,7 @@ function write(y: usize, low: v128, high: v128, bias: usize, slope: usize, r: us
 /** 4 pixels × 8 outputs; `rest`: channels from the last eight on. Pixels past `count` are computed in vain. */
 // @ts-ignore: decorator
 @inline
-function point4x8(
+function point4x8<Add>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -64,7 +64,6 @@ function point4x8(
   bias: usize,
   slope: usize,
   count: i32,
-  add: bool,
   rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
@@ -101,25 +100,25 @@ function point4x8(
     x3 += 4;
     w += 32;
   }
-  write(y, a0, b0, bias, slope, r, add, rest);
+  write<Add>(y, a0, b0, bias, slope, r, rest);
   if (count < 2) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a1, b1, bias, slope, r, add, rest);
+  write<Add>(y, a1, b1, bias, slope, r, rest);
   if (count < 3) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a2, b2, bias, slope, r, add, rest);
+  write<Add>(y, a2, b2, bias, slope, r, rest);
   if (count < 4) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a3, b3, bias, slope, r, add, rest);
+  write<Add>(y, a3, b3, bias, slope, r, rest);
 }
 
 /** 6 pixels × 8 outputs, for 256 bits. */
 // @ts-ignore: decorator
 @inline
-function point6x8(
+function point6x8<Add>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -128,7 +127,6 @@ function point6x8(
   bias: usize,
   slope: usize,
   count: i32,
-  add: bool,
   rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
@@ -179,33 +177,33 @@ function point6x8(
     x5 += 4;
     w += 32;
   }
-  write(y, a0, b0, bias, slope, r, add, rest);
+  write<Add>(y, a0, b0, bias, slope, r, rest);
   if (count < 2) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a1, b1, bias, slope, r, add, rest);
+  write<Add>(y, a1, b1, bias, slope, r, rest);
   if (count < 3) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a2, b2, bias, slope, r, add, rest);
+  write<Add>(y, a2, b2, bias, slope, r, rest);
   if (count < 4) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a3, b3, bias, slope, r, add, rest);
+  write<Add>(y, a3, b3, bias, slope, r, rest);
   if (count < 5) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a4, b4, bias, slope, r, add, rest);
+  write<Add>(y, a4, b4, bias, slope, r, rest);
   if (count < 6) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a5, b5, bias, slope, r, add, rest);
+  write<Add>(y, a5, b5, bias, slope, r, rest);
 }
 
 /** 4 pixels × 16 outputs, for 256 bits. */
 // @ts-ignore: decorator
 @inline
-function point4x16(
+function point4x16<Add>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -214,7 +212,6 @@ function point4x16(
   bias: usize,
   slope: usize,
   count: i32,
-  add: bool,
   rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
@@ -271,29 +268,27 @@ function point4x16(
     w += 32;
     u += 32;
   }
-  write(y, a0, b0, bias, slope, r, add, 8);
-  write(y + 32, c0, d0, bias + 32, slope + 32, r + 32, add, rest);
+  write<Add>(y, a0, b0, bias, slope, r, 8);
+  write<Add>(y + 32, c0, d0, bias + 32, slope + 32, r + 32, rest);
   if (count < 2) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a1, b1, bias, slope, r, add, 8);
-  write(y + 32, c1, d1, bias + 32, slope + 32, r + 32, add, rest);
+  write<Add>(y, a1, b1, bias, slope, r, 8);
+  write<Add>(y + 32, c1, d1, bias + 32, slope + 32, r + 32, rest);
   if (count < 3) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a2, b2, bias, slope, r, add, 8);
-  write(y + 32, c2, d2, bias + 32, slope + 32, r + 32, add, rest);
+  write<Add>(y, a2, b2, bias, slope, r, 8);
+  write<Add>(y + 32, c2, d2, bias + 32, slope + 32, r + 32, rest);
   if (count < 4) return;
   y += k.yStep;
   r += k.rStep;
-  write(y, a3, b3, bias, slope, r, add, 8);
-  write(y + 32, c3, d3, bias + 32, slope + 32, r + 32, add, rest);
+  write<Add>(y, a3, b3, bias, slope, r, 8);
+  write<Add>(y + 32, c3, d3, bias + 32, slope + 32, r + 32, rest);
 }
 
 /** All outputs of `count` pixels. */
-// @ts-ignore: decorator
-@inline
-function pointBlock(
+function pointBlock<Add>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -303,14 +298,13 @@ function pointBlock(
   slope: usize,
   count: i32,
   channels: i32,
-  add: bool,
 ): void {
   if (wide) {
     for (; channels > 8; channels -= 16) {
       for (let p = 0; p < count; p += 4) {
         const i = p as usize;
         const at = x + i * k.xStep;
-        point4x16(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels - 8);
+        point4x16<Add>(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, channels - 8);
       }
       w += 2 * k.wStep;
       y += 64;
@@ -322,7 +316,7 @@ function pointBlock(
     for (let p = 0; p < count; p += 6) {
       const i = p as usize;
       const at = x + i * k.xStep;
-      point6x8(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels);
+      point6x8<Add>(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, channels);
     }
     return;
   }
@@ -330,7 +324,7 @@ function pointBlock(
     for (let p = 0; p < count; p += 4) {
       const i = p as usize;
       const at = x + i * k.xStep;
-      point4x8(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, add, channels);
+      point4x8<Add>(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, channels);
     }
     w += k.wStep;
     y += 32;
@@ -363,8 +357,8 @@ export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void 
     let r = output.residual + n * output.residualImage + i * output.residualRow;
     for (let left = 0; left < a.columns; left += blockPixels) {
       const count = min(blockPixels, a.columns - left);
-      if (output.residual) pointBlock(k, x, a.weights, y, r, bias, slope, count, output.channels, true);
-      else pointBlock(k, x, a.weights, y, r, bias, slope, count, output.channels, false);
+      if (output.residual) pointBlock<Yes>(k, x, a.weights, y, r, bias, slope, count, output.channels);
+      else pointBlock<No>(k, x, a.weights, y, r, bias, slope, count, output.channels);
       x += (blockPixels as usize) * k.xStep;
       y += (blockPixels as usize) * k.yStep;
       r += (blockPixels as usize) * k.rStep;

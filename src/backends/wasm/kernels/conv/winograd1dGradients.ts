@@ -2,8 +2,9 @@
 import { madd } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
 import { Input } from './input';
+import { storeBoth } from './output';
 import { Place, Tiles } from './tiles';
-import { clamped, fetchRest, storeBoth } from './winograd1dTransforms';
+import { clamped, fetchRest } from './winograd1dTransforms';
 
 /** `Ĝ·gy` without its factors 1/4, −1/6, −1/6, 1/24, 1/24, 1, which `winograd1dWeights.ts` applies. */
 export function transformGradients(

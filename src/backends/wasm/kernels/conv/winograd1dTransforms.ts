@@ -4,17 +4,18 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { madd, prelu4 } from '../lanes';
+import { is, madd, No, prelu4, Yes } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
 import { Input, laneMask, packPixels } from './input';
-import { Output, storeEight } from './output';
+import { Output, storeBoth, storeEight } from './output';
 import { Place, Tiles } from './tiles';
 
 // @ts-ignore: decorator
 @inline
-function prologue(v: v128, affine: bool, scale: v128, shift: v128, activate: bool, slope: v128): v128 {
-  if (affine) v = madd(v, scale, shift);
-  return activate ? prelu4(v, slope) : v;
+function prologue<Affine, Activate>(v: v128, scale: v128, shift: v128, slope: v128): v128 {
+  if (is<Affine>()) v = madd(v, scale, shift);
+  if (is<Activate>()) v = prelu4(v, slope);
+  return v;
 }
 
 /** `4·u + (w − 5·v)`. */
@@ -24,20 +25,13 @@ function outermost(u: v128, v: v128, w: v128): v128 {
   return madd(f32x4.splat(4), u, madd(f32x4.splat(-5), v, w));
 }
 
-// @ts-ignore: decorator
-@inline
-export function storeBoth(to: usize, low: v128, high: v128): void {
-  v128.store(to, low);
-  v128.store(to, high, 16);
-}
-
 /**
  * `Bᵀ·x` of eight channels; coefficients go `coefficientBytes` apart. `c`: of the first channel, in bytes; `rest`:
  * channels that are left, where `some` are missing. Everything in pairs, for 256 bits.
  */
 // @ts-ignore: decorator
 @inline
-function transformInput(
+function transformInput<Affine, Activate, Some>(
   x0: usize,
   x1: usize,
   x2: usize,
@@ -45,12 +39,9 @@ function transformInput(
   x4: usize,
   x5: usize,
   to: usize,
-  affine: bool,
   scale: usize,
   shift: usize,
-  activate: bool,
   slope: usize,
-  some: bool,
   rest: i32,
 ): void {
   let a0 = v128.load(x0);
@@ -65,28 +56,28 @@ function transformInput(
   let b4 = v128.load(x4, 16);
   let a5 = v128.load(x5);
   let b5 = v128.load(x5, 16);
-  if (affine || activate) {
+  if (is<Affine>() || is<Activate>()) {
     const none = f32x4.splat(0);
-    const scaleA = affine ? v128.load(scale) : none;
-    const scaleB = affine ? v128.load(scale, 16) : none;
-    const shiftA = affine ? v128.load(shift) : none;
-    const shiftB = affine ? v128.load(shift, 16) : none;
-    const slopeA = activate ? v128.load(slope) : none;
-    const slopeB = activate ? v128.load(slope, 16) : none;
-    a0 = prologue(a0, affine, scaleA, shiftA, activate, slopeA);
-    b0 = prologue(b0, affine, scaleB, shiftB, activate, slopeB);
-    a1 = prologue(a1, affine, scaleA, shiftA, activate, slopeA);
-    b1 = prologue(b1, affine, scaleB, shiftB, activate, slopeB);
-    a2 = prologue(a2, affine, scaleA, shiftA, activate, slopeA);
-    b2 = prologue(b2, affine, scaleB, shiftB, activate, slopeB);
-    a3 = prologue(a3, affine, scaleA, shiftA, activate, slopeA);
-    b3 = prologue(b3, affine, scaleB, shiftB, activate, slopeB);
-    a4 = prologue(a4, affine, scaleA, shiftA, activate, slopeA);
-    b4 = prologue(b4, affine, scaleB, shiftB, activate, slopeB);
-    a5 = prologue(a5, affine, scaleA, shiftA, activate, slopeA);
-    b5 = prologue(b5, affine, scaleB, shiftB, activate, slopeB);
+    const scaleA = is<Affine>() ? v128.load(scale) : none;
+    const scaleB = is<Affine>() ? v128.load(scale, 16) : none;
+    const shiftA = is<Affine>() ? v128.load(shift) : none;
+    const shiftB = is<Affine>() ? v128.load(shift, 16) : none;
+    const slopeA = is<Activate>() ? v128.load(slope) : none;
+    const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
+    a0 = prologue<Affine, Activate>(a0, scaleA, shiftA, slopeA);
+    b0 = prologue<Affine, Activate>(b0, scaleB, shiftB, slopeB);
+    a1 = prologue<Affine, Activate>(a1, scaleA, shiftA, slopeA);
+    b1 = prologue<Affine, Activate>(b1, scaleB, shiftB, slopeB);
+    a2 = prologue<Affine, Activate>(a2, scaleA, shiftA, slopeA);
+    b2 = prologue<Affine, Activate>(b2, scaleB, shiftB, slopeB);
+    a3 = prologue<Affine, Activate>(a3, scaleA, shiftA, slopeA);
+    b3 = prologue<Affine, Activate>(b3, scaleB, shiftB, slopeB);
+    a4 = prologue<Affine, Activate>(a4, scaleA, shiftA, slopeA);
+    b4 = prologue<Affine, Activate>(b4, scaleB, shiftB, slopeB);
+    a5 = prologue<Affine, Activate>(a5, scaleA, shiftA, slopeA);
+    b5 = prologue<Affine, Activate>(b5, scaleB, shiftB, slopeB);
   }
-  if (some) {
+  if (is<Some>()) {
     const maskA = laneMask(rest);
     const maskB = laneMask(rest - 4);
     a0 = v128.and(a0, maskA);
@@ -155,9 +146,7 @@ export function fetchRest(x0: usize, x1: usize, x2: usize, x3: usize, from: usiz
 }
 
 /** Transformed inputs of a block of tiles. `base`: of image 0, line 0. */
-// @ts-ignore: decorator
-@inline
-function transformTiles(
+function transformTiles<Affine, Activate>(
   input: Input,
   tiles: Tiles,
   places: usize,
@@ -165,8 +154,6 @@ function transformTiles(
   base: usize,
   local: usize,
   dst: usize,
-  affine: bool,
-  activate: bool,
 ): void {
   const length = tiles.vertical ? input.height : input.width;
   const pixel = tiles.vertical ? input.row : input.pixel;
@@ -187,7 +174,7 @@ function transformTiles(
     const x = base + (place.image as usize) * input.image + (place.line as usize) * line + (at as usize) * pixel;
     let to = dst + ((i as usize) << 5);
     places += offsetof<Place>();
-    if (affine && (at < 0 || at + 5 * d >= length)) {
+    if (is<Affine>() && (at < 0 || at + 5 * d >= length)) {
       // Padding comes after the prologue.
       packTile(input, at, length, x, step, d, local + tiles.pixels);
       const p = local + tiles.pixels;
@@ -197,22 +184,22 @@ function transformTiles(
       const p4 = p3 + bytes;
       const p5 = p4 + bytes;
       for (let c: usize = 0; c < bytes; c += 32) {
-        transformInput(p + c, p1 + c, p2 + c, p3 + c, p4 + c, p5 + c, to, false, 0, 0, false, 0, false, 8);
+        transformInput<No, No, No>(p + c, p1 + c, p2 + c, p3 + c, p4 + c, p5 + c, to, 0, 0, 0, 8);
         to += planeBytes;
       }
       continue;
     }
     // Here padding reads zeros, which PReLU leaves zero.
-    const x0 = affine ? x : clamped(at, length, x, local);
-    const x1 = affine ? x + step : clamped(at + d, length, x + step, local);
-    const x2 = affine ? x + 2 * step : clamped(at + 2 * d, length, x + 2 * step, local);
-    const x3 = affine ? x + 3 * step : clamped(at + 3 * d, length, x + 3 * step, local);
-    const x4 = affine ? x + 4 * step : clamped(at + 4 * d, length, x + 4 * step, local);
-    const x5 = affine ? x + 5 * step : clamped(at + 5 * d, length, x + 5 * step, local);
+    const x0 = is<Affine>() ? x : clamped(at, length, x, local);
+    const x1 = is<Affine>() ? x + step : clamped(at + d, length, x + step, local);
+    const x2 = is<Affine>() ? x + 2 * step : clamped(at + 2 * d, length, x + 2 * step, local);
+    const x3 = is<Affine>() ? x + 3 * step : clamped(at + 3 * d, length, x + 3 * step, local);
+    const x4 = is<Affine>() ? x + 4 * step : clamped(at + 4 * d, length, x + 4 * step, local);
+    const x5 = is<Affine>() ? x + 5 * step : clamped(at + 5 * d, length, x + 5 * step, local);
     if (much) fetchRest(x2, x3, x4, x5, wanted, input.pixel, to);
     let c: usize = 0;
     for (; c < body; c += 32) {
-      transformInput(
+      transformInput<Affine, Activate, No>(
         x0 + c,
         x1 + c,
         x2 + c,
@@ -220,18 +207,15 @@ function transformTiles(
         x4 + c,
         x5 + c,
         to,
-        affine,
         scales + c,
         shifts + c,
-        activate,
         slopes + c,
-        false,
         8,
       );
       to += planeBytes;
     }
     if (rest) {
-      transformInput(
+      transformInput<Affine, Activate, Yes>(
         x0 + c,
         x1 + c,
         x2 + c,
@@ -239,12 +223,9 @@ function transformTiles(
         x4 + c,
         x5 + c,
         to,
-        affine,
         scales + c,
         shifts + c,
-        activate,
         slopes + c,
-        true,
         rest,
       );
     }
@@ -261,11 +242,11 @@ export function transformInputs(
   dst: usize,
 ): void {
   if (input.scale) {
-    if (input.slope) transformTiles(input, tiles, places, count, base, local, dst, true, true);
-    else transformTiles(input, tiles, places, count, base, local, dst, true, false);
+    if (input.slope) transformTiles<Yes, Yes>(input, tiles, places, count, base, local, dst);
+    else transformTiles<Yes, No>(input, tiles, places, count, base, local, dst);
   } else {
-    if (input.slope) transformTiles(input, tiles, places, count, base, local, dst, false, true);
-    else transformTiles(input, tiles, places, count, base, local, dst, false, false);
+    if (input.slope) transformTiles<No, Yes>(input, tiles, places, count, base, local, dst);
+    else transformTiles<No, No>(input, tiles, places, count, base, local, dst);
   }
 }
 
@@ -279,34 +260,33 @@ function sum3(m0: v128, a: v128, c: v128): v128 {
 /** One output's eight channels: bias, PReLU, residual; `rest` of them are stored. */
 // @ts-ignore: decorator
 @inline
-function finish(
+function finish<Activate, Add, Some>(
   y: usize,
   low: v128,
   high: v128,
   r: usize,
-  bias: usize,
-  slope: usize,
-  activate: bool,
-  add: bool,
-  some: bool,
+  biasA: v128,
+  biasB: v128,
+  slopeA: v128,
+  slopeB: v128,
   rest: i32,
 ): void {
-  if (activate) {
-    low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
-    high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
+  if (is<Activate>()) {
+    low = prelu4(f32x4.add(low, biasA), slopeA);
+    high = prelu4(f32x4.add(high, biasB), slopeB);
   }
-  if (add) {
+  if (is<Add>()) {
     low = f32x4.add(low, v128.load(r));
     high = f32x4.add(high, v128.load(r, 16));
   }
-  if (some) storeEight(y, low, high, rest);
+  if (is<Some>()) storeEight(y, low, high, rest);
   else storeBoth(y, low, high);
 }
 
 /** `Aᵀ·m` of eight channels, then the epilogue; outputs go `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function transformOutput(
+function transformOutput<Activate, Add, Some>(
   m: usize,
   y: usize,
   step: usize,
@@ -314,9 +294,6 @@ function transformOutput(
   rStep: usize,
   bias: usize,
   slope: usize,
-  activate: bool,
-  add: bool,
-  some: bool,
   outputs: i32,
   rest: i32,
 ): void {
@@ -340,28 +317,31 @@ function transformOutput(
   const qc = f32x4.add(q3, q4);
   const pe = f32x4.sub(p3, p4);
   const qe = f32x4.sub(q3, q4);
+  const none = f32x4.splat(0);
+  const biasA = is<Activate>() ? v128.load(bias) : none;
+  const biasB = is<Activate>() ? v128.load(bias, 16) : none;
+  const slopeA = is<Activate>() ? v128.load(slope) : none;
+  const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
   const two = f32x4.splat(2);
   const four = f32x4.splat(4);
   const eight = f32x4.splat(8);
-  finish(y, sum3(p0, pa, pc), sum3(q0, qa, qc), r, bias, slope, activate, add, some, rest);
-  if (some && outputs < 2) return;
+  finish<Activate, Add, Some>(y, sum3(p0, pa, pc), sum3(q0, qa, qc), r, biasA, biasB, slopeA, slopeB, rest);
+  if (is<Some>() && outputs < 2) return;
   y += step;
   r += rStep;
-  finish(y, madd(two, pe, pb), madd(two, qe, qb), r, bias, slope, activate, add, some, rest);
-  if (some && outputs < 3) return;
+  finish<Activate, Add, Some>(y, madd(two, pe, pb), madd(two, qe, qb), r, biasA, biasB, slopeA, slopeB, rest);
+  if (is<Some>() && outputs < 3) return;
   y += step;
   r += rStep;
-  finish(y, madd(four, pc, pa), madd(four, qc, qa), r, bias, slope, activate, add, some, rest);
-  if (some && outputs < 4) return;
+  finish<Activate, Add, Some>(y, madd(four, pc, pa), madd(four, qc, qa), r, biasA, biasB, slopeA, slopeB, rest);
+  if (is<Some>() && outputs < 4) return;
   y += step;
   r += rStep;
   const p = madd(eight, pe, f32x4.add(pb, p5));
-  finish(y, p, madd(eight, qe, f32x4.add(qb, q5)), r, bias, slope, activate, add, some, rest);
+  finish<Activate, Add, Some>(y, p, madd(eight, qe, f32x4.add(qb, q5)), r, biasA, biasB, slopeA, slopeB, rest);
 }
 
-// @ts-ignore: decorator
-@inline
-function writeTiles(
+function writeTiles<Activate, Add>(
   output: Output,
   tiles: Tiles,
   places: usize,
@@ -370,8 +350,6 @@ function writeTiles(
   residual: usize,
   local: usize,
   m: usize,
-  activate: bool,
-  add: bool,
 ): void {
   const pixel = tiles.vertical ? output.row : output.pixel;
   const line = tiles.vertical ? output.pixel : output.row;
@@ -398,7 +376,7 @@ function writeTiles(
     let c = 0;
     if (outputs >= 4) {
       for (; c + 8 <= channels; c += 8) {
-        transformOutput(from, y, step, r, rStep, bias, slope, activate, add, false, 4, 8);
+        transformOutput<Activate, Add, No>(from, y, step, r, rStep, bias, slope, 4, 8);
         from += planeBytes;
         y += 32;
         r += 32;
@@ -407,7 +385,7 @@ function writeTiles(
       }
     }
     for (; c < channels; c += 8) {
-      transformOutput(from, y, step, r, rStep, bias, slope, activate, add, true, outputs, channels - c);
+      transformOutput<Activate, Add, Yes>(from, y, step, r, rStep, bias, slope, outputs, channels - c);
       from += planeBytes;
       y += 32;
       r += 32;
@@ -429,10 +407,10 @@ export function transformOutputs(
   m: usize,
 ): void {
   if (output.bias || output.slope) {
-    if (output.residual) writeTiles(output, tiles, places, count, base, residual, local, m, true, true);
-    else writeTiles(output, tiles, places, count, base, residual, local, m, true, false);
+    if (output.residual) writeTiles<Yes, Yes>(output, tiles, places, count, base, residual, local, m);
+    else writeTiles<Yes, No>(output, tiles, places, count, base, residual, local, m);
   } else {
-    if (output.residual) writeTiles(output, tiles, places, count, base, residual, local, m, false, true);
-    else writeTiles(output, tiles, places, count, base, residual, local, m, false, false);
+    if (output.residual) writeTiles<No, Yes>(output, tiles, places, count, base, residual, local, m);
+    else writeTiles<No, No>(output, tiles, places, count, base, residual, local, m);
   }
 }

@@ -12,12 +12,11 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { madd, prelu4 } from '../lanes';
+import { is, madd, No, prelu4, Yes } from '../lanes';
 import { Ints } from '../tables';
 import { multiplyPlanes, planeBytes } from './gemm';
 import { Input, packPixels, packZeros } from './input';
-import { Output, storeEight } from './output';
-import { storeBoth } from './winograd1dTransforms';
+import { Output, storeBoth, storeEight } from './output';
 
 /** Bytes from one vertical coefficient of the pixels of a plane to the next; of six. */
 export const lineBytes: usize = 4224;
@@ -261,32 +260,31 @@ function returnRows(m: usize, octs: i32, count: i32, to: usize): void {
 
 // @ts-ignore: decorator
 @inline
-function write(
+function write<Activate, Add, Some>(
   y: usize,
   low: v128,
   high: v128,
-  bias: usize,
-  slope: usize,
+  biasA: v128,
+  biasB: v128,
+  slopeA: v128,
+  slopeB: v128,
   r: usize,
-  activate: bool,
-  add: bool,
   rest: i32,
 ): void {
-  if (activate) {
-    low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
-    high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
+  if (is<Activate>()) {
+    low = prelu4(f32x4.add(low, biasA), slopeA);
+    high = prelu4(f32x4.add(high, biasB), slopeB);
   }
-  if (add) {
+  if (is<Add>()) {
     low = f32x4.add(low, v128.load(r));
     high = f32x4.add(high, v128.load(r, 16));
   }
-  storeEight(y, low, high, rest);
+  if (is<Some>()) storeEight(y, low, high, rest);
+  else storeBoth(y, low, high);
 }
 
 /** `Aᵀ·q` up the columns of eight channels, and the epilogue. `y…`, `r…`: four rows. */
-// @ts-ignore: decorator
-@inline
-function returnColumns(
+function returnColumns<Activate, Add, Some>(
   q: usize,
   count: i32,
   y0: usize,
@@ -301,10 +299,13 @@ function returnColumns(
   rPixel: usize,
   bias: usize,
   slope: usize,
-  activate: bool,
-  add: bool,
   rest: i32,
 ): void {
+  const none = f32x4.splat(0);
+  const biasA = is<Activate>() ? v128.load(bias) : none;
+  const biasB = is<Activate>() ? v128.load(bias, 16) : none;
+  const slopeA = is<Activate>() ? v128.load(slope) : none;
+  const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
   const two = f32x4.splat(2);
   const whole = f32x4.splat(root);
   const end = q + ((count as usize) << 5);
@@ -329,18 +330,18 @@ function returnColumns(
     const qc = f32x4.add(q3, q4);
     const pe = f32x4.sub(p3, p4);
     const qe = f32x4.sub(q3, q4);
-    write(y0, firstOf(p0, pa, pc), firstOf(q0, qa, qc), bias, slope, r0, activate, add, rest);
+    write<Activate, Add, Some>(y0, firstOf(p0, pa, pc), firstOf(q0, qa, qc), biasA, biasB, slopeA, slopeB, r0, rest);
     const low = f32x4.mul(whole, f32x4.add(pb, pe));
     const high = f32x4.mul(whole, f32x4.add(qb, qe));
-    write(y1, low, high, bias, slope, r1, activate, add, rest);
-    write(y2, madd(two, pc, pa), madd(two, qc, qa), bias, slope, r2, activate, add, rest);
-    write(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), bias, slope, r3, activate, add, rest);
+    write<Activate, Add, Some>(y1, low, high, biasA, biasB, slopeA, slopeB, r1, rest);
+    write<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), biasA, biasB, slopeA, slopeB, r2, rest);
+    write<Activate, Add, Some>(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), biasA, biasB, slopeA, slopeB, r3, rest);
     q += 32;
     y0 += pixel;
     y1 += pixel;
     y2 += pixel;
     y3 += pixel;
-    if (add) {
+    if (is<Add>()) {
       r0 += rPixel;
       r1 += rPixel;
       r2 += rPixel;
@@ -350,9 +351,7 @@ function returnColumns(
 }
 
 /** Outputs of a strip from `(4·row, 4·first)`; rows below the image go to `spare`. */
-// @ts-ignore: decorator
-@inline
-function writeStrip(
+function writeStrip<Activate, Add>(
   output: Output,
   a: Winograd2dArgs,
   image: usize,
@@ -360,8 +359,6 @@ function writeStrip(
   first: i32,
   tiles: i32,
   local: usize,
-  activate: bool,
-  add: bool,
 ): void {
   const count = min(4 * tiles, a.width - 4 * first);
   const rows = a.height - 4 * row;
@@ -391,9 +388,9 @@ function writeStrip(
     const rStep = output.residualPixel;
     const rest = output.channels - c;
     if (rest >= 8) {
-      returnColumns(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, activate, add, 8);
+      returnColumns<Activate, Add, No>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8);
     } else {
-      returnColumns(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, activate, add, rest);
+      returnColumns<Activate, Add, Yes>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest);
     }
     q += linesBytes;
   }
@@ -432,11 +429,11 @@ export function convWinograd2d(a: Winograd2dArgs, chunk: i32, local: usize): voi
         returnRows(products, outOcts, count, results + line);
       }
       if (output.bias || output.slope) {
-        if (output.residual) writeStrip(output, a, image, row, first, count, local, true, true);
-        else writeStrip(output, a, image, row, first, count, local, true, false);
+        if (output.residual) writeStrip<Yes, Yes>(output, a, image, row, first, count, local);
+        else writeStrip<Yes, No>(output, a, image, row, first, count, local);
       } else {
-        if (output.residual) writeStrip(output, a, image, row, first, count, local, false, true);
-        else writeStrip(output, a, image, row, first, count, local, false, false);
+        if (output.residual) writeStrip<No, Yes>(output, a, image, row, first, count, local);
+        else writeStrip<No, No>(output, a, image, row, first, count, local);
       }
     }
   }
