@@ -61,7 +61,12 @@ export async function connectRedis(url: string): Promise<Redis> {
 }
 
 /** Whether Redis takes nothing more in (`maxmemory` with `noeviction`). */
-export const isFull = (error: unknown): boolean => error instanceof Error && /\bOOM\b/.test(error.message);
+export function isFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  // What a transaction was refused for is told apart from it.
+  const { previousErrors = [] } = error as { previousErrors?: readonly unknown[] };
+  return /\bOOM\b/.test(error.message) || previousErrors.some(isFull);
+}
 
 /** What a failed command is told as. */
 export function queueError(url: string, error: unknown): UserError {
