@@ -10,8 +10,11 @@ import type { Match } from '../interop/match.js';
 import { matchCheckpoint } from '../interop/match.js';
 import { fromPytorch } from '../interop/pytorch.js';
 import { importDefaults } from '../interop/sources.js';
+import { tensorsOf } from '../interop/tensors.js';
 import { writeModel } from '../model/file.js';
-import { classesOf } from '../model/format.js';
+import { classesOf, decodeModel, isOwn } from '../model/format.js';
+import type { Model } from '../model/model.js';
+import { modelOf } from '../model/model.js';
 import { networkFromConfig, networkNames } from '../nets/index.js';
 import { formatExact } from '../report/format.js';
 
@@ -64,7 +67,9 @@ export const importCommand = (): Command =>
     .action(run);
 
 async function run(file: string, options: ImportOptions): Promise<void> {
-  const checkpoint = readCheckpoint(await readBytes(file), file);
+  const bytes = await readBytes(file);
+  if (isOwn(bytes, file)) return copyOwn(modelOf(decodeModel(bytes, file), file), file, options);
+  const checkpoint = readCheckpoint(bytes, file);
   const match = matchCheckpoint(checkpoint, file, {
     network: options.net,
     config: options.config,
@@ -95,6 +100,38 @@ async function run(file: string, options: ImportOptions): Promise<void> {
   if (unused.length > 0)
     lines.push(`not used, ${unused.length} tensors:`, ...unused.map((name) => `  ${name}`));
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** A model of this program, which needs no mapping: the same weights, perhaps under other classes. */
+async function copyOwn(
+  { info, network, weights }: Model,
+  file: string,
+  options: ImportOptions,
+): Promise<void> {
+  const { net, classes, ignoreClass, config, ema, order, mean, std, out } = options;
+  if (net !== undefined && net !== network.name) {
+    throw new UserError(`${file}: is a model of ${network.name}, not of ${net}`, 2);
+  }
+  for (const [flag, value] of Object.entries({ order, mean, std, ema })) {
+    if (value === undefined) continue;
+    throw new UserError(`--${flag}: has no meaning for ${file}, which is a model of this program already`, 2);
+  }
+  if (Object.keys(config).length > 0) {
+    throw new UserError(`--config: has no meaning for ${file}, which says its configuration`, 2);
+  }
+  const table = classes === undefined ? undefined : await tableFor(classes, network.classes);
+  const named = table ? classesOf(table) : info.classes;
+  const ignored = ignoreClass ? ignoredOutputs(ignoreClass, named) : (info.classes.ignored ?? []);
+  const shapes = tensorsOf(network);
+  const tensors = new Map([...weights].map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
+  await writeModel(
+    out,
+    { ...info, classes: { ...named, ...(ignored.length > 0 ? { ignored } : {}) } },
+    tensors,
+  );
+  process.stdout.write(
+    `${out}: ${network.name}, a model of this program; ${tensors.size} tensors, ${named.names.length} classes (${named.name})\n`,
+  );
 }
 
 /** The network with the normalisation of its images: as asked, or as the published code has it. */
@@ -144,7 +181,10 @@ async function tableFor(asked: string | undefined, count: number): Promise<Class
 }
 
 /** Numbers of the outputs that stand for no class. */
-function ignoredOutputs(asked: readonly string[] | undefined, { names }: ClassTable): number[] {
+function ignoredOutputs(
+  asked: readonly string[] | undefined,
+  { names }: Pick<ClassTable, 'names'>,
+): number[] {
   if (!asked) return names.includes(other) ? [names.indexOf(other)] : [];
   return asked.map((each) => {
     const found = /^\d+$/.test(each) ? Number(each) : names.indexOf(each);

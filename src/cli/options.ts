@@ -58,13 +58,13 @@ export function real(
   );
 }
 
-const sizeMessage = 'Expected HEIGHTxWIDTH with at least 32 pixels each, such as 512x1024';
+const sizeMessage = 'Expected HEIGHTxWIDTH with 32 to 16384 pixels each, such as 512x1024';
 
 /** `512x1024` (also with `×`): height by width, each 32 to 16384. */
 export const pixelSize: (text: string) => PixelSize = checked(
   v.pipe(
     v.string(),
-    v.regex(/^\d{1,5}[x×]\d{1,5}$/i, sizeMessage),
+    v.regex(/^\d{1,9}[x×]\d{1,9}$/i, sizeMessage),
     v.transform((text) => {
       const [height, width] = text.split(/[x×]/i).map(Number);
       return { height, width };

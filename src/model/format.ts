@@ -81,6 +81,16 @@ export function decodeModel(bytes: Uint8Array, file: string): ModelFile {
   return { info: infoOf(metadata, file), weights: averaged.size > 0 ? averaged : plain };
 }
 
+/** Whether bytes are a model or a training checkpoint of this program, in its own names. */
+export function isOwn(bytes: Uint8Array, file: string): boolean {
+  try {
+    const { metadata } = decodeSafetensors(bytes, file);
+    return metadata.format === format && (metadata.kind === 'model' || metadata.kind === 'training');
+  } catch {
+    return false;
+  }
+}
+
 /** The metadata of a file of this program. */
 export function metadataOf(kind: 'model' | 'training', info: ModelInfo): Record<string, string> {
   return {

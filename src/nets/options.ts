@@ -1,8 +1,11 @@
 import * as v from 'valibot';
 import { imageNorm } from './normalization.js';
 
-/** A whole number in [`low`, `high`]. */
-export const whole = (low: number, high = Number.MAX_SAFE_INTEGER) =>
+/**
+ * A whole number in [`low`, `high`]. Every number of a configuration has an upper end, far above what anybody trains:
+ * it may come from a file, and what it asks for must not take memory or minutes before it is refused.
+ */
+export const whole = (low: number, high: number) =>
   v.pipe(v.number(), v.integer(), v.minValue(low), v.maxValue(high));
 
 const three = v.strictTuple([v.number(), v.number(), v.number()]);

@@ -5,13 +5,16 @@ import { defineNetwork } from './define.js';
 import { commonOptions, cornerOptions, whole } from './options.js';
 import { bottleneckStage, convNorm, pyramidOfBins } from './resnet.js';
 
+/** Of a stage of the ResNet; the deepest published one has 36. */
+const blocks = whole(1, 64);
+
 export const pspnetConfig = v.strictObject({
   ...commonOptions,
   ...cornerOptions,
   /** Bottlenecks of the four stages; the default is ResNet-101. */
-  blocks: v.optional(v.strictTuple([whole(1), whole(1), whole(1), whole(1)]), [3, 4, 23, 3]),
+  blocks: v.optional(v.strictTuple([blocks, blocks, blocks, blocks]), [3, 4, 23, 3]),
   /** Channels of the stem and inside the first stage; everything else follows. Default 64. */
-  width: v.optional(v.pipe(whole(4), v.multipleOf(4)), 64),
+  width: v.optional(v.pipe(whole(4, 1024), v.multipleOf(4)), 64),
 });
 export type PSPNetOptions = v.InferInput<typeof pspnetConfig>;
 

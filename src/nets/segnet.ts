@@ -7,7 +7,7 @@ import { commonOptions, whole } from './options.js';
 export const segnetConfig = v.strictObject({
   ...commonOptions,
   /** Channels of the first stage; the others are 2, 4, 8, 8 times as wide. Default 64, as VGG-16. */
-  width: v.optional(v.pipe(whole(4), v.multipleOf(4)), 64),
+  width: v.optional(v.pipe(whole(4, 1024), v.multipleOf(4)), 64),
 });
 export type SegNetOptions = v.InferInput<typeof segnetConfig>;
 

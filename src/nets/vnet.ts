@@ -5,8 +5,9 @@ import { defineNetwork } from './define.js';
 import { imageNorm } from './normalization.js';
 import { commonOptions, whole } from './options.js';
 
-const dilationPairs = v.pipe(v.array(v.strictTuple([whole(1), whole(1)])), v.minLength(1));
-const even = v.pipe(whole(2), v.multipleOf(2));
+const dilation = whole(1, 1024);
+const dilationPairs = v.pipe(v.array(v.strictTuple([dilation, dilation])), v.minLength(1), v.maxLength(64));
+const even = v.pipe(whole(2, 2048), v.multipleOf(2));
 
 /** Shape of a VNet; defaults are VNet(α = 1, β = 2), 163 K parameters at 19 classes. */
 export const vnetConfig = v.strictObject({
@@ -16,7 +17,7 @@ export const vnetConfig = v.strictObject({
   /** V modules of stage 3. */
   beta: v.optional(whole(0, 64), 2),
   /** Channels of the three stem convolutions. */
-  stem: v.optional(whole(1), 8),
+  stem: v.optional(whole(1, 2048), 8),
   /** Channels of stages 2 and 3; even, because V modules work on halves. */
   widths: v.optional(v.strictTuple([even, even]), [64, 152]),
   /** Dilations (F, G) of the V modules of stage 2, repeated when there are more modules. */
@@ -28,7 +29,7 @@ export const vnetConfig = v.strictObject({
   /** Pairs of 3×1 and 1×3 convolutions in each F and G, all with its dilation. */
   pairs: v.optional(whole(1, 4), 1),
   /** Windows of the average poolings of CPP, odd. */
-  pyramid: v.optional(v.pipe(v.array(whole(1)), v.minLength(1)), [3, 5, 7]),
+  pyramid: v.optional(v.pipe(v.array(whole(1, 255)), v.minLength(1), v.maxLength(16)), [3, 5, 7]),
 });
 export type VNetConfig = v.InferOutput<typeof vnetConfig>;
 export type VNetOptions = v.InferInput<typeof vnetConfig>;

@@ -5,6 +5,7 @@ import type { Executor } from '../../src/backends/backend.js';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
+import { UserError } from '../../src/errors.js';
 import type { Plan } from '../../src/graph/planned.js';
 import { networkFromConfig, networkNames } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
@@ -205,4 +206,37 @@ test('plans of every network at 1024×2048 are made in less than two seconds of 
       assert.ok(seconds < 2, `${name}, ${mode}: ${seconds} s`);
     }
   }
+});
+
+test('every number of a configuration has an upper end, which is refused at once', () => {
+  /** A configuration with one of its numbers replaced, for each of them. */
+  function* enlarged(value: unknown): Generator<unknown> {
+    if (typeof value === 'number') yield 1e9;
+    else if (Array.isArray(value)) {
+      yield Array.from({ length: 100_000 }, () => value[0]);
+      for (const [i, each] of value.entries()) for (const large of enlarged(each)) yield value.with(i, large);
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [key, each] of Object.entries(value))
+        for (const large of enlarged(each)) yield { ...value, [key]: large };
+    }
+  }
+  let tried = 0;
+  for (const name of networkNames) {
+    // Offsets and factors of pixel values take no memory, whatever they are.
+    const { normalization, ...config } = networkFromConfig(name, { classes: 19 }).config as Record<
+      string,
+      unknown
+    >;
+    for (const large of enlarged(config)) {
+      const start = performance.now();
+      assert.throws(
+        () => networkFromConfig(name, large as object),
+        UserError,
+        JSON.stringify(large).slice(0, 200),
+      );
+      assert.ok(performance.now() - start < 1000);
+      tried++;
+    }
+  }
+  assert.ok(tried > 20);
 });
