@@ -1,0 +1,82 @@
+/** The files of deploy/ against the schemas of Compose and Kubernetes, and against the program that they start. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { createProgram } from '../../src/cli/program.js';
+import { queues } from '../../src/queue/contract.js';
+
+const deploy = fileURLToPath(new URL('../../../deploy', import.meta.url));
+const python = process.env.VNET_TEST_PYTHON ?? 'python3';
+const has = (module: string) => spawnSync(python, ['-c', `import yaml, ${module}`]).status === 0;
+
+/** The documents of a YAML file. */
+function documents(file: string): Record<string, unknown>[] {
+  const script = 'import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1])))))';
+  const { stdout, stderr } = spawnSync(python, ['-c', script, path.join(deploy, file)], { encoding: 'utf8' });
+  assert.equal(stderr, '');
+  return JSON.parse(stdout) as Record<string, unknown>[];
+}
+
+const manifests = ['redis', 'workers', 'predict'].map((name) => `kubernetes/${name}.yaml`);
+
+test('Kubernetes: its own schemas', { skip: !has('kubernetes_validate') && 'no kubernetes-validate' }, () => {
+  const script = `
+import json, sys, kubernetes_validate
+for document in json.loads(sys.stdin.read()):
+    kubernetes_validate.validate(document, '1.31', strict=True)
+    print(document['kind'])`;
+  const own = manifests.flatMap(documents).filter(({ apiVersion }) => apiVersion !== 'keda.sh/v1alpha1');
+  const { stdout, stderr, status } = spawnSync(python, ['-c', script], {
+    encoding: 'utf8',
+    input: JSON.stringify(own),
+  });
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(stdout.trim().split('\n'), ['Deployment', 'Service', 'Deployment', 'Job']);
+});
+
+test('Compose: its own schema', { skip: !has('compose_spec') && 'no compose-spec' }, () => {
+  const script = `
+import sys, yaml, compose_spec
+compose_spec.ComposeSpecification.model_validate(yaml.safe_load(open(sys.argv[1])))`;
+  const { status, stderr } = spawnSync(python, ['-c', script, path.join(deploy, 'compose.yaml')], {
+    encoding: 'utf8',
+  });
+  assert.equal(status, 0, stderr);
+});
+
+test('every queue scales the workers', () => {
+  const text = readFileSync(path.join(deploy, 'kubernetes/workers.yaml'), 'utf8');
+  for (const queue of Object.values(queues)) assert.ok(text.includes(`'bull:${queue}:wait'`), queue);
+});
+
+test('commands of the containers are those of the program', {
+  skip: !has('yaml') && 'no PyYAML',
+}, async () => {
+  interface Container {
+    args?: string[];
+    command?: string[] | string;
+  }
+  const containers = [
+    ...manifests.flatMap(documents).flatMap((document) => {
+      const { template } = (document.spec ?? {}) as { template?: { spec: { containers: Container[] } } };
+      return template?.spec.containers.map(({ args }) => args ?? []) ?? [];
+    }),
+    ...documents('compose.yaml').flatMap(({ services }) =>
+      Object.values(services as Record<string, Container>).map(({ command = [] }) =>
+        // Of `${COMMAND:-train …}` what stands where nothing is given.
+        typeof command === 'string' ? command.replace(/^\$\{COMMAND:-(.*)\}$/, '$1').split(' ') : command,
+      ),
+    ),
+  ].filter(([first]) => first && !first.startsWith('-') && first !== 'redis-server');
+  assert.deepEqual(containers.map(([command]) => command).sort(), ['predict', 'train', 'worker', 'worker']);
+  for (const [name, ...args] of containers) {
+    const program = await createProgram([name]);
+    const command = program.commands.find((each) => each.name() === name)!;
+    command.action(() => undefined);
+    await program.parseAsync([name, ...args], { from: 'user' });
+    assert.ok(command.opts().queue, name);
+  }
+});
