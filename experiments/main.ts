@@ -59,7 +59,10 @@ async function main(file: string, flags: Flags): Promise<void> {
         process.stderr.write(`rung ${rung + 1}, ${i + 1}/${runs.length}: ${keyOf(run)}\n`);
         const part = parts.find(({ name }) => name === run.group)!;
         const result = await trainOne(experiment, run, part, { ...flags, signal });
-        if (!result) return;
+        if (!result) {
+          process.stderr.write('stopped and saved; the same command goes on\n');
+          return;
+        }
         process.stderr.write(`  mIoU ${formatScore(result.miou)} %, ${formatDuration(result.seconds)}\n`);
         done.set(keyOf(run), result);
         await writeTable(experiment, groups, outcome, file, flags.out);
