@@ -26,8 +26,9 @@ export function imageStage({ x, y, steps, bias, slope, stride, padding, normaliz
   const { weight } = steps;
   const [height, width, channels, outputs] = weight.shape;
   const [images, rows, columns] = y.shape;
-  // The last tile of four pixels reads this far.
-  const reach = (4 * Math.ceil(columns / 4) - 1) * stride[1] + width;
+  // The last block of pixels, four or six, reads this far.
+  const last = Math.max(...[4, 6].map((block) => block * Math.ceil(columns / block))) - 1;
+  const reach = last * stride[1] + width;
   const pixels = 4 + Math.max(reach, padding[1] + x.shape[2]);
   const rowBytes = 16 * Math.ceil((12 * pixels) / 16);
   const flopsPerRow = 2 * columns * height * width * channels * outputs;
@@ -35,7 +36,7 @@ export function imageStage({ x, y, steps, bias, slope, stride, padding, normaliz
   return {
     kernel: 'convImage',
     chunks,
-    localBytes: 4 * mostLines + height * rowBytes,
+    localBytes: 4 * mostLines + 64 + height * rowBytes,
     args: {
       input: inputArgs(x, 1, {}, normalize),
       output: outputArgs({ y, bias, slope }),

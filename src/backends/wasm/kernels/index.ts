@@ -34,5 +34,5 @@ export { sgd } from './sgd';
 export { softmaxLoss, softmaxLossJoin, softmaxLossScale } from './softmaxLoss';
 export { preluGrad, sumPixels } from './sums';
 export { multiplyTrial } from './trial';
-export { wide } from './width';
 export { copy, copyDense } from './view';
+export { wide } from './width';

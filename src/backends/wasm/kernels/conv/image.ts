@@ -5,11 +5,12 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { madd, prelu4 } from '../lanes';
+import { is, madd, No, prelu4, Yes } from '../lanes';
+import { wide } from '../width';
 import { Input } from './input';
-import { Output } from './output';
+import { Output, storeBoth } from './output';
 
-/** Rows of taps, at most: their addresses lie before the ring. */
+/** Rows of taps, at most: their addresses lie before the ring, and then eight zeros and eight ones. */
 export const mostLines: i32 = 16;
 
 @unmanaged
@@ -76,14 +77,16 @@ function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, 
 
 // @ts-ignore: decorator
 @inline
-function finish(v: v128, bias: v128, slope: v128, activate: bool): v128 {
-  return activate ? prelu4(f32x4.add(v, bias), slope) : v;
+function write<Activate>(y: usize, low: v128, high: v128, bias: usize, slope: usize): void {
+  if (is<Activate>()) {
+    low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
+    high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
+  }
+  storeBoth(y, low, high);
 }
 
 /** 4 pixels × 8 outputs. `x`: addresses of the rows of taps, `at`: of the first pixel in them. */
-// @ts-ignore: decorator
-@inline
-function multiply4x8(
+function multiply4x8<Activate>(
   x: usize,
   at: usize,
   step: usize,
@@ -94,11 +97,8 @@ function multiply4x8(
   y: usize,
   yStep: usize,
   count: i32,
-  bias0: v128,
-  bias1: v128,
-  slope0: v128,
-  slope1: v128,
-  activate: bool,
+  bias: usize,
+  slope: usize,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -136,20 +136,119 @@ function multiply4x8(
       w += wStep;
     }
   }
-  v128.store(y, finish(a0, bias0, slope0, activate));
-  v128.store(y, finish(b0, bias1, slope1, activate), 16);
+  write<Activate>(y, a0, b0, bias, slope);
   if (count < 2) return;
   y += yStep;
-  v128.store(y, finish(a1, bias0, slope0, activate));
-  v128.store(y, finish(b1, bias1, slope1, activate), 16);
+  write<Activate>(y, a1, b1, bias, slope);
   if (count < 3) return;
   y += yStep;
-  v128.store(y, finish(a2, bias0, slope0, activate));
-  v128.store(y, finish(b2, bias1, slope1, activate), 16);
+  write<Activate>(y, a2, b2, bias, slope);
   if (count < 4) return;
   y += yStep;
-  v128.store(y, finish(a3, bias0, slope0, activate));
-  v128.store(y, finish(b3, bias1, slope1, activate), 16);
+  write<Activate>(y, a3, b3, bias, slope);
+}
+
+/** 6 pixels × 8 outputs, for 256 bits. */
+function multiply6x8<Activate>(
+  x: usize,
+  at: usize,
+  step: usize,
+  lines: i32,
+  lineBytes: usize,
+  w: usize,
+  wStep: usize,
+  y: usize,
+  yStep: usize,
+  count: i32,
+  bias: usize,
+  slope: usize,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let a4 = f32x4.splat(0);
+  let a5 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let b4 = f32x4.splat(0);
+  let b5 = f32x4.splat(0);
+  for (let line = 0; line < lines; line++) {
+    let x0 = load<usize>(x + ((line as usize) << 2)) + at;
+    let x1 = x0 + step;
+    let x2 = x1 + step;
+    let x3 = x2 + step;
+    let x4 = x3 + step;
+    let x5 = x4 + step;
+    const end = x0 + lineBytes;
+    while (x0 < end) {
+      const w0 = v128.load(w);
+      const w1 = v128.load(w, 16);
+      const v0 = v128.load32_splat(x0);
+      const v1 = v128.load32_splat(x1);
+      const v2 = v128.load32_splat(x2);
+      const v3 = v128.load32_splat(x3);
+      const v4 = v128.load32_splat(x4);
+      const v5 = v128.load32_splat(x5);
+      a0 = madd(v0, w0, a0);
+      b0 = madd(v0, w1, b0);
+      a1 = madd(v1, w0, a1);
+      b1 = madd(v1, w1, b1);
+      a2 = madd(v2, w0, a2);
+      b2 = madd(v2, w1, b2);
+      a3 = madd(v3, w0, a3);
+      b3 = madd(v3, w1, b3);
+      a4 = madd(v4, w0, a4);
+      b4 = madd(v4, w1, b4);
+      a5 = madd(v5, w0, a5);
+      b5 = madd(v5, w1, b5);
+      x0 += 4;
+      x1 += 4;
+      x2 += 4;
+      x3 += 4;
+      x4 += 4;
+      x5 += 4;
+      w += wStep;
+    }
+  }
+  write<Activate>(y, a0, b0, bias, slope);
+  if (count < 2) return;
+  y += yStep;
+  write<Activate>(y, a1, b1, bias, slope);
+  if (count < 3) return;
+  y += yStep;
+  write<Activate>(y, a2, b2, bias, slope);
+  if (count < 4) return;
+  y += yStep;
+  write<Activate>(y, a3, b3, bias, slope);
+  if (count < 5) return;
+  y += yStep;
+  write<Activate>(y, a4, b4, bias, slope);
+  if (count < 6) return;
+  y += yStep;
+  write<Activate>(y, a5, b5, bias, slope);
+}
+
+/** A row of outputs, eight of their channels; `x`: addresses of the rows of taps. */
+function multiplyRow<Activate>(grid: ImageArgs, x: usize, w: usize, y: usize, bias: usize, slope: usize): void {
+  const lines = grid.height;
+  const columns = grid.columns;
+  const step = (grid.strideX * 12) as usize;
+  const lineBytes = (grid.width * 12) as usize;
+  const wStep = (grid.output.channels as usize) << 2;
+  const yStep = grid.output.pixel;
+  for (let ox = 0; ox < columns; ox += wide ? 6 : 4) {
+    const at = (ox as usize) * step;
+    const to = y + (ox as usize) * yStep;
+    const count = columns - ox;
+    if (wide) {
+      multiply6x8<Activate>(x, at, step, lines, lineBytes, w, wStep, to, yStep, count, bias, slope);
+    } else {
+      multiply4x8<Activate>(x, at, step, lines, lineBytes, w, wStep, to, yStep, count, bias, slope);
+    }
+  }
 }
 
 export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
@@ -158,14 +257,14 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
   const lines = grid.height;
   const rowBytes = grid.rowBytes;
   const rowsAt = local;
-  const ring = local + ((mostLines << 2) as usize);
+  const zeros = local + ((mostLines << 2) as usize);
+  const ones = zeros + 32;
+  const ring = ones + 32;
+  memory.fill(zeros, 0, 32);
+  for (let at = ones; at < ring; at += 4) store<f32>(at, 1);
   const padding = (grid.paddingX * 12) as usize;
-  const step = (grid.strideX * 12) as usize;
-  const lineBytes = (grid.width * 12) as usize;
   const wStep = (output.channels as usize) << 2;
   const activate = output.bias != 0 || output.slope != 0;
-  const zero = f32x4.splat(0);
-  const one = f32x4.splat(1);
   const from = chunk * grid.rowsPerChunk;
   const to = min(from + grid.rowsPerChunk, grid.totalRows);
   // Rows of the image in the ring end here; those of another image are all filled anew.
@@ -188,29 +287,11 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
     }
     const y = output.y + (n as usize) * output.image + (oy as usize) * output.row;
     for (let c: usize = 0; c < wStep; c += 32) {
-      const bias0 = output.bias ? v128.load(output.bias + c) : zero;
-      const bias1 = output.bias ? v128.load(output.bias + c, 16) : zero;
-      const slope0 = output.slope ? v128.load(output.slope + c) : one;
-      const slope1 = output.slope ? v128.load(output.slope + c, 16) : one;
-      for (let ox = 0; ox < grid.columns; ox += 4) {
-        multiply4x8(
-          rowsAt,
-          (ox as usize) * step,
-          step,
-          lines,
-          lineBytes,
-          grid.weights + c,
-          wStep,
-          y + (ox as usize) * output.pixel + c,
-          output.pixel,
-          grid.columns - ox,
-          bias0,
-          bias1,
-          slope0,
-          slope1,
-          activate,
-        );
-      }
+      const bias = output.bias ? output.bias + c : zeros;
+      const slope = output.slope ? output.slope + c : ones;
+      const w = grid.weights + c;
+      if (activate) multiplyRow<Yes>(grid, rowsAt, w, y + c, bias, slope);
+      else multiplyRow<No>(grid, rowsAt, w, y + c, bias, slope);
     }
   }
 }
