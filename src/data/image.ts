@@ -24,9 +24,16 @@ export interface Picture extends RgbImage {
   orientation?: number;
 }
 
-/** The library for all other pictures, loaded when one comes: it takes 20 MB in every thread. */
-async function loadSharp() {
-  const { default: sharp } = await import('sharp');
+/**
+ * The library for all other pictures, loaded when one comes: it takes 20 MB in every thread.
+ * @throws UserError where the package, which is optional, is not installed or has no build for this machine.
+ */
+export async function loadSharp() {
+  const { default: sharp } = await import('sharp').catch((error: Error) => {
+    throw new UserError(
+      `the optional package sharp cannot be loaded (${error.message.split('\n')[0]}); install it (npm install sharp) to read and write pictures other than plain PNG and BMP`,
+    );
+  });
   // Pools of threads are the parallelism, and caches would only hold memory.
   sharp.concurrency(1);
   sharp.cache(false);

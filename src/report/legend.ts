@@ -1,5 +1,6 @@
 import type { Rgb } from '../data/classes.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
+import { loadSharp } from '../data/image.js';
 import { UserError } from '../errors.js';
 import { escapeHtml } from './escape.js';
 
@@ -58,7 +59,7 @@ export async function legendBand(
 }
 
 async function drawSvg(width: number, height: number, letter: number, content: string): Promise<RgbImage> {
-  const { default: sharp } = await import('sharp');
+  const sharp = await loadSharp();
   const svg =
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" ` +
     `font-size="${letter}" fill="#222"><rect width="100%" height="100%" fill="#fff"/>${content}</svg>`;

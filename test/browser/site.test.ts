@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,6 +9,7 @@ import { unzipSync } from 'fflate';
 import type { BrowserContext, Download, Page } from 'playwright-core';
 import { encodeRgbPng } from '../../src/data/image.js';
 import { predict, renderScene, shippedModel } from '../../src/index.js';
+import { encodeSafetensors } from '../../src/model/safetensors.js';
 import { hasChromium } from './serve.js';
 import type { Host } from './site.js';
 import { hostSite, openChromium, openSite, root } from './site.js';
@@ -137,12 +138,93 @@ test('two models on one picture; a foreign file and a damaged picture are one se
   await page.getByRole('button', { name: 'Dismiss' }).click();
 });
 
+test('dropped files, and a folder with others in it', { skip }, async () => {
+  const [first] = await files();
+  const dropped = { name: 'dropped.png', text: first.buffer.toString('base64') };
+  await page
+    .locator('#panel-segment section')
+    .first()
+    .evaluate((section, { name, text }) => {
+      const transfer = new DataTransfer();
+      const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+      transfer.items.add(new File([bytes], name, { type: 'image/png' }));
+      section.dispatchEvent(
+        new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }),
+      );
+    }, dropped);
+  await settled();
+  const { name } = await saved('Save labels');
+  assert.equal(name, 'dropped_labels.png');
+
+  const given = path.join(kept, 'pictures');
+  mkdirSync(path.join(given, 'more'), { recursive: true });
+  for (const [i, { buffer }] of (await files()).entries()) {
+    writeFileSync(path.join(given, i === 0 ? 'one.png' : 'more/two.png'), buffer);
+  }
+  writeFileSync(path.join(given, 'notes.txt'), 'no picture');
+  await page.locator('#panel-segment input[type="file"]').nth(1).setInputFiles(given);
+  await page.getByRole('navigation', { name: 'Pictures' }).getByText('two.png').waitFor();
+  await settled();
+  const { bytes } = await saved('Save all as zip');
+  assert.deepEqual(Object.keys(unzipSync(bytes)).sort(), [
+    'pictures/more/two_labels.png',
+    'pictures/more/two_overlay.png',
+    'pictures/one_labels.png',
+    'pictures/one_overlay.png',
+  ]);
+});
+
+test('what cannot be had is one sentence each, and the rest goes on', { skip }, async () => {
+  const says = async (pattern: RegExp) => {
+    await page.getByRole('alert').getByText(pattern).waitFor();
+    await page.getByRole('button', { name: 'Dismiss' }).click();
+  };
+  // A header that promises 1.6 gigapixels.
+  const huge = Buffer.from((await files())[0].buffer);
+  huge.writeUInt32BE(40_000, 16);
+  huge.writeUInt32BE(40_000, 20);
+  await pick([{ name: 'huge.png', mimeType: 'image/png', buffer: huge }]);
+  await says(/huge\.png: this browser cannot read it/);
+  await pick([{ name: 'clip.mp4', mimeType: 'video/mp4', buffer: Buffer.from('no video') }]);
+  await says(/clip\.mp4: this browser cannot play it/);
+  await pick([{ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') }]);
+  await says(/Nothing to segment there/);
+  const foreign = encodeSafetensors(new Map([['x', { shape: [1], data: Float32Array.of(1) }]]));
+  const model = page.locator('input[accept=".safetensors"]').nth(0);
+  await pick(await files());
+  await settled();
+  await model.setInputFiles({ name: 'other.safetensors', mimeType: '', buffer: Buffer.from(foreign) });
+  await says(/another program/);
+  await model.setInputFiles({ name: 'own.safetensors', mimeType: '', buffer: readFileSync(shippedModel) });
+  await settled();
+  await page.getByLabel('Device').selectOption('webgpu');
+  await says(/no WebGPU on a real GPU/);
+  await page.getByLabel('Device').selectOption('auto');
+  await settled();
+  await page.evaluate(() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+  });
+  await page.getByRole('button', { name: 'Camera' }).click();
+  await says(/camera was refused/);
+  // The method of the class is back.
+  await page.evaluate(() => Reflect.deleteProperty(navigator.mediaDevices, 'getUserMedia'));
+});
+
 test('the camera, live', { skip }, async () => {
   await page.getByLabel('Longest side').selectOption('320');
   await page.getByRole('button', { name: 'Camera' }).click();
   await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await page.getByRole('button', { name: 'Record' }).click();
+  await page.waitForTimeout(2500);
+  const { name, bytes } = await saved('Save recording');
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByRole('button', { name: 'Camera' }).waitFor();
+  assert.ok(bytes.length > 5000, `${bytes.length} bytes`);
+
+  // What was recorded is a video that the page plays and segments.
+  await pick([{ name, mimeType: 'video/webm', buffer: Buffer.from(bytes) }]);
+  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await page.getByRole('button', { name: 'Stop' }).click();
 });
 
 test('how it works: the plan of a training step under each policy', { skip }, async () => {
@@ -152,6 +234,16 @@ test('how it works: the plan of a training step under each policy', { skip }, as
     Number.parseFloat((await page.locator(`tr[data-policy="${policy}"] td`).first().textContent())!);
   const [save, reversible] = [await arena('save'), await arena('reversible')];
   assert.ok(reversible < 0.5 * save, `${reversible} against ${save} MiB`);
+  await page.getByLabel('Size of an image').selectOption('128×256');
+  await page.getByRole('button', { name: 'Measure here' }).click();
+  const total = Number.parseFloat((await page.locator('[data-fact="total"]').textContent())!);
+  const times = await page
+    .locator('#panel-plan table')
+    .nth(1)
+    .locator('tbody td:nth-child(2)')
+    .allTextContents();
+  assert.equal(times.length, 12);
+  assert.ok(times.reduce((sum, ms) => sum + Number(ms), 0) <= total + 0.1, `${times} of ${total} ms`);
 });
 
 test('offline after the first load; phone width and dark: nothing runs over the side', { skip }, async () => {

@@ -231,6 +231,17 @@ test('a zip of pictures with masks; what cannot be read is one sentence', { skip
   await page.waitForFunction(() =>
     /[1-9]\d* % painted/.test(document.querySelectorAll('#panel-train .strip button')[2].textContent ?? ''),
   );
+  const session = await context.newCDPSession(page);
+  const { origin } = new URL(host.address);
+  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1000 });
+  const buffer = Buffer.from(await encodeRgbPng(scene(7).image));
+  await input.setInputFiles({ name: 'one-more.png', mimeType: 'image/png', buffer });
+  await panel
+    .getByRole('alert')
+    .getByText(/storage .* is full: free some space/)
+    .waitFor();
+  await panel.getByRole('button', { name: 'Dismiss' }).click();
+  await session.send('Storage.overrideQuotaForOrigin', { origin });
   await page.setViewportSize({ width: 390, height: 844 });
   await page.emulateMedia({ colorScheme: 'dark' });
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);

@@ -9,6 +9,7 @@ export type {
   TrainEvent,
 } from '../../build/src/browser.js';
 export {
+  compile,
   compileInference,
   compileTraining,
   costOf,

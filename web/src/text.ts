@@ -129,6 +129,14 @@ export const text = {
     calling: 'kernel call',
     planning: 'Planning…',
     inference: 'Inference of one image needs',
+    times: 'Time of each kernel',
+    timesAbout:
+      'One image at this size through the network, on the CPU cores of this machine; the fastest of five runs.',
+    measure: 'Measure here',
+    measuring: 'Measuring…',
+    timesTotal: (ms: number, calls: number) => `${ms.toFixed(1)} ms in ${calls} kernel calls; the slowest:`,
+    kernel: 'Kernel call',
+    timesShare: 'share',
     chart: 'Memory in use over the kernel calls of one training step, one curve per policy',
   },
   problems: {

@@ -12,6 +12,7 @@ import {
 import { Problem, sentence } from '../parts/problem.tsx';
 import { text } from '../text.ts';
 import { MemoryCurves } from './curves.tsx';
+import { Times } from './times.tsx';
 
 const words = text.plan;
 const sizes = ['128×256', '256×512', '360×480', '512×1024', '1024×2048'] as const;
@@ -53,6 +54,7 @@ export function PlanTab() {
       current = false;
     };
   }, [network, size, batch]);
+  const [height, width] = size.split('×').map(Number);
   const costs = useMemo(() => plans.map(({ plan }) => costOf(plan).total), [plans]);
   return (
     <section class="plan" aria-label={text.tabs.plan}>
@@ -124,6 +126,7 @@ export function PlanTab() {
           </p>
         )}
       </div>
+      <Times {...{ network, height, width }} onProblem={setProblem} />
     </section>
   );
 }
