@@ -4,30 +4,16 @@ import { sizeOf } from '../../src/ir/value.js';
 import { adamHyper } from '../../src/ops/adam.js';
 import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
-import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
+import type { KernelName } from '../../src/ops/index.js';
 import { windowShape } from '../../src/ops/maxpool.js';
 import { readsResult } from '../../src/ops/pointwise/expression.js';
 import type { KernelFunction, PointwiseName } from '../../src/ops/pointwise/table.js';
 import { kernelFunctions, pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
-import type { Tensor, Tensors } from './harness.js';
+import type { Tensor } from './harness.js';
 import { randomBytes, randomTensor, tensor } from './harness.js';
-import { withoutEdges } from './lovaszEdges.js';
-
-/** One call of a kernel: what `runOp` and `assertParity` take. */
-export interface Case<K extends KernelName> {
-  readonly inputs: Tensors<InputsOf<K>>;
-  readonly attrs: AttrsOf<K>;
-}
-
-const vector = (channels: number): Shape => [1, 1, 1, channels];
-const between = (rng: Rng, low: number, high: number): number => low + rng.int(high - low + 1);
-const maybe = (rng: Rng, make: () => Tensor): Tensor | undefined => (rng.chance(0.5) ? make() : undefined);
-const image = (rng: Rng, channels = between(rng, 1, 9)): Shape => [
-  between(rng, 1, 2),
-  between(rng, 3, 9),
-  between(rng, 3, 9),
-  channels,
-];
+import { lossCases } from './lossCases.js';
+import type { Case } from './shapes.js';
+import { between, image, maybe, vector } from './shapes.js';
 
 /** `scale` and `shift` come together, the slope on its own. */
 function prologue(rng: Rng, channels: number) {
@@ -256,67 +242,7 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     const [height, width] = same ? [x[1], x[2]] : [between(rng, 1, 20), between(rng, 1, 20)];
     return { inputs: { x: randomTensor(rng, x) }, attrs: { height, width, alignCorners: rng.chance(0.5) } };
   },
-  crossEntropy(rng) {
-    const logits = image(rng, between(rng, 2, 20));
-    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
-    const inputs = {
-      logits: randomTensor(rng, logits, -4, 4),
-      // One value beyond the classes: to be ignored too.
-      labels: randomBytes(rng, labels, logits[3] + 1, 255),
-      classWeights: maybe(rng, () => randomTensor(rng, vector(logits[3]), 0.5, 3)),
-    };
-    return {
-      inputs,
-      attrs: { ignore: 255, labelSmoothing: rng.pick([0, 0.1]), alignCorners: rng.chance(0.5) },
-    };
-  },
-  focal(rng) {
-    const logits = image(rng, between(rng, 2, 20));
-    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
-    const inputs = {
-      logits: randomTensor(rng, logits, -4, 4),
-      labels: randomBytes(rng, labels, logits[3] + 1, 255),
-      classWeights: maybe(rng, () => randomTensor(rng, vector(logits[3]), 0.5, 3)),
-    };
-    const boundary = rng.pick([
-      { radius: 0, boundary: 0 },
-      { radius: 1, boundary: 2 },
-      { radius: 3, boundary: 0.5 },
-    ]);
-    const gamma = rng.pick([0, 1, 2, 0.5, 3.7]);
-    return { inputs, attrs: { ignore: 255, gamma, ...boundary, alignCorners: rng.chance(0.5) } };
-  },
-  dice(rng) {
-    const logits = image(rng, between(rng, 2, 20));
-    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
-    const inputs = {
-      logits: randomTensor(rng, logits, -4, 4),
-      labels: randomBytes(rng, labels, logits[3] + 1, 255),
-    };
-    return { inputs, attrs: { ignore: 255, alignCorners: rng.chance(0.5) } };
-  },
-  lovasz(rng) {
-    const logits = image(rng, between(rng, 2, 20));
-    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
-    const alignCorners = rng.chance(0.5);
-    const inputs = {
-      logits: randomTensor(rng, logits, -4, 4),
-      labels: randomBytes(rng, labels, logits[3] + 1, 255),
-    };
-    withoutEdges(inputs, alignCorners);
-    return { inputs, attrs: { ignore: 255, alignCorners } };
-  },
-  hardLabels(rng) {
-    const logits = image(rng, between(rng, 2, 20));
-    const labels: Shape = [logits[0], between(rng, logits[1], 20), between(rng, logits[2], 20), 1];
-    const inputs = {
-      logits: randomTensor(rng, logits, -4, 4),
-      // One value beyond the classes: unlabelled too.
-      labels: randomBytes(rng, labels, logits[3] + 1, 255),
-    };
-    const attrs = { ignore: 255, threshold: rng.pick([0.1, 0.7, 1]), least: rng.pick([0, 0.05, 0.5]) };
-    return { inputs, attrs };
-  },
+  ...lossCases,
   copy(rng) {
     const x = image(rng);
     return { inputs: { x: rng.chance(0.5) ? randomTensor(rng, x) : randomBytes(rng, x) }, attrs: {} };

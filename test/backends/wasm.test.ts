@@ -8,10 +8,10 @@ import type { Shape } from '../../src/ir/value.js';
 import type { KernelName } from '../../src/ops/index.js';
 import { ops } from '../../src/ops/index.js';
 import type { OpDef } from '../../src/ops/op.js';
-import type { Case } from './cases.js';
 import { randomCase } from './cases.js';
 import type { Layout, Tensor, View } from './harness.js';
 import { assertParity, runOp, seededRandom, testSeed } from './harness.js';
+import type { Case } from './shapes.js';
 import { wideCases } from './wideCases.js';
 
 const seed = testSeed(21);

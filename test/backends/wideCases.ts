@@ -4,10 +4,10 @@ import type { KernelName } from '../../src/ops/index.js';
 import { readsResult } from '../../src/ops/pointwise/expression.js';
 import type { KernelFunction, PointwiseName } from '../../src/ops/pointwise/table.js';
 import { kernelFunctions, pointwise, pointwiseNames } from '../../src/ops/pointwise/table.js';
-import type { Case } from './cases.js';
 import type { Tensor } from './harness.js';
 import { randomBytes, randomTensor } from './harness.js';
 import { withoutEdges } from './lovaszEdges.js';
+import type { Case } from './shapes.js';
 
 type Draw<K extends KernelName> = (rng: Rng, x: Shape) => Case<K>;
 
