@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { checkDataset } from '../../src/data/check.js';
 import { openDataset } from '../../src/data/datasets.js';
 import { readSample } from '../../src/data/read-sample.js';
@@ -30,15 +30,23 @@ interface Counts {
 
 const mostMemory = 512;
 
-const { values } = parseArgs({
-  options: {
-    files: { type: 'string', default: '2000' },
-    seed: { type: 'string', default: String(Date.now() % 100000) },
-    only: { type: 'string' },
-    child: { type: 'string' },
-  },
-});
-const seed = Number(values.seed);
+const whole = (text: string): number => {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Expected a whole number.');
+};
+const values = new Command('test:hostile')
+  .description(
+    'Damaged and hostile files over every reader: one line for people, bounded memory, check and training alike.',
+  )
+  .option('--files <n>', 'files of all readers together', whole, 2000)
+  .option('--seed <n>', 'of the damage (default: by the clock)', whole, Date.now() % 100000)
+  .option('--only <reader>', 'readers whose name holds this')
+  .addOption(new Option('--child <reader>', 'the reader of this process').hideHelp())
+  .allowExcessArguments(false)
+  .addHelpText('after', '\nExample:\n  npm run test:hostile -- --files 2000 --seed 7')
+  .parse()
+  .opts<{ files: number; seed: number; only?: string; child?: string }>();
+const { seed } = values;
 
 /** A line for people, as the command line prints it. */
 const isLine = (error: unknown): boolean =>
@@ -127,7 +135,7 @@ function parent(): void {
   const names = [...readers.map(({ name }) => name), 'data sets'].filter((name) =>
     name.includes(values.only ?? ''),
   );
-  const each = Math.ceil(Number(values.files) / names.length);
+  const each = Math.ceil(values.files / names.length);
   const total: Counts = { files: 0, refused: 0, accepted: 0, wrong: [], memory: 0 };
   console.log(`seed ${seed}; ${each} files for each of ${names.length} readers`);
   for (const name of names) {
@@ -168,5 +176,5 @@ function parent(): void {
   if (total.wrong.length > 0) process.exitCode = 1;
 }
 
-if (values.child) await child(values.child, Number(values.files));
+if (values.child) await child(values.child, values.files);
 else parent();
