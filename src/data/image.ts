@@ -3,6 +3,7 @@ import { bmpSize, decodeBmp, isBmp } from './bmp.js';
 import type { Rgb } from './classes.js';
 import { readBytes, reason, writeAtomic } from './files.js';
 import { decodePlainPng, plainPngSize } from './png.js';
+import { loadSharp } from './sharp.js';
 
 /** An 8-bit colour image: `data` is height × width × 3, rows first, red green blue. */
 export interface RgbImage {
@@ -22,22 +23,6 @@ export interface LabelImage {
 export interface Picture extends RgbImage {
   /** EXIF orientation (2 to 8) by which it was turned or mirrored when it was decoded; absent where nothing changed. */
   orientation?: number;
-}
-
-/**
- * The library for all other pictures, loaded when one comes: it takes 20 MB in every thread.
- * @throws UserError where the package, which is optional, is not installed or has no build for this machine.
- */
-export async function loadSharp() {
-  const { default: sharp } = await import('sharp').catch((error: Error) => {
-    throw new UserError(
-      `the optional package sharp cannot be loaded (${error.message.split('\n')[0]}); install it (npm install sharp) to read and write pictures other than plain PNG and BMP`,
-    );
-  });
-  // Pools of threads are the parallelism, and caches would only hold memory.
-  sharp.concurrency(1);
-  sharp.cache(false);
-  return sharp;
 }
 
 /** Largest accepted picture, in pixels (8192×10922): its decoded bytes are 256 MiB. */

@@ -1,6 +1,6 @@
 import type { Rgb } from '../data/classes.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
-import { loadSharp } from '../data/image.js';
+import { loadSharp } from '../data/sharp.js';
 import { UserError } from '../errors.js';
 import { escapeHtml } from './escape.js';
 
