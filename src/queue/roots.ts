@@ -26,7 +26,7 @@ export class Roots {
     const place = isRemote(name) ? canonical(name) : await realPlace(path.resolve(name));
     if (this.roots.some((root) => isBelow(place, root))) return;
     throw new UserError(
-      `${name}: is in none of the folders that this worker may use (${this.roots.join(', ')}); see --root`,
+      `${name}: is in none of the folders that this worker may use (${this.roots.join(', ')}); start the worker with that folder as a root`,
     );
   }
 }
