@@ -69,7 +69,7 @@ const misuse: [string, RegExp][] = [
   ['plan --batch 0', /--batch.*'0'.*from 1/],
   ['plan --batch 1.5', /--batch.*'1.5'.*whole number/],
   ['plan --batch', /--batch <n>' argument missing/],
-  ['plan --size 10x10', /--size.*at least 32.*512x1024/],
+  ['plan --size 10x10', /--size.*32 to 16384.*512x1024/],
   ['plan --size 512', /--size.*HEIGHTxWIDTH/],
   ['plan --policy revers', /--policy.*reversible, checkpoint, save/],
   ['plan extra', /too many arguments/],
