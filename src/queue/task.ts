@@ -68,6 +68,6 @@ export async function readSetup<T>(redis: Redis, run: string, schema: z.ZodType<
 export function checkBackend(run: string, wanted: string, { name }: Backend): void {
   if (name === wanted) return;
   throw new UserError(
-    `run ${run}: is for --device ${wanted}, this worker has ${name}; results would differ in their last bits`,
+    `run ${run}: is for the device ${wanted}, this worker has ${name}; results would differ in their last bits`,
   );
 }

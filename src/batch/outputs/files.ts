@@ -38,7 +38,7 @@ export function fileWriter(inputs: readonly Source[], { info }: Model, options: 
       const found = await Promise.all(Object.values(files).map(readMark));
       for (const [i, file] of Object.values(files).entries()) {
         if (found[i]?.startsWith(outputMark) || !(await exists(file))) continue;
-        throw new UserError(`${file}: is there and was not written by vnet predict; --overwrite replaces it`);
+        throw new UserError(`${file}: is there and was not written by vnet predict; \`overwrite: true\` replaces it`);
       }
       const mark = markOf(input, recipe);
       return found.every((text) => text === mark) ? files : undefined;
@@ -88,12 +88,12 @@ function outputFiles(
     );
     for (const target of Object.values(files)) {
       if (inputFiles.has(path.resolve(target))) {
-        throw new UserError(`${target}: is an input and would be overwritten; choose another --out`);
+        throw new UserError(`${target}: is an input and would be overwritten; choose another \`out\``);
       }
       const other = taken.get(target);
       if (other) {
         throw new UserError(
-          `${file}: has the same name as ${other}; predict them into different --out folders`,
+          `${file}: has the same name as ${other}; predict them into different \`out\` folders`,
         );
       }
       taken.set(target, file);

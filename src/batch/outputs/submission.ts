@@ -13,7 +13,7 @@ export function submissionWriter(file: string, inputs: readonly Source[], { info
   const counted = names.filter((_, output) => !ignored.includes(output));
   if (counted.join() !== cityscapesClasses.names.join()) {
     throw new UserError(
-      `--submission ${file}: the model has ${info.classes.names.length} ${info.classes.name} classes, the server scores the ${cityscapesClasses.names.length} of Cityscapes; use a model trained on Cityscapes`,
+      `\`submission: ${file}\`: the model has ${info.classes.names.length} ${info.classes.name} classes, the server scores the ${cityscapesClasses.names.length} of Cityscapes; use a model trained on Cityscapes`,
     );
   }
   const id = ({ name }: Source): string => path.basename(name).replace(/_leftImg8bit$/, '');
