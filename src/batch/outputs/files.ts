@@ -38,7 +38,9 @@ export function fileWriter(inputs: readonly Source[], { info }: Model, options: 
       const found = await Promise.all(Object.values(files).map(readMark));
       for (const [i, file] of Object.values(files).entries()) {
         if (found[i]?.startsWith(outputMark) || !(await exists(file))) continue;
-        throw new UserError(`${file}: is there and was not written by vnet predict; \`overwrite: true\` replaces it`);
+        throw new UserError(
+          `${file}: is there and was not written by vnet predict; \`overwrite: true\` replaces it`,
+        );
       }
       const mark = markOf(input, recipe);
       return found.every((text) => text === mark) ? files : undefined;
