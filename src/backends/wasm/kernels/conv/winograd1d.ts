@@ -17,7 +17,8 @@ import { Output } from './output';
 import { fillConstants, placeTiles, Tiles } from './tiles';
 import { transformGradients } from './winograd1dGradients';
 import { transformI16Inputs, transformI16Outputs } from './winograd1dI16';
-import { transformInputs, transformOutputs } from './winograd1dTransforms';
+import { transformInputs } from './winograd1dInputs';
+import { transformOutputs } from './winograd1dOutputs';
 
 @unmanaged
 class Winograd1dArgs {

@@ -4,7 +4,7 @@ import { coefficientBytes, planeBytes } from './gemm';
 import { Input } from './input';
 import { storeBoth } from './output';
 import { Place, Tiles } from './tiles';
-import { clamped, fetchRest } from './winograd1dTransforms';
+import { clamped, fetchRest } from './winograd1dInputs';
 
 /** `Ĝ·gy` without its factors 1/4, −1/6, −1/6, 1/24, 1/24, 1, which `winograd1dWeights.ts` applies. */
 export function transformGradients(

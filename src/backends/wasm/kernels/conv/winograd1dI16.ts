@@ -1,5 +1,5 @@
 /**
- * The transforms of `winograd1dTransforms.ts` around 16-bit products. Each block of tiles is scaled by its own largest
+ * The transforms of `winograd1dInputs.ts` and `winograd1dOutputs.ts` around 16-bit products. Each block of tiles is scaled by its own largest
  * input (block floating point), so nothing needs to be known about feature maps beforehand.
  */
 
@@ -8,7 +8,7 @@ import { i16CoefficientBytes, i16PlaneBytes, inputRange, paired, rounded, weight
 import { Input } from './input';
 import { Output } from './output';
 import { Place, Tiles } from './tiles';
-import { clamped, fetchRest } from './winograd1dTransforms';
+import { clamped, fetchRest } from './winograd1dInputs';
 
 /** No row of `Bᵀ` adds up to more, signs aside: |Bᵀ·x| ≤ 10·max|x|. */
 const gain: f32 = 10;

@@ -9,7 +9,8 @@ import { Input } from './input';
 import { Output } from './output';
 import { fillConstants, placeTiles, Tiles } from './tiles';
 import { transformGradients } from './winograd1dGradients';
-import { transformInputs, transformOutputs } from './winograd1dTransforms';
+import { transformInputs } from './winograd1dInputs';
+import { transformOutputs } from './winograd1dOutputs';
 
 const lines: i32 = 3;
 

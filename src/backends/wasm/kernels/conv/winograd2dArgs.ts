@@ -1,0 +1,42 @@
+import { Ints } from '../tables';
+import { Input } from './input';
+import { Output } from './output';
+
+/** Bytes from one vertical coefficient of the pixels of a plane to the next; of six. */
+export const lineBytes: usize = 4224;
+export const linesBytes: usize = 6 * lineBytes;
+/** Bytes from one coefficient of the tiles of a plane to the next. */
+export const tileBytes: usize = 1152;
+export const halfRoot: f32 = 0.7071067811865476;
+export const root: f32 = 1.4142135623730951;
+
+@unmanaged
+export class Winograd2dArgs {
+  input: Input;
+  output: Output;
+  /** Of the output. */
+  height: i32;
+  width: i32;
+  paddingY: i32;
+  paddingX: i32;
+  /** Rows of tiles in an image, in all images, in a chunk. */
+  perImage: i32;
+  total: i32;
+  perChunk: i32;
+  /** Tiles in a strip, at most. */
+  strip: i32;
+  weights: usize;
+  /** Of one of the 36 coefficients. */
+  weightBytes: usize;
+  /** Parts of `local`: packed input rows, columns transformed, tiles, products, and columns to transform back. */
+  rows: usize;
+  columns: usize;
+  tiles: usize;
+  products: usize;
+  results: usize;
+  /** Ones for all channels, and four rows of output that is not wanted; zeros for all channels are at the start. */
+  ones: usize;
+  spare: usize;
+  /** Where the quads of inputs lie in `tiles`. */
+  table: Ints;
+}

@@ -1,0 +1,197 @@
+/** The output side of `winograd2d.ts`: back along the rows, then up the columns, with the epilogue. */
+
+import { is, madd, No, prelu4, Yes } from '../lanes';
+import { planeBytes } from './gemm';
+import { Output, storeBoth, storeEight } from './output';
+import { halfRoot, lineBytes, linesBytes, root, tileBytes, Winograd2dArgs } from './winograd2dArgs';
+
+/** `m0 + c + 2a`, the first row of `Aᵀ`. */
+// @ts-ignore: decorator
+@inline
+function firstOf(m0: v128, a: v128, c: v128): v128 {
+  return madd(f32x4.splat(2), a, f32x4.add(m0, c));
+}
+
+/** The last row of `Aᵀ`. */
+// @ts-ignore: decorator
+@inline
+function lastOf(m5: v128, b: v128, e: v128): v128 {
+  return madd(f32x4.splat(halfRoot), madd(f32x4.splat(4), e, b), m5);
+}
+
+/** `Aᵀ·m` along the rows: four pixels for each tile. */
+export function returnRows(m: usize, octs: i32, count: i32, to: usize): void {
+  const two = f32x4.splat(2);
+  const whole = f32x4.splat(root);
+  for (let o = 0; o < octs; o++) {
+    const end = m + ((count as usize) << 5);
+    let dst = to;
+    for (let from = m; from < end; from += 32) {
+      const p0 = v128.load(from);
+      const q0 = v128.load(from, 16);
+      const p1 = v128.load(from, tileBytes);
+      const q1 = v128.load(from, tileBytes + 16);
+      const p2 = v128.load(from, 2 * tileBytes);
+      const q2 = v128.load(from, 2 * tileBytes + 16);
+      const p3 = v128.load(from, 3 * tileBytes);
+      const q3 = v128.load(from, 3 * tileBytes + 16);
+      const p4 = v128.load(from, 4 * tileBytes);
+      const q4 = v128.load(from, 4 * tileBytes + 16);
+      const p5 = v128.load(from, 5 * tileBytes);
+      const q5 = v128.load(from, 5 * tileBytes + 16);
+      const pa = f32x4.add(p1, p2);
+      const qa = f32x4.add(q1, q2);
+      const pb = f32x4.sub(p1, p2);
+      const qb = f32x4.sub(q1, q2);
+      const pc = f32x4.add(p3, p4);
+      const qc = f32x4.add(q3, q4);
+      const pe = f32x4.sub(p3, p4);
+      const qe = f32x4.sub(q3, q4);
+      storeBoth(dst, firstOf(p0, pa, pc), firstOf(q0, qa, qc));
+      storeBoth(dst + 32, f32x4.mul(whole, f32x4.add(pb, pe)), f32x4.mul(whole, f32x4.add(qb, qe)));
+      storeBoth(dst + 64, madd(two, pc, pa), madd(two, qc, qa));
+      storeBoth(dst + 96, lastOf(p5, pb, pe), lastOf(q5, qb, qe));
+      dst += 128;
+    }
+    m += planeBytes;
+    to += linesBytes;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function write<Activate, Add, Some>(
+  y: usize,
+  low: v128,
+  high: v128,
+  biasA: v128,
+  biasB: v128,
+  slopeA: v128,
+  slopeB: v128,
+  r: usize,
+  rest: i32,
+): void {
+  if (is<Activate>()) {
+    low = prelu4(f32x4.add(low, biasA), slopeA);
+    high = prelu4(f32x4.add(high, biasB), slopeB);
+  }
+  if (is<Add>()) {
+    low = f32x4.add(low, v128.load(r));
+    high = f32x4.add(high, v128.load(r, 16));
+  }
+  if (is<Some>()) storeEight(y, low, high, rest);
+  else storeBoth(y, low, high);
+}
+
+/** `Aᵀ·q` up the columns of eight channels, and the epilogue. `y…`, `r…`: four rows. */
+function returnColumns<Activate, Add, Some>(
+  q: usize,
+  count: i32,
+  y0: usize,
+  y1: usize,
+  y2: usize,
+  y3: usize,
+  pixel: usize,
+  r0: usize,
+  r1: usize,
+  r2: usize,
+  r3: usize,
+  rPixel: usize,
+  bias: usize,
+  slope: usize,
+  rest: i32,
+): void {
+  const none = f32x4.splat(0);
+  const biasA = is<Activate>() ? v128.load(bias) : none;
+  const biasB = is<Activate>() ? v128.load(bias, 16) : none;
+  const slopeA = is<Activate>() ? v128.load(slope) : none;
+  const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
+  const two = f32x4.splat(2);
+  const whole = f32x4.splat(root);
+  const end = q + ((count as usize) << 5);
+  while (q < end) {
+    const p0 = v128.load(q);
+    const q0 = v128.load(q, 16);
+    const p1 = v128.load(q, lineBytes);
+    const q1 = v128.load(q, lineBytes + 16);
+    const p2 = v128.load(q, 2 * lineBytes);
+    const q2 = v128.load(q, 2 * lineBytes + 16);
+    const p3 = v128.load(q, 3 * lineBytes);
+    const q3 = v128.load(q, 3 * lineBytes + 16);
+    const p4 = v128.load(q, 4 * lineBytes);
+    const q4 = v128.load(q, 4 * lineBytes + 16);
+    const p5 = v128.load(q, 5 * lineBytes);
+    const q5 = v128.load(q, 5 * lineBytes + 16);
+    const pa = f32x4.add(p1, p2);
+    const qa = f32x4.add(q1, q2);
+    const pb = f32x4.sub(p1, p2);
+    const qb = f32x4.sub(q1, q2);
+    const pc = f32x4.add(p3, p4);
+    const qc = f32x4.add(q3, q4);
+    const pe = f32x4.sub(p3, p4);
+    const qe = f32x4.sub(q3, q4);
+    write<Activate, Add, Some>(y0, firstOf(p0, pa, pc), firstOf(q0, qa, qc), biasA, biasB, slopeA, slopeB, r0, rest);
+    const low = f32x4.mul(whole, f32x4.add(pb, pe));
+    const high = f32x4.mul(whole, f32x4.add(qb, qe));
+    write<Activate, Add, Some>(y1, low, high, biasA, biasB, slopeA, slopeB, r1, rest);
+    write<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), biasA, biasB, slopeA, slopeB, r2, rest);
+    write<Activate, Add, Some>(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), biasA, biasB, slopeA, slopeB, r3, rest);
+    q += 32;
+    y0 += pixel;
+    y1 += pixel;
+    y2 += pixel;
+    y3 += pixel;
+    if (is<Add>()) {
+      r0 += rPixel;
+      r1 += rPixel;
+      r2 += rPixel;
+      r3 += rPixel;
+    }
+  }
+}
+
+/** Outputs of a strip from `(4·row, 4·first)`; rows below the image go to `spare`. */
+export function writeStrip<Activate, Add>(
+  output: Output,
+  a: Winograd2dArgs,
+  image: usize,
+  row: i32,
+  first: i32,
+  tiles: i32,
+  local: usize,
+): void {
+  const count = min(4 * tiles, a.width - 4 * first);
+  const rows = a.height - 4 * row;
+  const spare = local + a.spare;
+  const biases = output.bias ? output.bias : local;
+  const slopes = output.slope ? output.slope : local + a.ones;
+  const y = output.y + image * output.image + ((4 * row) as usize) * output.row + ((4 * first) as usize) * output.pixel;
+  const r =
+    output.residual +
+    image * output.residualImage +
+    ((4 * row) as usize) * output.residualRow +
+    ((4 * first) as usize) * output.residualPixel;
+  let q = local + a.results;
+  for (let c = 0; c < output.channels; c += 8) {
+    const at = (c as usize) << 2;
+    const bias = biases + at;
+    const slope = slopes + at;
+    const y0 = y + at;
+    const y1 = rows > 1 ? y0 + output.row : spare;
+    const y2 = rows > 2 ? y0 + 2 * output.row : spare;
+    const y3 = rows > 3 ? y0 + 3 * output.row : spare;
+    const r0 = r + at;
+    const r1 = rows > 1 ? r0 + output.residualRow : r0;
+    const r2 = rows > 2 ? r0 + 2 * output.residualRow : r0;
+    const r3 = rows > 3 ? r0 + 3 * output.residualRow : r0;
+    const step = output.pixel;
+    const rStep = output.residualPixel;
+    const rest = output.channels - c;
+    if (rest >= 8) {
+      returnColumns<Activate, Add, No>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8);
+    } else {
+      returnColumns<Activate, Add, Yes>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest);
+    }
+    q += linesBytes;
+  }
+}
