@@ -15,7 +15,6 @@ import type { Part, PartResult } from '../report/study.js';
 import { runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
-import type { DeviceFlags } from './device.js';
 import { openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, pixelSize, whole } from './options.js';
@@ -23,24 +22,18 @@ import { Progress } from './progress.js';
 import { alphaBetaCommand } from './studyAlphaBeta.js';
 import { drivesCommand } from './studyDrives.js';
 import { claimStudy } from './studyFolder.js';
+import type { RecipeFlags } from './studyOptions.js';
 import { withRecipeOptions } from './studyOptions.js';
 import { policyCommand } from './studyPolicy.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
-interface StudyFlags extends DeviceFlags {
+interface StudyFlags extends RecipeFlags {
   readonly data: string;
   readonly out: string;
   readonly iterations?: number;
   readonly crop?: PixelSize;
   readonly resize?: PixelSize;
-  readonly batch: number;
-  readonly lr: number;
-  readonly seed: number;
-  readonly trainSplit: string;
-  readonly valSplit: string;
-  readonly threads: number;
-  readonly json?: boolean;
 }
 
 /** Epochs of the paper's recipe. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
+import type { DeviceFlags } from './device.js';
 import { deviceOptions } from './device.js';
 import { jsonOption, real, threadsOption, whole } from './options.js';
 
@@ -8,6 +9,17 @@ export function withRunOptions(command: Command): Command {
   command.addOption(threadsOption());
   for (const option of deviceOptions()) command.addOption(option);
   return command.addOption(jsonOption());
+}
+
+/** Flags of {@link withRecipeOptions}. */
+export interface RecipeFlags extends DeviceFlags {
+  readonly batch: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly trainSplit: string;
+  readonly valSplit: string;
+  readonly threads: number;
+  readonly json?: boolean;
 }
 
 /** What studies take that train several times with the same recipe. */

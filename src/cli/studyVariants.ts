@@ -20,30 +20,23 @@ import { lossCurve, readRun } from '../report/record.js';
 import { markdownTable } from '../report/table.js';
 import { runFiles } from '../train/checkpoint.js';
 import { train } from '../train/train.js';
-import type { DeviceFlags } from './device.js';
 import { openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, sizeOption, whole } from './options.js';
 import { measureTime } from './plan-time.js';
 import { Progress } from './progress.js';
 import { claimStudy } from './studyFolder.js';
+import type { RecipeFlags } from './studyOptions.js';
 import { withRecipeOptions } from './studyOptions.js';
 import { formatTable } from './table.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 
 /** Flags of studies that compare variants of one network at equal iterations. */
-export interface VariantFlags extends DeviceFlags {
+export interface VariantFlags extends RecipeFlags {
   readonly out: string;
   readonly data?: string;
   readonly iterations?: number;
   readonly size: PixelSize;
-  readonly batch: number;
-  readonly lr: number;
-  readonly seed: number;
-  readonly trainSplit: string;
-  readonly valSplit: string;
-  readonly threads: number;
-  readonly json?: boolean;
 }
 
 /** One of what is compared. */
