@@ -59,8 +59,9 @@ export type { TrainConfig } from './train/config.js';
 export type { TrainEvent, TrainResult } from './train/events.js';
 export type { Files } from './train/filesStore.js';
 export { FilesStore, MemoryFiles } from './train/filesStore.js';
+export type { LabelledPicture } from './train/labelledPicture.js';
 export { openOpfs } from './train/opfs.js';
-export type { LabelledPicture, PicturesConfig, TrainPicturesOptions } from './train/pictures.js';
+export type { PicturesConfig, TrainPicturesOptions } from './train/pictures.js';
 export { trainPictures } from './train/pictures.js';
 
 /**

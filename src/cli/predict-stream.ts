@@ -12,39 +12,12 @@ import type { SegmentedFrame } from '../stream/segment.js';
 import { segmentStream } from '../stream/segment.js';
 import type { StreamSource } from '../stream/source.js';
 import { cameraSource, isStreamAddress, isVideoName, sourceOf } from '../stream/source.js';
-import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { openBackend } from './device.js';
 import { openModel } from './model.js';
-import type { PixelSize } from './options.js';
 import { StreamDisplay } from './streamDisplay.js';
+import type { StreamFlags } from './streamFlags.js';
 import { StreamOutputs } from './streamOutputs.js';
-import type { ViewFlags } from './views.js';
 import { fittedOptions, fittingNote } from './views.js';
-
-/** Flags of `vnet predict` for a stream. */
-export interface StreamFlags extends ViewFlags, DeviceFlags, PrecisionFlags {
-  readonly model: string;
-  readonly net?: string;
-  /** Absent where it was not given. */
-  readonly out?: string;
-  readonly alpha: number;
-  readonly legend?: boolean;
-  readonly overwrite?: boolean;
-  readonly threads: number;
-  readonly json?: boolean;
-  readonly camera?: string;
-  readonly labels?: string;
-  readonly sideBySide?: boolean;
-  readonly stats?: string;
-  readonly every: number;
-  readonly fps?: number;
-  readonly from?: number;
-  readonly to?: number;
-  readonly smooth: number;
-  readonly resume?: boolean;
-  readonly raw?: PixelSize;
-  readonly ffmpeg?: string;
-}
 
 /** Segments a video, a camera, a stream on the network, or a pipe. */
 export async function predictStream(given: string, flags: StreamFlags): Promise<void> {

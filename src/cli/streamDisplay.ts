@@ -1,8 +1,8 @@
 import { formatDuration, formatRate } from '../report/format.js';
 import type { SegmentedFrame } from '../stream/segment.js';
 import type { StreamSource } from '../stream/source.js';
-import type { StreamFlags } from './predict-stream.js';
 import { Progress } from './progress.js';
+import type { StreamFlags } from './streamFlags.js';
 
 /** What a person sees: a bar where the end is known, else a line now and then. */
 export class StreamDisplay {

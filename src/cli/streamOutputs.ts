@@ -15,7 +15,7 @@ import type { StreamInfo } from '../stream/probe.js';
 import type { SegmentedFrame } from '../stream/segment.js';
 import type { StreamSource } from '../stream/source.js';
 import { isVideoName } from '../stream/source.js';
-import type { StreamFlags } from './predict-stream.js';
+import type { StreamFlags } from './streamFlags.js';
 
 /** All that a stream leaves: an overlay, labels, statistics. */
 export class StreamOutputs {

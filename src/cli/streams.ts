@@ -4,7 +4,7 @@ import { isFile } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { isStreamAddress, isVideoName } from '../stream/source.js';
 import { pixelSize, real, whole } from './options.js';
-import type { StreamFlags } from './predict-stream.js';
+import type { StreamFlags } from './streamFlags.js';
 
 /** `90`, `1:30` or `0:01:30.5` as seconds. */
 function timeOfDay(text: string): number {

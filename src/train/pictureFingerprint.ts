@@ -1,5 +1,5 @@
 import { sha256 } from '#sha256';
-import type { LabelledPicture } from './pictures.js';
+import type { LabelledPicture } from './labelledPicture.js';
 
 const bytesOf = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 

@@ -8,7 +8,7 @@ import type { Tensors } from '../model/format.js';
 import type { Network } from '../nets/network.js';
 import { type ResolvedTrainConfig, validationResize } from './config.js';
 import type { TrainEvent } from './events.js';
-import type { LabelledPicture } from './pictures.js';
+import type { LabelledPicture } from './labelledPicture.js';
 
 interface Surroundings {
   readonly backend: Backend;

@@ -4,7 +4,7 @@ import { degradeInPlace } from '../data/augment/degrade.js';
 import { drawMix, mixInPlace } from '../data/augment/mix.js';
 import { prepare, preparedSize, sampleRng } from '../data/augment/prepare.js';
 import { enetWeights, medianWeights, pixelsByClass } from '../data/classWeights.js';
-import type { LabelImage, RgbImage } from '../data/image.js';
+import type { LabelImage } from '../data/image.js';
 import { epochOrder } from '../data/order.js';
 import { Rng } from '../data/rng.js';
 import type { Place } from '../device.js';
@@ -20,6 +20,7 @@ import { parseTrainConfig, recipeOf } from './config.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import type { FilesStore } from './filesStore.js';
+import type { LabelledPicture } from './labelledPicture.js';
 import { fingerprintOf } from './pictureFingerprint.js';
 import { PictureValidation } from './pictureValidation.js';
 import { trainingPlan } from './plan.js';
@@ -27,14 +28,6 @@ import { checkSameRecipe, storedWeights } from './sameRecipe.js';
 import { takeWeights } from './takeWeights.js';
 import type { BatchSource, NamedBatch } from './trainer.js';
 import { Trainer } from './trainer.js';
-
-/** A picture in memory with the class of each of its pixels; 255 counts neither in the loss nor in scores. */
-export interface LabelledPicture {
-  /** What messages name. */
-  readonly id: string;
-  readonly image: RgbImage;
-  readonly labels: LabelImage;
-}
 
 /** The options of a training that do not speak of folders. */
 export type PicturesConfig = Omit<

@@ -3,7 +3,7 @@ import { exists, writeAtomic } from '../../data/files.js';
 import type { Source } from '../../data/sources/source.js';
 import { UserError } from '../../errors.js';
 import type { Model } from '../../model/model.js';
-import type { OutputKind } from './kinds.js';
+import type { OutputKind } from './kind.js';
 import { markOf, outputMark, readMark } from './mark.js';
 import type { Writer } from './writer.js';
 

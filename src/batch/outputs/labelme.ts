@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { outlinesOf } from '../../segmenter/outlines.js';
-import type { OutputKind } from './kinds.js';
+import type { OutputKind } from './kind.js';
 import { markedJson } from './mark.js';
 
 /** How far a corner may be moved away, in pixels: a person corrects ten corners, not a thousand. */

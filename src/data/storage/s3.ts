@@ -1,7 +1,7 @@
 import type { GetObjectCommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { UserError } from '../../errors.js';
 import { parseAddress, shownAddress } from './address.js';
-import type { Storage, StoredFile } from './storage.js';
+import type { Storage, StoredFile } from './store.js';
 
 /** Times that a body which broke off is asked for. */
 const mostReads = 3;

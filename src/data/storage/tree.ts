@@ -1,7 +1,7 @@
 import { UserError } from '../../errors.js';
 import { shownAddress } from './address.js';
-import type { StoredFile } from './storage.js';
 import { storage } from './storage.js';
+import type { StoredFile } from './store.js';
 
 /** Files that a store may list below one folder. */
 const mostFiles = 20_000_000;

@@ -1,6 +1,6 @@
 /** Which algorithm computes a convolution: the one place that chooses, with all thresholds of the choice. */
 import type { Stage } from '../stage.js';
-import type { DirectConv } from './direct.js';
+import type { Conv, DirectConv } from './direct.js';
 import { directStage, packedWeightBytes, packStage } from './direct.js';
 import { imageStage, isOfImage } from './image.js';
 import { partsOf } from './parts.js';
@@ -8,16 +8,6 @@ import { isPointwise, pointwiseStage } from './pointwise.js';
 import type { WinogradForm } from './winograd1d.js';
 import * as winograd1d from './winograd1d.js';
 import * as winograd2d from './winograd2d.js';
-
-/** A convolution, forward or with respect to its input. */
-export interface Conv extends DirectConv {
-  readonly padding: readonly [number, number];
-  readonly dilation: readonly [number, number];
-  /** The taps are those of the weight in reverse order. */
-  readonly flipped: boolean;
-  /** Products of 16-bit integers are allowed. */
-  readonly i16?: boolean;
-}
 
 /** How a convolution is computed. */
 export interface Algorithm {

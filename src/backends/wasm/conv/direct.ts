@@ -34,6 +34,16 @@ export interface DirectConv extends Epilogue {
   readonly extent?: readonly [number, number];
 }
 
+/** A convolution, forward or with respect to its input. */
+export interface Conv extends DirectConv {
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  /** The taps are those of the weight in reverse order. */
+  readonly flipped: boolean;
+  /** Products of 16-bit integers are allowed. */
+  readonly i16?: boolean;
+}
+
 /** Bytes of packed weights. */
 export const packedWeightBytes = ({ inputs, outputs }: WeightSteps, groups: number, taps: number): number =>
   128 * groups * taps * quadsOf(inputs) * octsOf(outputs);

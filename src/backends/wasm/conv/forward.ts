@@ -1,8 +1,8 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
 import type { WasmKernel } from '../stage.js';
 import { keptPointer, scratchPointer } from '../stage.js';
-import type { Conv } from './algorithm.js';
 import { algorithmOf, stagesOf } from './algorithm.js';
+import type { Conv } from './direct.js';
 import { tapsOf } from './geometry.js';
 
 /**

@@ -2,7 +2,7 @@
 import { mostLines } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
-import type { Conv } from './algorithm.js';
+import type { Conv } from './direct.js';
 import { inputArgs, outputArgs } from './geometry.js';
 
 const leastFlops = 2e6;

@@ -2,8 +2,8 @@
 import type { Call, TensorRef } from '../../../graph/planned.js';
 import type { Stage } from '../stage.js';
 import { cut, keptPointer, scratchPointer } from '../stage.js';
-import type { Conv } from './algorithm.js';
 import { winograd1dForm } from './algorithm.js';
+import type { Conv } from './direct.js';
 import { convOf } from './forward.js';
 import { inputArgs, octsOf, outputArgs, quadsOf } from './geometry.js';
 import type { WinogradForm } from './winograd1d.js';
