@@ -1,12 +1,11 @@
 /** The page's camera view with a video file as camera: frames a second from the camera to the overlay. */
-import { closeSync, createReadStream, existsSync, openSync, statSync, writeSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { build } from 'vite';
 import { renderScene } from '../../src/index.js';
+import { serveIsolated } from './serve.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const [width, height, fps] = [640, 480, 30];
@@ -47,23 +46,7 @@ export async function cameraRate(executablePath: string, folder: string, seconds
     build: { outDir: site, emptyOutDir: true },
     logLevel: 'error',
   });
-  const types: Readonly<Record<string, string>> = {
-    html: 'text/html',
-    js: 'text/javascript',
-    css: 'text/css',
-  };
-  const server = createServer((request, response) => {
-    const file = path.join(site, path.normalize(request.url === '/' ? '/index.html' : request.url!));
-    response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-    response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-    if (!existsSync(file) || !statSync(file).isFile()) {
-      response.writeHead(404).end();
-      return;
-    }
-    response.setHeader('Content-Type', types[path.extname(file).slice(1)] ?? 'application/octet-stream');
-    createReadStream(file).pipe(response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const server = await serveIsolated((name) => path.join(site, name));
   const browser = await chromium.launch({
     executablePath,
     args: [
@@ -74,7 +57,7 @@ export async function cameraRate(executablePath: string, folder: string, seconds
   try {
     const context = await browser.newContext({ viewport: { width: 1200, height: 860 } });
     const page = await context.newPage();
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.goto(server.url);
     await page.getByRole('button', { name: 'Camera' }).click();
     const fact = page.locator('[data-fact="rate"]');
     await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
@@ -94,6 +77,5 @@ export async function cameraRate(executablePath: string, folder: string, seconds
   } finally {
     await browser.close();
     server.close();
-    server.closeAllConnections();
   }
 }

@@ -2,9 +2,7 @@
  * Segments many frames of changing sizes in headless Chromium and prints what the page holds: heap, array buffers, shared
  * memory of plans, workers. Fails where memory grows.
  */
-import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +10,7 @@ import { Command } from 'commander';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { whole } from '../../src/cli/options.js';
+import { serveIsolated } from './serve.js';
 
 const flags = new Command('leak:browser')
   .description('Segments frames of changing sizes in headless Chromium and prints what the page holds.')
@@ -66,22 +65,9 @@ await build({
   outfile: path.join(folder, 'main.js'),
   logLevel: 'silent',
 });
-const types: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript' };
-const server = createServer((request, response) => {
-  const name = path.normalize(request.url === '/' ? '/index.html' : request.url!);
-  const file = name.startsWith('/vnet/')
-    ? path.join(root, 'build/assets', name.slice(6))
-    : path.join(folder, name);
-  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-  response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-  if (!existsSync(file)) {
-    response.writeHead(404).end();
-    return;
-  }
-  response.setHeader('Content-Type', types[path.extname(file)] ?? 'application/octet-stream');
-  createReadStream(file).pipe(response);
-});
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const server = await serveIsolated((name) =>
+  name.startsWith('/vnet/') ? path.join(root, 'build/assets', name.slice(6)) : path.join(folder, name),
+);
 const browser = await chromium.launch({
   executablePath: flags.chromium,
   args: ['--no-sandbox', '--disable-gpu'],
@@ -90,7 +76,7 @@ const held: { frames: number; heap: number; buffers: number; plans: number; work
 try {
   const page = await browser.newPage();
   page.setDefaultTimeout(0);
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.goto(server.url);
   await page.waitForFunction(() => 'segmentFrames' in globalThis);
   const session = await page.context().newCDPSession(page);
   await session.send('HeapProfiler.enable');
@@ -131,7 +117,6 @@ try {
 } finally {
   await browser.close();
   server.close();
-  server.closeAllConnections();
 }
 const [first, last] = [held[1], held.at(-1)!];
 const grown = last.heap - first.heap + last.buffers - first.buffers;

@@ -2,10 +2,8 @@
  * Races VNet against onnxruntime-web in headless Chromium, on a page that is isolated, in one run, turn by turn; then
  * measures the page's own camera view, from the camera to the overlay. Prints Markdown.
  */
-import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +18,7 @@ import { median } from '../../src/median.js';
 import { ratio } from '../statistics.js';
 import { cameraRate } from './camera.js';
 import type { Name, race } from './contestants.js';
+import { serveIsolated } from './serve.js';
 
 const flags = new Command('race:browser')
   .description(
@@ -73,29 +72,11 @@ await build({
   logLevel: 'silent',
 });
 
-const types: Readonly<Record<string, string>> = {
-  html: 'text/html',
-  js: 'text/javascript',
-  mjs: 'text/javascript',
-  wasm: 'application/wasm',
-};
-const server = createServer((request, response) => {
-  const name = path.normalize(request.url === '/' ? '/index.html' : request.url!);
-  const file = name.startsWith('/vnet/')
-    ? path.join(root, 'build/assets', name.slice(6))
-    : name.startsWith('/ort/')
-      ? path.join(root, 'node_modules/onnxruntime-web/dist', name.slice(5))
-      : path.join(folder, name);
-  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-  response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-  if (!existsSync(file)) {
-    response.writeHead(404).end();
-    return;
-  }
-  response.setHeader('Content-Type', types[path.extname(file).slice(1)] ?? 'application/octet-stream');
-  createReadStream(file).pipe(response);
+const server = await serveIsolated((name) => {
+  if (name.startsWith('/vnet/')) return path.join(root, 'build/assets', name.slice(6));
+  if (name.startsWith('/ort/')) return path.join(root, 'node_modules/onnxruntime-web/dist', name.slice(5));
+  return path.join(folder, name);
 });
-await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 const browser = await chromium.launch({
   executablePath: flags.chromium,
   args: [
@@ -112,7 +93,7 @@ try {
   for (const { height, width } of flags.race ? sizes : []) {
     const page = await browser.newPage();
     page.setDefaultTimeout(0);
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.goto(server.url);
     const start = { height, width, threads: flags.threads, gpu: flags.gpu };
     const results = await page.evaluate(
       async ([names, start, rounds, pause]) => {
@@ -137,7 +118,6 @@ try {
 } finally {
   await browser.close();
   server.close();
-  server.closeAllConnections();
 }
 if (flags.video && !flags.gpu) {
   const rates = await cameraRate(flags.chromium, folder, 12);
