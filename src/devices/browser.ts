@@ -1,6 +1,5 @@
 import { wasmBackendOn } from '../backends/wasm/backend.js';
 import { browserHost } from '../backends/wasm/runtime/browser.js';
-import type { DeviceName } from '../device.js';
 import type { DeviceKind } from './kind.js';
 import { webgpu } from './navigator.js';
 
@@ -18,4 +17,4 @@ const wasm: DeviceKind<'wasm'> = {
 };
 
 /** Every kind of device in a browser, in the order in which `auto` tries them. */
-export const devices: readonly DeviceKind<DeviceName>[] = [webgpu, wasm];
+export const devices = [webgpu, wasm] as const;
