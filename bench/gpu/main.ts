@@ -33,6 +33,7 @@ const flags = new Command('bench:gpu')
   .option('--height <pixels>', 'of an image', whole(32, 16384), 1024)
   .option('--width <pixels>', 'of an image', whole(32, 16384), 2048)
   .option('--kernels', 'list the time of every kernel', false)
+  .option('--no-torch', 'our side only')
   .option('--json <file>', 'write all times to a file')
   .addHelpText('after', '\nExample:\n  npm run bench:gpu -- --rounds 50 --kernels')
   .parse()
@@ -43,6 +44,7 @@ const flags = new Command('bench:gpu')
     height: number;
     width: number;
     kernels: boolean;
+    torch: boolean;
     json?: string;
   }>();
 const { rounds, batch, height, width } = flags;
@@ -149,7 +151,7 @@ const race = async (precision: Precision) => ({
 });
 const single = await race('f32');
 const half = hasHalf ? await race('f16') : undefined;
-const torch = await raceTorch({ batch, height, width, rounds, classes });
+const torch = flags.torch ? await raceTorch({ batch, height, width, rounds, classes }) : undefined;
 
 type Ours = typeof single;
 const { eager, compiled } = torch ?? {};

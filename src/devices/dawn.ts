@@ -36,7 +36,7 @@ export const webgpu: DeviceKind<'webgpu'> = {
       `${asked}: WebGPU finds no real GPU (looked for adapters with a ${api} driver); install the driver, use \`device: 'wasm'\`, or name a software adapter by \`gpu\``,
     );
   },
-  scratchBytes: async () => (await import('../backends/webgpu/kernels/index.js')).scratchBytes,
+  scratchBytes: async () => (await import('../backends/webgpu/lowering.js')).leastRule(),
 };
 
 /** All adapters that WebGPU finds, software ones too. @throws UserError where the `webgpu` package cannot be loaded. */

@@ -21,7 +21,7 @@ export const webgpu: DeviceKind<'webgpu', WebGpuBackend> = {
       "`device: 'webgpu'`: this browser has no WebGPU on a real GPU; use `device: 'wasm'`, or name a software adapter by `gpu`",
     );
   },
-  scratchBytes: async () => (await import('../backends/webgpu/kernels/index.js')).scratchBytes,
+  scratchBytes: async () => (await import('../backends/webgpu/lowering.js')).leastRule(),
 };
 
 /** Whether it is worth looking: a service worker, say, has no WebGPU, and may not fetch code either. */

@@ -86,7 +86,7 @@ class Planner {
     this.join(scratchBytes);
     this.keep(scratchBytes);
     const lifetimes = this.lifetimes();
-    const scratch = this.steps.map((node) => scratchBytes(this.call(node)));
+    const scratch = this.steps.map((node, i) => scratchBytes(this.call(node, undefined, i), this.partner(i)));
     const intervals = [
       ...lifetimes.map(({ storage, start, end }) => ({
         bytes: alignUp(storage.bytes, this.places.align),
@@ -105,7 +105,7 @@ class Planner {
     const calls = this.steps.map((node, i) => {
       const offset = this.places.persistentBytes + packed.offsets[lifetimes.length + i];
       const call = this.call(node, { offset, bytes: scratch[i] }, i);
-      const algorithm = scratchBytes.algorithm?.(call);
+      const algorithm = scratchBytes.algorithm?.(call, this.partner(i));
       return algorithm === undefined ? call : { ...call, algorithm };
     });
     const timeline = this.timeline(intervals);
@@ -166,8 +166,8 @@ class Planner {
 
   /** Memory that outlives a run for what the backend makes of constants. */
   private keep({ kept }: ScratchRule): void {
-    for (const node of kept ? this.steps : []) {
-      const bytes = kept!(this.call(node));
+    for (const [i, node] of kept ? this.steps.entries() : []) {
+      const bytes = kept!(this.call(node, undefined, i), this.partner(i));
       if (bytes === 0) continue;
       this.kept.set(node, { offset: this.places.reserve(bytes), bytes });
     }
@@ -195,6 +195,14 @@ class Planner {
       ...(pair ? { joined: pair[0] === at ? 'next' : 'previous' } : {}),
       flops: definition.flops({ inputs: node.inputs, outputs: node.outputs, attrs: node.attrs }),
     } as unknown as Call;
+  }
+
+  /** The other call of the two that step `at` is one of. */
+  private partner(at: number): Call | undefined {
+    const pair = this.joined.get(at)?.pair;
+    if (!pair) return undefined;
+    const other = pair[0] === at ? pair[1] : pair[0];
+    return this.call(this.steps[other], undefined, other);
   }
 
   private constants(node: Node): string[] {

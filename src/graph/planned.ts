@@ -38,7 +38,7 @@ interface CallOf<K extends KernelName> {
    * (its offset means nothing), and whatever either needs lives as long as both.
    */
   readonly joined?: 'next' | 'previous';
-  /** Which of several ways the backend takes, for people. */
+  /** Which of several ways the backend takes. */
   readonly algorithm?: string;
   readonly flops: number;
 }
@@ -49,14 +49,14 @@ export type CallFor<K extends KernelName> = Extract<Call, { op: K }>;
 
 /** What a backend says of calls while a plan is made, from shapes alone: `offset`s in them are not yet set. */
 export interface ScratchRule {
-  /** Bytes of private memory it wants while the call runs. */
-  (call: Call): number;
+  /** Bytes of private memory it wants while the call runs; `partner`: the other call, where two are joined. */
+  (call: Call, partner?: Call): number;
   /** Bytes it wants for what it makes of the call's constants once, in phase `prepare`. Default none. */
-  kept?(call: Call): number;
+  kept?(call: Call, partner?: Call): number;
   /** Whether two calls run as one kernel, where the second directly follows and alone reads what the first gives. */
   joins?(first: Call, second: Call): boolean;
-  /** Which of several algorithms the call takes, for people. */
-  algorithm?(call: Call): string | undefined;
+  /** Which of several algorithms the call takes; `partner`: the other call, where two are joined. */
+  algorithm?(call: Call, partner?: Call): string | undefined;
 }
 
 /** A tensor that the caller may write or read by name between runs. */

@@ -50,6 +50,10 @@ export interface Layout {
   /** Outputs written over an input: `{ y: 'residual' }`. */
   readonly inPlace?: Readonly<Record<string, string>>;
   readonly options?: BackendOptions;
+  /** Inputs that are known before the run. */
+  readonly constants?: readonly string[];
+  /** The way that the call is computed, where there are several. */
+  readonly algorithm?: (call: Call) => string | undefined;
 }
 
 export interface Tolerance {
@@ -169,18 +173,21 @@ export async function runOp<K extends KernelName>(
         : memory.overwrite(value, inputRefs[over]);
   }
   const flops = def.flops({ inputs: inputTypes, outputs: outputTypes, attrs });
-  const call = {
+  const bare = {
     ...{ op, label: `test.${op}`, phase: 'forward', inputs: inputRefs, outputs: outputRefs, attrs, flops },
     scratch: { offset: 0, bytes: 0 },
+    constants: layout.constants,
   } as unknown as Call;
-  const bytes = backend.scratchBytes(call);
-  const scratch = { offset: memory.placeScratch(bytes), bytes };
-
-  const executor = await backend.prepare(memory.plan({ ...call, scratch } as Call), layout.options);
+  const call = { ...bare, algorithm: layout.algorithm?.(bare) };
+  const place = (name: string, bytes: number) => ({ offset: memory.placeScratch(name, bytes), bytes });
+  const scratch = place('scratch', backend.scratchBytes(call));
+  const kept = place('kept', backend.scratchBytes.kept?.(call) ?? 0);
+  const whole = { ...call, scratch, ...(kept.bytes > 0 ? { kept } : {}) } as Call;
+  const executor = await backend.prepare(memory.plan(whole), layout.options);
   try {
     for (const [name, { data }] of given) memory.fill(inputRefs[name], data);
     memory.writeTo(executor);
-    await executor.run('forward');
+    await executor.run('prepare', 'forward');
     const after = await memory.readFrom(executor);
     const outputs = Object.entries(outputRefs).map(([name, ref]) => [name, after.take(ref)]);
     after.checkTraps(op);
@@ -258,13 +265,13 @@ class TestMemory {
     return { ...over, name: value.name };
   }
 
-  placeScratch(bytes: number): number {
+  placeScratch(name: string, bytes: number): number {
     const offset = this.end;
     if (bytes === 0) return offset;
-    const { used, written } = this.add('scratch', [1, 1, 1, Math.ceil(bytes / 4)], 'f32', 'output');
+    const { used, written } = this.add(name, [1, 1, 1, Math.ceil(bytes / 4)], 'f32', 'output');
     used.fill(1);
     written.fill(1);
-    this.blocks.get('scratch')!.content.fill(Number.NaN);
+    this.blocks.get(name)!.content.fill(Number.NaN);
     return offset;
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { scratchBytes } from '../../src/backends/webgpu/kernels/index.js';
+import { leastRule } from '../../src/backends/webgpu/lowering.js';
 import { compileTraining } from '../../src/compile.js';
 import { listGpus, openDevice } from '../../src/device.js';
 import { vnet as network } from '../../src/nets/vnet.js';
@@ -41,7 +41,12 @@ test('vnet devices lists what the library finds, with type, features and limits'
 });
 
 test('plan --device: the arena of that backend, without a GPU', async () => {
-  const plan = compileTraining(network({ classes: 19 }), { batch: 2, height: 64, width: 96, scratchBytes });
+  const plan = compileTraining(network({ classes: 19 }), {
+    batch: 2,
+    height: 64,
+    width: 96,
+    scratchBytes: leastRule(),
+  });
   const [gpu, reference] = await Promise.all(
     ['webgpu', 'reference'].map((name) =>
       vnet(`plan --size 64x96 --batch 2 --device ${name} --json`.split(' ')),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
-import { scratchBytes as gpuScratch } from '../../src/backends/webgpu/kernels/index.js';
+import { leastRule } from '../../src/backends/webgpu/lowering.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
 import type { TensorRef } from '../../src/graph/planned.js';
@@ -57,7 +57,7 @@ test('plan --mode infer', async () => {
 test('plan --precision f16 is what a GPU will allocate', async () => {
   const flags = 'plan --size 64x96 --classes 7 --device webgpu --precision f16 --json'.split(' ');
   const result = JSON.parse((await vnet(flags)).stdout);
-  const options = { batch: 4, height: 64, width: 96, scratchBytes: gpuScratch } as const;
+  const options = { batch: 4, height: 64, width: 96, scratchBytes: leastRule() } as const;
   const plan = compileTraining(network({ classes: 7 }), { ...options, precision: 'f16' });
   const whole = compileTraining(network({ classes: 7 }), options);
   assert.equal(result.precision, 'f16');

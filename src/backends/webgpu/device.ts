@@ -1,10 +1,13 @@
 /// <reference types="@webgpu/types" />
 import { DeviceError, UserError } from '../../errors.js';
 import { describeAdapter } from './devices.js';
+import type { Capabilities } from './kernels/kernel.js';
 import type { MemoryLimits } from './windows.js';
 
+/** Of Dawn, in Node alone so far: products of small matrices by a whole subgroup, where the GPU has units for them. */
+const MATRICES = 'chromium-experimental-subgroup-matrix';
 /** Features that kernels or the profiler use where they are there. */
-const wanted: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+const wanted: readonly string[] = ['timestamp-query', 'shader-f16', 'subgroups', MATRICES];
 
 /** A GPU in use: its device, and the first error that no caller was there to receive. */
 export class Gpu {
@@ -16,6 +19,8 @@ export class Gpu {
   private constructor(
     readonly device: GPUDevice,
     readonly name: string,
+    /** What kernels may use. */
+    readonly capabilities: Capabilities,
   ) {
     device.addEventListener('uncapturederror', (event) => {
       this.fail(`webgpu: ${name}: ${firstLine(event.error.message)}`);
@@ -31,15 +36,18 @@ export class Gpu {
     const { limits } = adapter;
     try {
       const device = await adapter.requestDevice({
-        requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+        requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[],
         requiredLimits: {
           maxBufferSize: limits.maxBufferSize,
           maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
           maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
           minStorageBufferOffsetAlignment: limits.minStorageBufferOffsetAlignment,
+          maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+          maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+          maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
         },
       });
-      return new Gpu(device, name);
+      return new Gpu(device, name, capabilitiesOf(device, adapter.info));
     } catch (error) {
       throw new UserError(`webgpu: ${name} cannot be opened: ${firstLine(String(error))}`);
     }
@@ -80,6 +88,32 @@ export class Gpu {
     this.failure ??= new DeviceError(message);
   }
 }
+
+function capabilitiesOf({ features, limits }: GPUDevice, info: MatrixInfo): Capabilities {
+  const matrices = features.has(MATRICES) ? [...(info.subgroupMatrixConfigs ?? [])] : [];
+  return {
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    invocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    features,
+    matrices: matrices
+      .filter(
+        ({ componentType, resultComponentType }) => componentType === 'f16' && resultComponentType === 'f32',
+      )
+      .map(({ M, N, K }) => ({ m: M, n: N, k: K })),
+    subgroupSize: info.subgroupMinSize === info.subgroupMaxSize ? info.subgroupMinSize : 0,
+  };
+}
+
+/** What Dawn says of an adapter beside what the standard has. */
+type MatrixInfo = GPUAdapterInfo & {
+  readonly subgroupMatrixConfigs?: Iterable<{
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }>;
+};
 
 /** `GPUShaderStage.COMPUTE`, `GPUBufferUsage` and `GPUMapMode` as numbers: Dawn for Node defines no globals. */
 const GPU_SHADER_STAGE_COMPUTE = 4;

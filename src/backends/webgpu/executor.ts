@@ -7,6 +7,7 @@ import type { Executor } from '../backend.js';
 import { hasHalf, hasI16 } from '../backend.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
+import type { Lowering } from './lowering.js';
 import type { CallSteps, Program } from './program.js';
 import { compileProgram } from './program.js';
 import type { MemoryLimits } from './windows.js';
@@ -34,7 +35,12 @@ export class WebGpuExecutor implements Executor {
     private readonly program: Program,
   ) {}
 
-  static async prepare(plan: Plan, gpu: Gpu, limits: MemoryLimits = gpu.memory): Promise<WebGpuExecutor> {
+  static async prepare(
+    plan: Plan,
+    gpu: Gpu,
+    lowering: Lowering,
+    limits: MemoryLimits = gpu.memory,
+  ): Promise<WebGpuExecutor> {
     if (hasHalf(plan) && !gpu.device.features.has('shader-f16')) {
       throw new UserError(`\`precision: 'f16'\`: ${gpu.name} has no shader-f16; use \`precision: 'f32'\``);
     }
@@ -46,7 +52,7 @@ export class WebGpuExecutor implements Executor {
     const arenaBytes = Math.max(256, Math.ceil(plan.arenaBytes / 256) * 256);
     const buffers = await allocate(gpu, arenaBytes, limits);
     try {
-      const program = await compileProgram(gpu, plan, buffers, limits, arenaBytes);
+      const program = await compileProgram(gpu, plan, buffers, limits, arenaBytes, lowering);
       return new WebGpuExecutor(plan, gpu, limits, buffers, program);
     } catch (error) {
       for (const buffer of buffers) buffer.destroy();
@@ -126,7 +132,8 @@ export class WebGpuExecutor implements Executor {
     this.gpu.check();
     const encoder = this.gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { call, steps } of this.program.calls) {
+    for (const { call, steps, once } of this.program.calls) {
+      if (phases.includes('prepare')) encode(pass, once);
       if (phases.includes(call.phase)) encode(pass, steps);
     }
     pass.end();

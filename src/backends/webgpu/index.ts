@@ -1,28 +1,32 @@
 /// <reference types="@webgpu/types" />
 import type { Plan } from '../../graph/planned.js';
+import { Choices } from './choices.js';
 import { Gpu } from './device.js';
 import { WebGpuExecutor } from './executor.js';
 import type { WebGpuBackend } from './info.js';
-import { scratchBytes } from './kernels/index.js';
+import { Lowering } from './lowering.js';
 import type { MemoryLimits } from './windows.js';
 
 export type { GpuSource } from './devices.js';
 export { browserGpus, chooseAdapter, describeAdapter, listDevices } from './devices.js';
 export type { DeviceInfo, WebGpuBackend } from './info.js';
 
-/** Runs plans on an adapter (see `chooseAdapter`). `memory` lowers its limits, for tests of split arenas. */
+/** Runs plans on an adapter (see `chooseAdapter`). `memory` lowers its limits, for tests of split arenas; `choices`: what was measured on it. */
 export async function webgpuBackend(
   adapter: GPUAdapter,
   memory: Partial<MemoryLimits> = {},
+  choices: Choices = new Choices(),
 ): Promise<WebGpuBackend> {
   const gpu = await Gpu.open(adapter);
+  const lowering = new Lowering(gpu.capabilities, choices);
   return {
     name: 'webgpu',
     device: gpu.name,
-    scratchBytes,
+    lowering,
+    scratchBytes: lowering.rule,
     // A GPU has memory of its own, and says itself where it ends.
     usableBytes: () => Number.POSITIVE_INFINITY,
-    prepare: (plan: Plan) => WebGpuExecutor.prepare(plan, gpu, { ...gpu.memory, ...memory }),
+    prepare: (plan: Plan) => WebGpuExecutor.prepare(plan, gpu, lowering, { ...gpu.memory, ...memory }),
     dispose: () => gpu.device.destroy(),
   };
 }

@@ -1,5 +1,6 @@
 /** What others see of this backend: no type of WebGPU itself, which TypeScript's own library has only lately. */
 import type { Backend } from '../backend.js';
+import type { Lowering } from './lowering.js';
 
 /** One GPU, as `vnet devices` shows it. */
 export interface DeviceInfo {
@@ -22,6 +23,8 @@ export interface DeviceInfo {
 export interface WebGpuBackend extends Backend {
   /** The GPU's own name. */
   readonly device: string;
+  /** The ways that its kernels go, and those it can go. */
+  readonly lowering: Lowering;
   /** Frees the device; executors of this backend cannot be used afterwards. */
   dispose(): void;
 }

@@ -4,7 +4,7 @@ import type { Call, Plan, TensorRef } from '../../graph/planned.js';
 import { formatShape } from '../../ir/value.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, firstLine } from './device.js';
-import { lower } from './kernels/index.js';
+import type { Lowering } from './lowering.js';
 import type { Dispatch, Shader } from './shader.js';
 import { gridOf, shaderOf, usesOf } from './shader.js';
 import type { MemoryLimits, Piece } from './windows.js';
@@ -17,10 +17,12 @@ export interface Step {
   readonly grid: readonly [number, number];
 }
 
-/** The steps of one call of the plan. */
+/** The steps of one call of the plan; of two that are joined, all belong to the second. */
 export interface CallSteps {
   readonly call: Call;
   readonly steps: readonly Step[];
+  /** Steps of phase `prepare`, whatever the call's own: they make of constants what the others read. */
+  readonly once: readonly Step[];
 }
 
 /** A plan's calls, ready to be encoded. */
@@ -95,11 +97,14 @@ export async function compileProgram(
   buffers: readonly GPUBuffer[],
   limits: MemoryLimits,
   arenaBytes: number,
+  lowering: Lowering,
 ): Promise<Program> {
-  const bound = plan.calls.map((call) => ({
-    call,
-    parts: lower(call).map((dispatch) => bind(call, dispatch, limits, arenaBytes)),
-  }));
+  const before = new Map<Call['phase'], Call>();
+  const bound = plan.calls.map((call) => {
+    const dispatches = lowering.lower(call, before.get(call.phase));
+    before.set(call.phase, call);
+    return { call, parts: dispatches.map((dispatch) => bind(call, dispatch, limits, arenaBytes)) };
+  });
   const parts = bound.flatMap((entry) => entry.parts);
   const starts = gpu.device.createBuffer({
     size: Math.max(1, parts.length) * UNIFORM_ALIGN,
@@ -121,10 +126,13 @@ export async function compileProgram(
     return { pipeline, bindings, grid: gridOf(part.dispatch) };
   };
   const calls = await Promise.all(
-    bound.map(async (entry) => ({
-      call: entry.call,
-      steps: await Promise.all(entry.parts.map((part) => stepOf(entry.call, part))),
-    })),
+    bound.map(async ({ call, parts }) => {
+      const stepsOf = (once: boolean) =>
+        Promise.all(
+          parts.filter(({ dispatch }) => (dispatch.once ?? false) === once).map((part) => stepOf(call, part)),
+        );
+      return { call, steps: await stepsOf(false), once: await stepsOf(true) };
+    }),
   );
   return { calls, starts };
 }

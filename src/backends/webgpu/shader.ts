@@ -20,6 +20,8 @@ export interface Dispatch {
   readonly workgroupSize: number;
   /** Workgroups in all. */
   readonly workgroups: number;
+  /** What it makes of the call's constants and writes into `call.kept`: run in phase `prepare` alone. */
+  readonly once?: true;
 }
 
 /** Workgroups along the first axis of a dispatch; the rest go along the second. */

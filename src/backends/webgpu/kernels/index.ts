@@ -1,4 +1,4 @@
-import type { Call, ScratchRule } from '../../../graph/planned.js';
+import type { Call } from '../../../graph/planned.js';
 import type { KernelName } from '../../../ops/index.js';
 import type { Dispatch } from '../shader.js';
 import { preluGrad } from './activation.js';
@@ -11,7 +11,7 @@ import { countStep, dropoutMask } from './dropout.js';
 import { focal } from './focal.js';
 import { multiplySum } from './gate.js';
 import { normalizeImage } from './image.js';
-import type { GpuKernel } from './kernel.js';
+import type { Candidate, Capabilities, GpuKernel } from './kernel.js';
 import { crossEntropy } from './loss.js';
 import { maxGather, maxPool, maxUnpool } from './maxpool.js';
 import { batchNormGrad, batchStats, foldCoefficients, normCoefficients, runningStats } from './norm.js';
@@ -68,12 +68,16 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
 /** What the compiler cannot see: the kernel looked up by `call.op` takes calls of that op. */
 interface AnyKernel {
   scratch?(call: Call): number;
-  lower(call: Call): Dispatch[];
+  lower?(call: Call): Dispatch[];
+  candidates?(call: Call, able: Capabilities): readonly Candidate[];
 }
-const kernelOf = (call: Call): AnyKernel => kernels[call.op] as AnyKernel;
 
-/** Bytes of private memory of a call, from its shapes. */
-export const scratchBytes: ScratchRule = (call) => kernelOf(call).scratch?.(call) ?? 0;
-
-/** The dispatches of a call, in order. */
-export const lower = (call: Call): Dispatch[] => kernelOf(call).lower(call);
+/** The ways to compute a call, the one to take where nothing was measured first. */
+export function candidatesOf(call: Call, able: Capabilities): readonly Candidate[] {
+  const kernel = kernels[call.op] as AnyKernel;
+  return (
+    kernel.candidates?.(call, able) ?? [
+      { name: call.op, scratch: kernel.scratch?.(call), lower: () => kernel.lower!(call) },
+    ]
+  );
+}

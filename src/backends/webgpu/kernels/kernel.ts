@@ -4,13 +4,56 @@ import { elementBytes } from '../../../ir/value.js';
 import type { KernelName } from '../../../ops/index.js';
 import type { Dispatch } from '../shader.js';
 
-/** One operation on the GPU. */
-export interface GpuKernel<K extends KernelName> {
+/** One operation on the GPU, in one way. */
+interface SingleKernel<K extends KernelName> {
   /** Bytes of private memory, known from shapes alone. */
   scratch?(call: CallFor<K>): number;
   /** The dispatches that compute the call, in order. */
   lower(call: CallFor<K>): Dispatch[];
 }
+
+/** One operation on the GPU, in several ways, of which an adapter's fastest is taken. */
+export interface TunedKernel<K extends KernelName> {
+  /** What the adapter can run, at least one; the first is for adapters on which nothing was measured. */
+  candidates(call: CallFor<K>, able: Capabilities): readonly Candidate[];
+}
+
+export type GpuKernel<K extends KernelName> = SingleKernel<K> | TunedKernel<K>;
+
+/** One way to compute a call, or two joined ones. */
+export interface Candidate {
+  /** Short and for people, different from the names of the call's other candidates. */
+  readonly name: string;
+  /** Bytes of private memory while the call runs. Default none. */
+  readonly scratch?: number;
+  /** Bytes of what its dispatches with `once` make of constants and keep. Default none. */
+  readonly kept?: number;
+  /** In order. Called when the places of tensors are known. */
+  lower(): Dispatch[];
+}
+
+/** What an adapter has for kernels. */
+export interface Capabilities {
+  /** Bytes of workgroup memory. */
+  readonly workgroupBytes: number;
+  /** Of a workgroup. */
+  readonly invocations: number;
+  /** `shader-f16`, `subgroups`, … as WebGPU names them. */
+  readonly features: ReadonlySet<string>;
+  /** Products of float16 matrices `m×k` and `k×n` that a subgroup makes, summed in float32. */
+  readonly matrices: readonly { readonly m: number; readonly n: number; readonly k: number }[];
+  /** Invocations of every subgroup; 0 where they differ. */
+  readonly subgroupSize: number;
+}
+
+/** What every adapter has. */
+export const leastCapabilities: Capabilities = {
+  workgroupBytes: 16384,
+  invocations: 256,
+  features: new Set(),
+  matrices: [],
+  subgroupSize: 0,
+};
 
 /** Invocations of an ordinary workgroup: the most that every adapter has. */
 export const WORKGROUP = 256;

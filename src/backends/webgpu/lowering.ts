@@ -1,0 +1,56 @@
+import type { Call, ScratchRule } from '../../graph/planned.js';
+import { APART, Choices, pairSignatureOf, signatureOf } from './choices.js';
+import { candidatesOf } from './kernels/index.js';
+import type { Candidate, Capabilities } from './kernels/kernel.js';
+import { leastCapabilities } from './kernels/kernel.js';
+import { pairCandidatesOf } from './kernels/pairs/index.js';
+import type { Dispatch } from './shader.js';
+
+/** How calls become dispatches on one adapter: of the candidates that it can run, those that were chosen. */
+export class Lowering {
+  constructor(
+    readonly able: Capabilities,
+    readonly choices: Choices,
+  ) {}
+
+  /** What the planner asks: its answers hold for the plan, whatever is chosen later. */
+  get rule(): ScratchRule {
+    const named = (call: Call, partner?: Call): Candidate | undefined =>
+      call.joined === 'next'
+        ? undefined
+        : call.joined === 'previous'
+          ? this.joined(partner!, call)
+          : this.chosen(call);
+    return Object.assign((call: Call, partner?: Call): number => named(call, partner)?.scratch ?? 0, {
+      kept: (call: Call, partner?: Call): number => named(call, partner)?.kept ?? 0,
+      joins: (first: Call, second: Call): boolean => this.joined(first, second) !== undefined,
+      algorithm: (call: Call, partner?: Call): string | undefined => named(call, partner)?.name,
+    });
+  }
+
+  /** The dispatches of a call of a plan made with `rule`, in order; of two that are joined, all belong to the second. */
+  lower(call: Call, before?: Call): Dispatch[] {
+    if (call.joined === 'next') return [];
+    const candidates =
+      call.joined === 'previous' ? pairCandidatesOf(before!, call, this.able) : candidatesOf(call, this.able);
+    const candidate = candidates.find(({ name }) => name === call.algorithm) ?? candidates[0];
+    return candidate.lower();
+  }
+
+  private chosen(call: Call): Candidate {
+    const candidates = candidatesOf(call, this.able);
+    if (candidates.length === 1) return candidates[0];
+    const name = call.algorithm ?? this.choices.of(signatureOf(call));
+    return candidates.find((candidate) => candidate.name === name) ?? candidates[0];
+  }
+
+  private joined(first: Call, second: Call): Candidate | undefined {
+    const candidates = pairCandidatesOf(first, second, this.able);
+    if (candidates.length === 0) return undefined;
+    const name = this.choices.of(pairSignatureOf(first, second)) ?? APART;
+    return candidates.find((candidate) => candidate.name === name);
+  }
+}
+
+/** For plans that are only looked at: what an adapter is given on which nothing was measured. */
+export const leastRule = (): ScratchRule => new Lowering(leastCapabilities, new Choices()).rule;
