@@ -85,6 +85,15 @@ export function plainTable(name: string, names: readonly string[], colours?: rea
   };
 }
 
+/** A table of names with their colours, in the order of train ids, which are the raw values too. */
+export function colourTable(
+  name: string,
+  rows: readonly (readonly [name: string, colour: Rgb])[],
+): ClassTable {
+  const [names, colours] = [rows.map(([name]) => name), rows.map(([, colour]) => colour)];
+  return { ...plainTable(name, names, colours), explicit: true };
+}
+
 const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(255));
 const rawValue = v.pipe(v.string(), v.regex(/^\d{1,3}$/, 'keys must be raw values 0 to 255'));
 const classesFile = v.strictObject({

@@ -20,6 +20,18 @@ let counter = 0;
  */
 export async function writeAtomic(file: string, bytes: Uint8Array): Promise<void> {
   if (isRemote(file)) return (await storage()).write(file, bytes);
+  await throughTemporary(file, bytes, (temporary) => fs.rename(temporary, file));
+}
+
+/**
+ * Writes a temporary sibling of a file, down to the disk, and lets `place` put it where it belongs. A failure leaves
+ * nothing of it. Missing folders are made. @throws UserError naming the file.
+ */
+export async function throughTemporary(
+  file: string,
+  bytes: Uint8Array,
+  place: (temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = temporaryName(file);
   try {
     await fs.mkdir(path.dirname(file), { recursive: true });
@@ -30,7 +42,7 @@ export async function writeAtomic(file: string, bytes: Uint8Array): Promise<void
     } finally {
       await handle.close();
     }
-    await fs.rename(temporary, file);
+    await place(temporary);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => undefined);
     throw unwritable(file, error);

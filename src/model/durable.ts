@@ -1,6 +1,6 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
-import { temporaryName, unwritable } from '../data/files.js';
+import { throughTemporary } from '../data/files.js';
 
 /**
  * Writes a file so that after a crash or a power cut it holds either the old bytes or all the new ones: temporary
@@ -9,16 +9,7 @@ import { temporaryName, unwritable } from '../data/files.js';
  * @throws UserError naming the file; the existing one is untouched then.
  */
 export async function writeDurable(file: string, bytes: Uint8Array, previous?: string): Promise<void> {
-  const temporary = temporaryName(file);
-  try {
-    await fs.mkdir(path.dirname(file), { recursive: true });
-    const handle = await fs.open(temporary, 'w');
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  await throughTemporary(file, bytes, async (temporary) => {
     if (previous) {
       await fs.rename(file, previous).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
@@ -26,10 +17,7 @@ export async function writeDurable(file: string, bytes: Uint8Array, previous?: s
     }
     await fs.rename(temporary, file);
     await syncFolder(path.dirname(file));
-  } catch (error) {
-    await fs.rm(temporary, { force: true }).catch(() => undefined);
-    throw unwritable(file, error);
-  }
+  });
 }
 
 /** Removes what killed writers left in a folder, or nothing where it does not exist. Nobody writes there now. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { UserError } from '../../errors.js';
-import { type ClassTable, plainTable, type Rgb } from '../classes.js';
+import { type ClassTable, colourTable, type Rgb } from '../classes.js';
 import { isImageName, type LayoutKind, splitsOf, stem } from '../dataset.js';
 import { isFile, isFolder, listNames } from '../files.js';
 import { readColourList } from './colour-list.js';
@@ -43,12 +43,7 @@ const rows: readonly (readonly [name: string, colour: Rgb])[] = [
 
 /** The 32 colours of the original CamVid, without black, which is Void. */
 export const camvidOriginalClasses: ClassTable = {
-  ...plainTable(
-    'camvid-32',
-    rows.map(([name]) => name),
-    rows.map(([, colour]) => colour),
-  ),
-  explicit: true,
+  ...colourTable('camvid-32', rows),
   palette: 'colours',
 };
 

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type ClassTable, plainTable, type Rgb } from '../classes.js';
+import { type ClassTable, colourTable, type Rgb } from '../classes.js';
 import { type LayoutKind, splitsOf } from '../dataset.js';
 import { listNames } from '../files.js';
 import { pairUp } from './pairs.js';
@@ -34,14 +34,7 @@ const rows: readonly (readonly [name: string, colour: Rgb])[] = [
 ];
 
 /** The 26 classes of level 3, which the segmentation challenge of the India Driving Dataset scores. */
-export const iddClasses: ClassTable = {
-  ...plainTable(
-    'idd',
-    rows.map(([name]) => name),
-    rows.map(([, colour]) => colour),
-  ),
-  explicit: true,
-};
+export const iddClasses: ClassTable = colourTable('idd', rows);
 
 const suffix = '_gtFine_labellevel3Ids';
 

@@ -1,23 +1,14 @@
 import type { Rgb } from '../classes.js';
 import type { Tag } from './canvas.js';
 import { lit, mix, type Painter, type Vec3 } from './painter.js';
+import { palette } from './palette.js';
 import type { frame } from './people.js';
 
 export type Place = ReturnType<typeof frame>;
 
 export const glass: Rgb = [44, 52, 60];
 export const tyre: Rgb = [26, 26, 28];
-export const colours: readonly Rgb[] = [
-  [36, 38, 42],
-  [150, 152, 156],
-  [206, 206, 204],
-  [86, 90, 96],
-  [132, 30, 32],
-  [34, 54, 104],
-  [62, 84, 78],
-  [188, 160, 60],
-  [98, 74, 60],
-];
+export const colours = palette('24262a 96989c cececc 565a60 841e20 223668 3e544e bca03c 624a3c');
 
 /** Five visible sides of a box from `a0` to `a1`, 2·half wide, y0 to y1; the hidden ones are culled. */
 export function box(

@@ -3,6 +3,7 @@ import { Rng } from '../rng.js';
 import { id } from './labels.js';
 import { fractal, noise } from './noise.js';
 import { lit, mix, type Painter, type Vec3 } from './painter.js';
+import { palette } from './palette.js';
 import type { Lot, Side } from './plan.js';
 
 const glass: Rgb = [58, 68, 80];
@@ -26,12 +27,7 @@ export function paintBuilding(painter: Painter, side: Side, lot: Lot): void {
   const { height: h, z0, z1 } = lot;
   const depth = 11;
   const pitched = rng.chance(0.55);
-  const roof = rng.pick<Rgb>([
-    [104, 66, 54],
-    [88, 76, 74],
-    [70, 72, 80],
-    [122, 82, 64],
-  ]);
+  const roof = rng.pick(palette('684236 584c4a 464850 7a5240'));
   const brick = rng.chance(0.3) ? 0.5 : 0;
   const plain = texture(painter, z0, z1, lot.seed, brick);
   const front = painter.light.sun * 0.1 + 0.74;
@@ -146,13 +142,7 @@ function paintWindows(
 }
 
 function paintShop(painter: Painter, side: Side, lot: Lot, rng: Rng, bright: number): void {
-  const sign = rng.pick<Rgb>([
-    [170, 44, 40],
-    [38, 84, 140],
-    [44, 104, 74],
-    [206, 168, 60],
-    [60, 58, 66],
-  ]);
+  const sign = rng.pick(palette('aa2c28 26548c 2c684a cea83c 3c3a42'));
   const length = lot.z1 - lot.z0;
   const bays = Math.max(1, Math.round(length / 4));
   const bay = length / bays;

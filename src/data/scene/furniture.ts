@@ -2,6 +2,7 @@ import type { Rgb } from '../classes.js';
 import { Rng } from '../rng.js';
 import { id } from './labels.js';
 import { lit, type Painter } from './painter.js';
+import { palette } from './palette.js';
 
 const steel: Rgb = [112, 114, 116];
 
@@ -193,11 +194,7 @@ function head(painter: Painter, x: number, y: number, z: number, state: number):
 /** Things annotators call static: a litter bin or a distribution box. */
 export function paintBox(painter: Painter, x: number, z: number, seed: number): void {
   const rng = Rng.of(seed, 32);
-  const colour = rng.pick<Rgb>([
-    [120, 122, 116],
-    [196, 150, 40],
-    [60, 84, 70],
-  ]);
+  const colour = rng.pick(palette('787a74 c49628 3c5446'));
   const h = rng.range(0.8, 1.3);
   painter.shadow(x, z + 0.2, 0.45, 0.3, 0.6);
   painter.plate(x - 0.35, x + 0.35, 0.03, h, z, { colour: lit(colour, 0.85) }, painter.stuff(id.static));

@@ -4,6 +4,7 @@ import { band, box, colours, footprint, glass, type Place, quad, wheels, windowR
 import type { Tag } from './canvas.js';
 import { id } from './labels.js';
 import { lit, mix, type Painter } from './painter.js';
+import { palette } from './palette.js';
 import { frame } from './people.js';
 
 /** A truck: a cab and a load box on wheels. */
@@ -12,13 +13,7 @@ export function paintTruck(painter: Painter, x: number, z: number, angle: number
   const tag = painter.thing(id.truck);
   const at = frame(x, z, angle);
   const cab = rng.pick(colours);
-  const load = rng.pick<Rgb>([
-    [206, 206, 202],
-    [178, 186, 196],
-    [56, 90, 148],
-    [190, 140, 58],
-    [110, 130, 110],
-  ]);
+  const load = rng.pick(palette('cececa b2bac4 385a94 be8c3a 6e826e'));
   const long = rng.range(5, 7);
   footprint(painter, at, -long / 2 - 1, long / 2 + 1, 1.2);
   const pieces = [
@@ -50,13 +45,7 @@ export function paintBus(painter: Painter, x: number, z: number, angle: number, 
   const rng = Rng.of(seed, 53);
   const tag = painter.thing(id.bus);
   const at = frame(x, z, angle);
-  const colour = rng.pick<Rgb>([
-    [196, 164, 44],
-    [170, 40, 38],
-    [200, 200, 196],
-    [52, 104, 148],
-    [70, 120, 70],
-  ]);
+  const colour = rng.pick(palette('c4a42c aa2826 c8c8c4 346894 467846'));
   const h = 5.6;
   footprint(painter, at, -h, h, 1.28);
   wheels(painter, at, [-h + 2.6, h - 2.4], 1.28, 0.48, tag, () => {
@@ -90,12 +79,7 @@ function busEnd(painter: Painter, at: Place, h: number, colour: Rgb, tag: Tag): 
 export function paintTrain(painter: Painter, x: number, z: number, seed: number, cars = 3): void {
   const rng = Rng.of(seed, 54);
   const tag = painter.thing(id.train);
-  const colour = rng.pick<Rgb>([
-    [176, 40, 40],
-    [208, 204, 196],
-    [58, 110, 90],
-    [206, 170, 52],
-  ]);
+  const colour = rng.pick(palette('b02828 d0ccc4 3a6e5a ceaa34'));
   const stripe = rng.pick<Rgb>([
     [230, 226, 216],
     [50, 54, 60],

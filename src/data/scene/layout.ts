@@ -1,31 +1,12 @@
 import type { Rgb } from '../classes.js';
 import type { Rng } from '../rng.js';
 import { lit } from './painter.js';
+import { palette } from './palette.js';
 import type { Lot, Side, Street } from './plan.js';
 
-const facades: readonly Rgb[] = [
-  [196, 178, 142],
-  [208, 202, 188],
-  [150, 104, 82],
-  [172, 168, 160],
-  [214, 196, 150],
-  [142, 130, 118],
-  [186, 150, 126],
-  [160, 170, 176],
-  [222, 218, 210],
-  [126, 86, 70],
-];
-const fences: readonly Rgb[] = [
-  [92, 96, 98],
-  [70, 88, 70],
-  [134, 102, 74],
-  [150, 148, 142],
-];
-const walls: readonly Rgb[] = [
-  [156, 150, 140],
-  [140, 104, 88],
-  [176, 172, 164],
-];
+const facades = palette('c4b28e d0cabc 966852 aca8a0 d6c496 8e8276 ba967e a0aab0 dedad2 7e5646');
+const fences = palette('5c6062 465846 86664a 96948e');
+const walls = palette('9c968c 8c6858 b0aca4');
 
 /** What a scene must show; the rest is chance. Scene i of a set shows `featured[i mod 6]`. */
 export interface Features {
@@ -69,11 +50,7 @@ export function planStreet(features: Features, rng: Rng): Street {
   const left = (twoWay ? lane * (wide ? 3.5 : 1.5) : lane * 0.7) + tram + (rng.chance(0.6) ? 2.1 : 0.3);
   const lanes = wide ? [-lane / 2, -lane * 2.5] : [];
   if (features.train && middle !== undefined) lanes.push(middle - tram / 2, middle + tram / 2);
-  const paving: Rgb = rng.pick<Rgb>([
-    [128, 122, 116],
-    [138, 134, 130],
-    [132, 118, 110],
-  ]);
+  const paving: Rgb = rng.pick(palette('807a74 8a8682 84766e'));
   const tone = rng.range(0.8, 1.08);
   return {
     left: planSide(-1, left, features, rng),
@@ -84,11 +61,7 @@ export function planStreet(features: Features, rng: Rng): Street {
     track: features.train ? middle : undefined,
     asphalt: [100 * tone, 101 * tone, 104 * tone],
     paving,
-    grass: rng.pick<Rgb>([
-      [92, 110, 58],
-      [112, 116, 68],
-      [84, 104, 62],
-    ]),
+    grass: rng.pick(palette('5c6e3a 707444 54683e')),
     phase: rng.range(0, 200),
   };
 }

@@ -3,24 +3,10 @@ import { Rng } from '../rng.js';
 import type { Tag } from './canvas.js';
 import { id } from './labels.js';
 import { lit, type Painter, type Vec3 } from './painter.js';
+import { palette } from './palette.js';
 
-const cloth: readonly Rgb[] = [
-  [52, 56, 70],
-  [120, 40, 42],
-  [44, 66, 110],
-  [150, 146, 138],
-  [40, 42, 44],
-  [70, 92, 72],
-  [186, 178, 160],
-  [172, 120, 56],
-  [96, 70, 110],
-];
-const skins: readonly Rgb[] = [
-  [224, 178, 148],
-  [196, 144, 112],
-  [128, 88, 66],
-  [236, 196, 170],
-];
+const cloth = palette('343846 78282a 2c426e 96928a 282a2c 465c48 bab2a0 ac7838 60466e');
+const skins = palette('e0b294 c49070 805842 ecc4aa');
 
 /** A frame that stands on the ground at (x, z) and looks along `angle` (0: to the right, π/2: away). */
 export function frame(x: number, z: number, angle: number) {
@@ -45,12 +31,7 @@ export function paintPerson(painter: Painter, x: number, z: number, angle: numbe
   const shirt = rng.pick(cloth);
   const trousers = lit(rng.pick(cloth), 0.7);
   const skin = rng.pick(skins);
-  const hair = rng.pick<Rgb>([
-    [40, 32, 28],
-    [86, 62, 40],
-    [160, 130, 86],
-    [120, 118, 116],
-  ]);
+  const hair = rng.pick(palette('28201c 563e28 a08256 787674'));
   const limb = (p: Vec3, q: Vec3, r: number, s: number, colour: Rgb) =>
     painter.capsule(p, q, r * k, s * k, { colour }, tag);
   painter.shadow(x, z, 0.4 * k, 0.28 * k, 0.55);
@@ -100,14 +81,7 @@ export function paintTwoWheeler(
   const motor = kind === 'motorcycle';
   const tag = painter.thing(motor ? id.motorcycle : id.bicycle);
   const at = frame(x, z, angle);
-  const colour = rng.pick<Rgb>([
-    [150, 30, 34],
-    [34, 60, 120],
-    [36, 38, 40],
-    [196, 196, 190],
-    [40, 100, 70],
-    [210, 140, 40],
-  ]);
+  const colour = rng.pick(palette('961e22 223c78 242628 c4c4be 286446 d28c28'));
   painter.shadow(x, z, Math.abs(Math.cos(angle)) * 0.8 + 0.2, Math.abs(Math.sin(angle)) * 0.8 + 0.2, 0.7);
   const r = motor ? 0.3 : 0.34;
   const base = motor ? 0.68 : 0.53;

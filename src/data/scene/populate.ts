@@ -1,4 +1,3 @@
-import type { Rgb } from '../classes.js';
 import type { Rng } from '../rng.js';
 import { paintBuilding, paintFence, paintWall } from './buildings.js';
 import { paintCar } from './cars.js';
@@ -7,6 +6,7 @@ import { paintBus, paintTrain, paintTruck } from './heavy.js';
 import { id } from './labels.js';
 import type { Features } from './layout.js';
 import { lit, mix, type Painter } from './painter.js';
+import { palette } from './palette.js';
 import { paintPerson, paintTwoWheeler } from './people.js';
 import type { Side, Street } from './plan.js';
 import { paintBush, paintTree } from './vegetation.js';
@@ -225,11 +225,7 @@ export function paintBackdrop(painter: Painter, rng: Rng): void {
   for (let x = -110; x < 110; ) {
     const wide = rng.range(8, 20);
     const tall = rng.range(7, 17);
-    const colour = rng.pick<Rgb>([
-      [150, 138, 122],
-      [170, 164, 152],
-      [128, 108, 98],
-    ]);
+    const colour = rng.pick(palette('968a7a aaa498 806c62'));
     const green = rng.chance(0.4);
     if (green) {
       for (let i = 0; i < 7; i++) {

@@ -6,6 +6,7 @@ import { paintGround } from './ground.js';
 import { id } from './labels.js';
 import { featuresOf, planStreet } from './layout.js';
 import { type Camera, type Light, mix, Painter } from './painter.js';
+import { palette } from './palette.js';
 import { paintBackdrop, populate } from './populate.js';
 import { paintSky, type Sky } from './sky.js';
 
@@ -110,11 +111,7 @@ function paintBonnet(canvas: Canvas, painter: Painter, rng: Rng): void {
     points.push(width * (t * 1.04 - 0.02), top + curve * (2 * t - 1) ** 2 * (1 + (2 * t - 1) ** 2));
   }
   points.push(width * 1.02, height + 2, -width * 0.02, height + 2);
-  const colour = rng.pick<Rgb>([
-    [34, 36, 40],
-    [60, 64, 70],
-    [30, 34, 48],
-  ]);
+  const colour = rng.pick(palette('222428 3c4046 1e2230'));
   const glow = rng.range(0.5, 0.9);
   canvas.fill(
     points,

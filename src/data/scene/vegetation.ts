@@ -3,14 +3,9 @@ import { Rng } from '../rng.js';
 import { id } from './labels.js';
 import { fractal } from './noise.js';
 import { lit, mix, type Painter } from './painter.js';
+import { palette } from './palette.js';
 
-const greens: readonly Rgb[] = [
-  [74, 100, 44],
-  [88, 110, 52],
-  [62, 92, 48],
-  [104, 116, 54],
-  [80, 96, 62],
-];
+const greens = palette('4a642c 586e34 3e5c30 687436 50603e');
 
 /** A tree: trunk, branches, and a crown of leaf clusters, dark below and towards the shade, light on top. */
 export function paintTree(painter: Painter, x: number, z: number, height: number, seed: number): void {
