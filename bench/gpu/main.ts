@@ -2,16 +2,24 @@
  * Races VNet on a GPU through WebGPU, in float32 and where the GPU has it with float16 storage, against PyTorch on the
  * same GPU, in one run.
  *
- *     node build/bench/gpu/main.js [--gpu NAME] [--rounds 20] [--height 1024] [--width 2048] [--kernels] [--json FILE]
+ *     node build/bench/gpu/main.js [--gpu NAME] [--rounds 20] [--height 1024] [--width 2048] [--kernels] [--json FILE] [--tune [FILE]] [--tuned FILE]
  *
+ * `--tune` first measures every candidate of every kernel and takes the fastest; `--tuned` takes what an earlier run wrote.
  * Needs nothing but this folder's build, the `webgpu` package, commander and zod: `npm run bundle` makes a folder that has them.
  * `PYTHON` names the interpreter that has PyTorch with CUDA (default python3); without one, our side runs alone.
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { z } from 'zod';
 import type { Executor } from '../../src/backends/backend.js';
 import { dawnGpus } from '../../src/backends/webgpu/dawn.js';
-import { chooseAdapter, describeAdapter, webgpuBackend } from '../../src/backends/webgpu/index.js';
+import {
+  Choices,
+  chooseAdapter,
+  describeAdapter,
+  tune,
+  webgpuBackend,
+} from '../../src/backends/webgpu/index.js';
 import { whole } from '../../src/cli/options.js';
 import type { Precision } from '../../src/compile.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
@@ -24,6 +32,7 @@ import { vnet } from '../../src/nets/vnet.js';
 
 import { kernelTable } from './kernels.js';
 import { raceTorch } from './torch.js';
+import { tuneTable, tuneToJson } from './tuned.js';
 
 const flags = new Command('bench:gpu')
   .description('Races VNet on a GPU through WebGPU against PyTorch on the same GPU, in one run.')
@@ -35,7 +44,17 @@ const flags = new Command('bench:gpu')
   .option('--kernels', 'list the time of every kernel', false)
   .option('--no-torch', 'our side only')
   .option('--json <file>', 'write all times to a file')
-  .addHelpText('after', '\nExample:\n  npm run bench:gpu -- --rounds 50 --kernels')
+  .option(
+    '--tune [file]',
+    'measure all candidates first, and write what they took to a file (default: tuned.json)',
+  )
+  .option('--tune-seconds <n>', 'at most', whole(1, 3600), 60)
+  .option('--tuned <file>', 'take what an earlier --tune wrote')
+  .option('--no-race', 'with --tune: nothing else')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npm run bench:gpu -- --rounds 50 --kernels\n  npm run bench:gpu -- --tune --no-race',
+  )
   .parse()
   .opts<{
     gpu?: string;
@@ -46,6 +65,10 @@ const flags = new Command('bench:gpu')
     kernels: boolean;
     torch: boolean;
     json?: string;
+    tune?: string | true;
+    tuneSeconds: number;
+    tuned?: string;
+    race: boolean;
   }>();
 const { rounds, batch, height, width } = flags;
 const classes = 19;
@@ -60,9 +83,39 @@ if (!adapter) {
 const { name, features } = describeAdapter(adapter);
 const hasHalf = features.includes('shader-f16');
 const hasTimes = features.includes('timestamp-query');
-const backend = await webgpuBackend(adapter);
+const choices = flags.tune ? await tuned(flags.tune === true ? 'tuned.json' : flags.tune) : await known();
+const backend = await webgpuBackend(adapter, {}, choices);
 const rng = Rng.of(7);
 const bytes = (count: number, below: number) => Uint8Array.from({ length: count }, () => rng.int(below));
+
+/** What an earlier run measured. */
+async function known(): Promise<Choices> {
+  if (!flags.tuned) return new Choices();
+  const { choices } = z
+    .object({ choices: z.array(z.tuple([z.string(), z.string()])) })
+    .parse(JSON.parse(await readFile(flags.tuned, 'utf8')));
+  return new Choices(choices);
+}
+
+/** Measures the candidates of inference and of a training step, and writes all of it at once: what follows may fail. */
+async function tuned(file: string): Promise<Choices> {
+  const result = await tune({
+    // One that no device was asked of.
+    adapter: async () => (await chooseAdapter(dawnGpus, flags.gpu))!,
+    plans: (scratchBytes) =>
+      (hasHalf ? (['f32', 'f16'] as const) : (['f32'] as const)).flatMap((precision) => [
+        compileInference(net, { batch: 1, height, width, precision, scratchBytes }),
+        compileTraining(net, { batch, height, width, precision, scratchBytes }),
+      ]),
+    seconds: flags.tuneSeconds,
+    onProgress: (done, total, { calls }) =>
+      process.stderr.write(`${done + 1}/${total} ${calls.map(({ label }) => label).join(' + ')}\n`),
+  });
+  await writeFile(file, JSON.stringify(tuneToJson(result), null, 1));
+  console.log(`${tuneTable(result)}\n`);
+  if (!flags.race) process.exit(0);
+  return result.choices;
+}
 
 async function prepare(plan: Plan): Promise<Executor> {
   const executor = await backend.prepare(plan);

@@ -2,17 +2,18 @@ import type { Call, TensorRef } from '../../graph/planned.js';
 import { formatShape } from '../../ir/value.js';
 
 /**
- * What tells calls apart that a kernel computes in different ways: op, types, shapes, strides and attributes, but not where
- * tensors lie.
+ * What tells calls apart that a kernel computes in different ways: op, types, shapes, strides, attributes and which inputs are
+ * constants, but not where tensors lie.
  */
-export function signatureOf({ op, inputs, outputs, attrs }: Call): string {
+export function signatureOf({ op, inputs, outputs, attrs, constants = [] }: Call): string {
   const refs = (record: object) =>
     Object.entries(record as Readonly<Record<string, TensorRef | undefined>>)
       .flatMap(([name, ref]) =>
         ref ? [`${name} ${ref.dtype} ${formatShape(ref.shape)}/${ref.pixelStride}`] : [],
       )
       .join(', ');
-  return `${op}(${refs(inputs)}) → ${refs(outputs)} ${JSON.stringify(attrs)}`;
+  const known = constants.length > 0 ? ` const ${constants.join(', ')}` : '';
+  return `${op}(${refs(inputs)}) → ${refs(outputs)} ${JSON.stringify(attrs)}${known}`;
 }
 
 /** Of two calls that may run as one. */

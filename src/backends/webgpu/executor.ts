@@ -9,7 +9,7 @@ import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
 import type { Lowering } from './lowering.js';
 import type { CallSteps, Program } from './program.js';
-import { compileProgram } from './program.js';
+import { compileProgram, encode } from './program.js';
 import type { MemoryLimits } from './windows.js';
 import { spanOf } from './windows.js';
 
@@ -237,14 +237,6 @@ export class WebGpuExecutor implements Executor {
   }
 }
 
-function encode(pass: GPUComputePassEncoder, steps: CallSteps['steps']): void {
-  for (const { pipeline, bindings, grid } of steps) {
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, bindings);
-    pass.dispatchWorkgroups(grid[0], grid[1]);
-  }
-}
-
 /** A copy of the tensor's elements without the gaps between its pixels. */
 function densely(
   elements: Float32Array | Uint8Array,
@@ -261,7 +253,7 @@ function densely(
 }
 
 /** The arena as one buffer, or as several where it is larger than the device's largest. */
-async function allocate(gpu: Gpu, arenaBytes: number, limits: MemoryLimits): Promise<GPUBuffer[]> {
+export async function allocate(gpu: Gpu, arenaBytes: number, limits: MemoryLimits): Promise<GPUBuffer[]> {
   const { device } = gpu;
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');

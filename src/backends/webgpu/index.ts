@@ -10,6 +10,9 @@ import type { MemoryLimits } from './windows.js';
 export type { GpuSource } from './devices.js';
 export { browserGpus, chooseAdapter, describeAdapter, listDevices } from './devices.js';
 export type { DeviceInfo, WebGpuBackend } from './info.js';
+export type { Race, Tuned } from './tuning/tune.js';
+export { tune } from './tuning/tune.js';
+export { Choices };
 
 /** Runs plans on an adapter (see `chooseAdapter`). `memory` lowers its limits, for tests of split arenas; `choices`: what was measured on it. */
 export async function webgpuBackend(

@@ -6,11 +6,21 @@ import { leastCapabilities } from './kernels/kernel.js';
 import { pairCandidatesOf } from './kernels/pairs/index.js';
 import type { Dispatch } from './shader.js';
 
+/** The candidates that there are. */
+export interface Ways {
+  of(call: Call, able: Capabilities): readonly Candidate[];
+  /** To run two calls as one; none for most. */
+  ofPair(first: Call, second: Call, able: Capabilities): readonly Candidate[];
+}
+
+export const everyWay: Ways = { of: candidatesOf, ofPair: pairCandidatesOf };
+
 /** How calls become dispatches on one adapter: of the candidates that it can run, those that were chosen. */
 export class Lowering {
   constructor(
     readonly able: Capabilities,
     readonly choices: Choices,
+    private readonly ways: Ways = everyWay,
   ) {}
 
   /** What the planner asks: its answers hold for the plan, whatever is chosen later. */
@@ -32,20 +42,20 @@ export class Lowering {
   lower(call: Call, before?: Call): Dispatch[] {
     if (call.joined === 'next') return [];
     const candidates =
-      call.joined === 'previous' ? pairCandidatesOf(before!, call, this.able) : candidatesOf(call, this.able);
+      call.joined === 'previous' ? this.ways.ofPair(before!, call, this.able) : this.ways.of(call, this.able);
     const candidate = candidates.find(({ name }) => name === call.algorithm) ?? candidates[0];
     return candidate.lower();
   }
 
   private chosen(call: Call): Candidate {
-    const candidates = candidatesOf(call, this.able);
+    const candidates = this.ways.of(call, this.able);
     if (candidates.length === 1) return candidates[0];
     const name = call.algorithm ?? this.choices.of(signatureOf(call));
     return candidates.find((candidate) => candidate.name === name) ?? candidates[0];
   }
 
   private joined(first: Call, second: Call): Candidate | undefined {
-    const candidates = pairCandidatesOf(first, second, this.able);
+    const candidates = this.ways.ofPair(first, second, this.able);
     if (candidates.length === 0) return undefined;
     const name = this.choices.of(pairSignatureOf(first, second)) ?? APART;
     return candidates.find((candidate) => candidate.name === name);

@@ -68,6 +68,8 @@ function pipelineOf(gpu: Gpu, call: Call, { text, pieces }: Bound): Promise<GPUC
   const { device, pipelines } = gpu;
   let pipeline = pipelines.get(text);
   if (!pipeline) {
+    // What is wrong with the text is said by the pipeline, and the device stays good.
+    device.pushErrorScope('validation');
     const module = device.createShaderModule({ code: text, label: call.op });
     pipeline = device
       .createComputePipelineAsync({
@@ -82,6 +84,7 @@ function pipelineOf(gpu: Gpu, call: Call, { text, pieces }: Bound): Promise<GPUC
           : error.message;
         throw new UserError(`webgpu: ${gpu.name} refuses ${describeCall(call)}: ${firstLine(reason)}`);
       });
+    device.popErrorScope().catch(() => undefined);
     pipelines.set(text, pipeline);
   }
   return pipeline;
@@ -93,7 +96,7 @@ function pipelineOf(gpu: Gpu, call: Call, { text, pieces }: Bound): Promise<GPUC
  */
 export async function compileProgram(
   gpu: Gpu,
-  plan: Plan,
+  plan: Pick<Plan, 'calls'>,
   buffers: readonly GPUBuffer[],
   limits: MemoryLimits,
   arenaBytes: number,
@@ -135,4 +138,12 @@ export async function compileProgram(
     }),
   );
   return { calls, starts };
+}
+
+export function encode(pass: GPUComputePassEncoder, steps: readonly Step[]): void {
+  for (const { pipeline, bindings, grid } of steps) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindings);
+    pass.dispatchWorkgroups(grid[0], grid[1]);
+  }
 }
