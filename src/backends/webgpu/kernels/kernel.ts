@@ -104,3 +104,7 @@ fn body(group: u32, lane: u32) {
 /** WGSL of `v > 0 ? v : slope·v` on four channels. */
 export const preluText = (v: string, slope: string): string =>
   `select(${slope} * ${v}, ${v}, ${v} > vec4f(0f))`;
+
+/** WGSL of statements that are alike, for k = 0, 1, …, `count` − 1. */
+export const repeat = (count: number, text: (k: number) => string): string =>
+  Array.from({ length: count }, (_, k) => text(k)).join('\n');

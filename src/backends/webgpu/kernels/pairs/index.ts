@@ -1,10 +1,7 @@
-import type { Call } from '../../../../graph/planned.js';
-import type { Candidate, Capabilities } from '../kernel.js';
+import { convCross } from './convCross.js';
+import type { Pair } from './pair.js';
 
-/** Ways to run two calls as one, of which the second alone reads what the first gives; none for most. */
-type Pair = (first: Call, second: Call, able: Capabilities) => readonly Candidate[];
-
-const pairs: readonly Pair[] = [];
+const pairs: readonly Pair[] = [convCross];
 
 /** The ways to run two calls as one. */
 export const pairCandidatesOf: Pair = (first, second, able) =>

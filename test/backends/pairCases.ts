@@ -1,0 +1,126 @@
+/** Small random graphs in which two calls may run as one. */
+import type { Rng } from '../../src/data/rng.js';
+import { makeNode, makeValue } from '../../src/graph/node.js';
+import type { Graph, Node } from '../../src/ir/graph.js';
+import type { Shape, Value } from '../../src/ir/value.js';
+import { formatShape } from '../../src/ir/value.js';
+import type { AttrsOf, InputsOf, OpName, OutputsOf } from '../../src/ops/index.js';
+import type { Tensor } from './harness.js';
+import { randomTensor } from './harness.js';
+import { between, vector } from './shapes.js';
+
+export interface PairCase {
+  /** With one output, `y`. */
+  readonly graph: Graph;
+  readonly data: ReadonlyMap<string, Float32Array | Uint8Array>;
+  readonly label: string;
+}
+
+/** A graph in the making, of nodes on tensors that are given. */
+class Draft {
+  private readonly inputs: Value[] = [];
+  private readonly nodes: Node[] = [];
+  private readonly data = new Map<string, Float32Array | Uint8Array>();
+
+  constructor(readonly rng: Rng) {}
+
+  give(name: string, { shape, data }: Tensor): Value {
+    const value = makeValue(name, shape, data instanceof Uint8Array ? 'u8' : 'f32', 'input');
+    this.inputs.push(value);
+    this.data.set(name, data as Float32Array | Uint8Array);
+    return value;
+  }
+
+  random(name: string, shape: Shape): Value {
+    return this.give(name, randomTensor(this.rng, shape));
+  }
+
+  /** As often as not. */
+  maybe(name: string, shape: Shape): Value | undefined {
+    return this.rng.chance(0.5) ? this.random(name, shape) : undefined;
+  }
+
+  /** A prologue, whole or in parts. */
+  prologue(name: string, channels: number) {
+    const moved = this.rng.chance(0.5);
+    return {
+      preScale: moved ? this.random(`${name}.scale`, vector(channels)) : undefined,
+      preShift: moved ? this.random(`${name}.shift`, vector(channels)) : undefined,
+      preSlope: this.maybe(`${name}.slope`, vector(channels)),
+    };
+  }
+
+  emit<K extends OpName>(op: K, inputs: InputsOf<K>, attrs: AttrsOf<K>, label: string): OutputsOf<K> {
+    const { node, outputs } = makeNode(op, inputs, attrs, label, 'forward');
+    this.nodes.push(node);
+    return outputs;
+  }
+
+  finish(y: Value): PairCase {
+    const { inputs, nodes, data } = this;
+    const shapes = inputs.map(({ name, shape }) => `${name} ${formatShape(shape)}`).join(', ');
+    const attrs = nodes.map((node) => JSON.stringify(node.attrs)).join(' ');
+    return {
+      graph: {
+        ...{ nodes, regions: [], inputs, params: [], states: [] },
+        ...{ initial: new Map(), gradients: new Map(), outputs: { y } },
+      },
+      data,
+      label: `${shapes} ${attrs}`,
+    };
+  }
+}
+
+/** A 3×1 or 5×1 convolution and a 1×3 or 1×5 one, of halves of a wider map, dilated up to beyond the image. */
+function cross(rng: Rng): PairCase {
+  const draft = new Draft(rng);
+  const size = [between(rng, 1, 2), between(rng, 1, 9), between(rng, 1, 40)] as const;
+  const [cin, middle, cout] = [1, 2, 3].map(() => between(rng, 1, 21));
+  const [down, along] = [rng.pick([3, 5]), rng.pick([3, 5])];
+  const dilations = [1, 2].map(() => rng.pick([1, 2, 3, 4, 8, 16]));
+  const attrs = (taps: number, axis: 0 | 1) => {
+    const of = (value: number, other: number) =>
+      axis === 0 ? ([value, other] as const) : ([other, value] as const);
+    const dilation = dilations[axis];
+    return {
+      ...({ stride: [1, 1], groups: 1 } as const),
+      dilation: of(dilation, 1),
+      padding: of((dilation * (taps - 1)) / 2, 0),
+    };
+  };
+  const wide = draft.random('x', [...size, cin + 4]);
+  const [x] = Object.values(draft.emit('split', { x: wide }, { sizes: [cin, 4] }, 'split'));
+  // Of the graph, so that the result may be written over it.
+  const given = draft.maybe('residual', [...size, cout]);
+  const residual = given && draft.emit('scale', { x: given }, { factor: 1 }, 'scale').y;
+  const inner = draft.emit(
+    'conv2d',
+    {
+      x,
+      weight: draft.random('w1', [down, 1, cin, middle]),
+      bias: draft.maybe('b1', vector(middle)),
+      slope: draft.maybe('s1', vector(middle)),
+      ...draft.prologue('p1', cin),
+    },
+    attrs(down, 0),
+    'first',
+  ).y;
+  const { y } = draft.emit(
+    'conv2d',
+    {
+      x: inner,
+      weight: draft.random('w2', [1, along, middle, cout]),
+      bias: draft.maybe('b2', vector(cout)),
+      slope: draft.maybe('s2', vector(cout)),
+      residual,
+      ...draft.prologue('p2', middle),
+    },
+    attrs(along, 1),
+    'second',
+  );
+  return draft.finish(y);
+}
+
+export const pairCases: Readonly<Record<string, (rng: Rng) => PairCase>> = {
+  'a vertical and a horizontal convolution': cross,
+};
