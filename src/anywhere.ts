@@ -5,6 +5,8 @@ export { referenceBackend } from './backends/reference/index.js';
 export type { DeviceInfo } from './backends/webgpu/info.js';
 export type { InferenceOptions, Precision, SizeOptions, TrainingOptions } from './compile.js';
 export { compileInference, compileTraining, IGNORE, LOSS_SCALE } from './compile.js';
+export type { Files } from './data/storage/named.js';
+export { MemoryFiles } from './data/storage/named.js';
 export type { DeviceName, Place } from './device.js';
 export { listGpus, openDevice } from './device.js';
 export { UserError } from './errors.js';
@@ -42,8 +44,7 @@ export type {
 export { Segmenter } from './segmenter/segmenter.js';
 export type { TrainConfig } from './train/config.js';
 export type { TrainEvent, TrainResult } from './train/events.js';
-export type { Files } from './train/filesStore.js';
-export { FilesStore, MemoryFiles } from './train/filesStore.js';
+export { FilesStore } from './train/filesStore.js';
 export type { LabelledPicture } from './train/labelledPicture.js';
 export type { PicturesConfig, TrainPicturesOptions } from './train/pictures.js';
 export { trainPictures } from './train/pictures.js';

@@ -16,7 +16,7 @@ import type { WebGpuBackend } from './backends/webgpu/info.js';
 import { webgpu as kind } from './devices/navigator.js';
 
 export * from './anywhere.js';
-export { openOpfs } from './train/opfs.js';
+export { openOpfs } from './data/storage/opfs.js';
 
 /**
  * The browser's GPU. @param name part of an adapter's name: takes it even where it is software.

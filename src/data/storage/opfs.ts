@@ -1,5 +1,5 @@
-import { UserError } from '../errors.js';
-import type { Files } from './filesStore.js';
+import { UserError } from '../../errors.js';
+import type { Files } from './named.js';
 
 /**
  * A folder of the browser's own storage for this page (the origin private file system), which stays when the tab is
