@@ -4,9 +4,10 @@ import { makeNode, makeValue } from '../../src/graph/node.js';
 import type { Graph, Node } from '../../src/ir/graph.js';
 import type { Shape, Value } from '../../src/ir/value.js';
 import { formatShape } from '../../src/ir/value.js';
+import { convLength } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, OpName, OutputsOf } from '../../src/ops/index.js';
 import type { Tensor } from './harness.js';
-import { randomTensor } from './harness.js';
+import { randomBytes, randomTensor } from './harness.js';
 import { between, vector } from './shapes.js';
 
 export interface PairCase {
@@ -121,6 +122,64 @@ function cross(rng: Rng): PairCase {
   return draft.finish(y);
 }
 
+/** Two convolutions of few channels, the first perhaps of the bytes of an image. */
+function window(rng: Rng): PairCase {
+  for (;;) {
+    const draft = new Draft(rng);
+    const bytes = rng.chance(0.5);
+    const x: Shape = [
+      between(rng, 1, 2),
+      between(rng, 3, 40),
+      between(rng, 3, 60),
+      bytes ? 3 : between(rng, 1, 9),
+    ];
+    const [middle, cout] = [1, 2].map(() => between(rng, 1, 9));
+    const geometry = () => ({
+      stride: [between(rng, 1, 2), between(rng, 1, 2)] as const,
+      padding: [rng.int(3), rng.int(3)] as const,
+      dilation: [between(rng, 1, 2), between(rng, 1, 2)] as const,
+      groups: 1,
+    });
+    const normalize = bytes
+      ? { mean: x.map(() => rng.next()), std: x.map(() => rng.range(0.2, 0.3)) }
+      : undefined;
+    const [attrs, next] = [{ ...geometry(), ...(normalize ? { normalize } : {}) }, geometry()];
+    const [taps, nextTaps] = [1, 2].map(() => [rng.pick([1, 2, 3]), rng.pick([2, 3])] as const);
+    const length = (n: number, of: typeof next, k: readonly number[], axis: 0 | 1) =>
+      convLength(n, k[axis], of.stride[axis], of.padding[axis], of.dilation[axis]);
+    const size = ([0, 1] as const).map((axis) => length(x[axis + 1], attrs, taps, axis));
+    const last = ([0, 1] as const).map((axis) => length(size[axis], next, nextTaps, axis));
+    if (Math.min(...size, ...last) < 1) continue;
+    const inner = draft.emit(
+      'conv2d',
+      {
+        x: bytes ? draft.give('x', randomBytes(rng, x)) : draft.random('x', x),
+        weight: draft.random('w1', [...taps, x[3], middle]),
+        bias: draft.maybe('b1', vector(middle)),
+        slope: draft.maybe('s1', vector(middle)),
+        ...(bytes ? {} : draft.prologue('p1', x[3])),
+      },
+      attrs,
+      'first',
+    ).y;
+    const { y } = draft.emit(
+      'conv2d',
+      {
+        x: inner,
+        weight: draft.random('w2', [...nextTaps, middle, cout]),
+        bias: draft.maybe('b2', vector(cout)),
+        slope: draft.maybe('s2', vector(cout)),
+        residual: draft.maybe('residual', [x[0], last[0], last[1], cout]),
+        ...draft.prologue('p2', middle),
+      },
+      next,
+      'second',
+    );
+    return draft.finish(y);
+  }
+}
+
 export const pairCases: Readonly<Record<string, (rng: Rng) => PairCase>> = {
   'a vertical and a horizontal convolution': cross,
+  'two convolutions of few channels': window,
 };

@@ -1,7 +1,8 @@
 import { convCross } from './convCross.js';
+import { convWindow } from './convWindow.js';
 import type { Pair } from './pair.js';
 
-const pairs: readonly Pair[] = [convCross];
+const pairs: readonly Pair[] = [convCross, convWindow];
 
 /** The ways to run two calls as one. */
 export const pairCandidatesOf: Pair = (first, second, able) =>
