@@ -179,7 +179,31 @@ function window(rng: Rng): PairCase {
   }
 }
 
+/** A 1×1 convolution to classes, and the labels of its upsampled logits. */
+function head(rng: Rng): PairCase {
+  const draft = new Draft(rng);
+  const size = [between(rng, 1, 2), between(rng, 1, 20), between(rng, 1, 20)] as const;
+  const [cin, classes] = [between(rng, 1, 21), between(rng, 1, 21)];
+  const eightfold = rng.chance(0.5);
+  const attrs = {
+    height: eightfold ? 8 * size[1] : between(rng, 1, 90),
+    width: eightfold ? 8 * size[2] : 4 * between(rng, 1, 25),
+    alignCorners: rng.chance(0.3),
+  };
+  const x = draft.random('x', [...size, cin]);
+  const inputs = {
+    weight: draft.random('w1', [1, 1, cin, classes]),
+    bias: draft.maybe('b1', vector(classes)),
+    slope: draft.maybe('s1', vector(classes)),
+    ...draft.prologue('p1', cin),
+  };
+  const plain = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 } as const;
+  const logits = draft.emit('conv2d', { x, ...inputs }, plain, 'first').y;
+  return draft.finish(draft.emit('resizeArgmax', { x: logits }, attrs, 'second').labels);
+}
+
 export const pairCases: Readonly<Record<string, (rng: Rng) => PairCase>> = {
   'a vertical and a horizontal convolution': cross,
   'two convolutions of few channels': window,
+  'a convolution to logits and their labels': head,
 };

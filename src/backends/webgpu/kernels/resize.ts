@@ -34,7 +34,7 @@ fn ${name}(i: u32) -> u32 {
 export const sampleStruct = 'struct Sample { first: u32, second: u32, weight: f32 }';
 
 /** Source positions of both axes: `column(o)` and `row(o)`. */
-const samplesText = (from: TensorRef, { height, width, ...corners }: ResizeAttrs): string =>
+export const samplesText = (from: TensorRef, { height, width, ...corners }: ResizeAttrs): string =>
   `${sampleStruct}${sampleText('row', from.shape[1], height, corners)}${sampleText('column', from.shape[2], width, corners)}`;
 
 export const resizeBilinear: GpuKernel<'resizeBilinear'> = {
@@ -93,38 +93,47 @@ fn columnsEnd(i: u32) -> u32 { if (i >= ${width}u) { return ${ow}u; } return col
   },
 };
 
+/** The first source position of output pixel `o`, as `sampleText` has it. */
+export const sampledFrom = (o: number, from: number, to: number, { alignCorners }: Corners): number =>
+  alignCorners
+    ? Math.floor((o * (from - 1)) / Math.max(1, to - 1))
+    : Math.floor(Math.max(0, (2 * o + 1) * from - to) / (2 * to));
+
 /** True where each four neighbouring pixels of a word share their sources. */
-function wordsShareSources(from: number, to: number, { alignCorners }: Corners): boolean {
+export function wordsShareSources(from: number, to: number, corners: Corners): boolean {
   if (to % 4 !== 0) return false;
-  const first = (o: number) =>
-    alignCorners
-      ? Math.floor((o * (from - 1)) / Math.max(1, to - 1))
-      : Math.floor(Math.max(0, (2 * o + 1) * from - to) / (2 * to));
-  for (let o = 0; o < to; o += 4) if (first(o) !== first(o + 3)) return false;
+  for (let o = 0; o < to; o += 4) {
+    if (sampledFrom(o, from, to, corners) !== sampledFrom(o + 3, from, to, corners)) return false;
+  }
   return true;
 }
 
-/** Classes of four neighbouring pixels at once: the logits of a class are read once and mixed vertically once. */
-const sharedWord = (classes: number, stride: number): string => `
+/**
+ * WGSL of `word: u32`, the labels of pixels x … x + 3 of a row with `sy` between the rows of logits that start at `top` and
+ * `bottom`. Where the four share their sources, the logits of a class are read once and mixed vertically once.
+ * `logit`: WGSL of class c of a pixel.
+ */
+export function wordText(classes: number, shared: boolean, logit: (pixel: string) => string): string {
+  const mixed = (which: 'first' | 'second') => {
+    const one = (k: number) =>
+      `mix(${logit(`top + s${k}.${which}`)}, ${logit(`bottom + s${k}.${which}`)}, sy.weight)`;
+    return `vec4f(${shared ? one(0) : [0, 1, 2, 3].map(one).join(', ')})`;
+  };
+  return `
   let s0 = column(x);
   let s1 = column(x + 1u);
   let s2 = column(x + 2u);
   let s3 = column(x + 3u);
   let weight = vec4f(s0.weight, s1.weight, s2.weight, s3.weight);
-  let a = (top + s0.first) * ${stride}u;
-  let b = (top + s0.second) * ${stride}u;
-  let d = (bottom + s0.first) * ${stride}u;
-  let e = (bottom + s0.second) * ${stride}u;
   var best = vec4f(-3.4e38f);
   var label = vec4u(0u);
   for (var c = 0u; c < ${classes}u; c++) {
-    let left = mix(x_ld(a + c), x_ld(d + c), sy.weight);
-    let right = mix(x_ld(b + c), x_ld(e + c), sy.weight);
-    let v = mix(vec4f(left), vec4f(right), weight);
+    let v = mix(${mixed('first')}, ${mixed('second')}, weight);
     label = select(label, vec4u(c), v > best);
     best = max(best, v);
   }
-  labels_sword(i, label.x | (label.y << 8u) | (label.z << 16u) | (label.w << 24u));`;
+  let word = label.x | (label.y << 8u) | (label.z << 16u) | (label.w << 24u);`;
+}
 
 export const resizeArgmax: GpuKernel<'resizeArgmax'> = {
   lower: ({ inputs: { x }, outputs: { labels }, attrs, label }): Dispatch[] => {
@@ -167,7 +176,12 @@ export const resizeArgmax: GpuKernel<'resizeArgmax'> = {
 fn body(group: u32, lane: u32) {
   let i = group * ${WORKGROUP}u + lane;
   if (i >= ${words}u) { return; }
-  ${wordsShareSources(w, width, attrs) ? `let p = i * 4u;${place}${sharedWord(classes, x.pixelStride)}` : general}
+  ${
+    wordsShareSources(w, width, attrs)
+      ? `let p = i * 4u;${place}${wordText(classes, true, (pixel) => `x_ld((${pixel}) * ${x.pixelStride}u + c)`)}
+  labels_sword(i, word);`
+      : general
+  }
 }`,
       },
     ];

@@ -1,8 +1,9 @@
+import { convArgmax } from './convArgmax.js';
 import { convCross } from './convCross.js';
 import { convWindow } from './convWindow.js';
 import type { Pair } from './pair.js';
 
-const pairs: readonly Pair[] = [convCross, convWindow];
+const pairs: readonly Pair[] = [convCross, convWindow, convArgmax];
 
 /** The ways to run two calls as one. */
 export const pairCandidatesOf: Pair = (first, second, able) =>

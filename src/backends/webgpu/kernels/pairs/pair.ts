@@ -26,11 +26,11 @@ export const chainTensors = ({ inputs }: Conv, second: Conv): Dispatch['tensors'
 };
 
 /**
- * WGSL over `chainTensors`: `xhat_q(p, c)` as in `prologueText`; `between(map, sum) -> vec4f`: four channels as the second
- * convolution sees them, of sums of the first, with `map = mapOf(c)`; `finish(p, c, sum)`: stores channels of pixel p of
- * the result.
+ * WGSL over the tensors of the first call: `xhat_q(p, c)` as in `prologueText`, and `between(map, sum) -> vec4f`: four
+ * channels as the second call sees them, of sums of the first, with `map = mapOf(c)`. `next`: prologue of the second, its
+ * tensors as `chainTensors` names them.
  */
-export function chainText({ inputs, attrs }: Conv, { inputs: next }: Conv): string {
+export function firstText({ inputs, attrs }: Conv, next: Partial<Conv['inputs']> = {}): string {
   const one = 'vec4f(1f)';
   const zero = 'vec4f(0f)';
   const of = (name: string, ref: unknown, otherwise: string) => (ref ? `${name}_q(0u, c)` : otherwise);
@@ -44,10 +44,14 @@ fn between(map: Map, sum: vec4f) -> vec4f {
   let z = sum + map.bias;
   let v = ${preluText('z', 'map.slope')} * map.scale + map.shift;
   return ${preluText('v', 'map.slope2')};
-}
-fn finish(p: u32, c: u32, sum: vec4f) {
-  let z = ${next.bias ? 'sum + bias2_q(0u, c)' : 'sum'};
-  let v = ${next.slope ? preluText('z', 'slope2_q(0u, c)') : 'z'};
-  y_sq(p, c, ${next.residual ? 'v + residual_q(p, c)' : 'v'});
 }`;
 }
+
+/** WGSL over `chainTensors`: `firstText`, and `finish(p, c, sum)`, which stores channels of pixel p of the result. */
+export const chainText = (first: Conv, { inputs: { bias, slope, residual }, inputs }: Conv): string =>
+  `${firstText(first, inputs)}
+fn finish(p: u32, c: u32, sum: vec4f) {
+  let z = ${bias ? 'sum + bias2_q(0u, c)' : 'sum'};
+  let v = ${slope ? preluText('z', 'slope2_q(0u, c)') : 'z'};
+  y_sq(p, c, ${residual ? 'v + residual_q(p, c)' : 'v'});
+}`;
