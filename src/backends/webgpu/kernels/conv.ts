@@ -1,7 +1,6 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { Dispatch } from '../shader.js';
 import { lowerGather } from './convGather.js';
-import { lowerGradWeight, scratchGradWeight } from './convGradWeight.js';
 import type { Gather } from './convSource.js';
 import { prologueText, tapText } from './convSource.js';
 import type { GpuKernel } from './kernel.js';
@@ -110,11 +109,6 @@ function groupedGather(
     `${parts.source}\n${parts.finish}\n${tapText(g)}`,
   );
 }
-
-export const conv2dGradWeight: GpuKernel<'conv2dGradWeight'> = {
-  scratch: scratchGradWeight,
-  lower: lowerGradWeight,
-};
 
 export const sumPixels: GpuKernel<'sumPixels'> = {
   scratch: ({ inputs }) => channelSumsBytes(inputs.x.shape, 1),

@@ -1,184 +1,180 @@
 import type { CallFor } from '../../../graph/planned.js';
 import type { Dispatch } from '../shader.js';
-import type { Gather } from './convSource.js';
-import { prologueText, tapText } from './convSource.js';
-import { matrixBytes, pixelsOf, quadsOf, scratchMatrix, WORKGROUP } from './kernel.js';
+import { lowerGrouped, scratchGrouped } from './convGradWeightGrouped.js';
+import type { Cut, Geometry } from './convGradWeightTile.js';
+import { geometryOf } from './convGradWeightTile.js';
+import { keptPrologue } from './convSource.js';
+import type { Candidate, TunedKernel } from './kernel.js';
+import { leastCapabilities, matrixBytes, scratchMatrix } from './kernel.js';
+import { sumRows } from './reduce.js';
 
 type Call = CallFor<'conv2dGradWeight'>;
 
-/** Partial sums of one call at most, bytes. */
-const PARTIAL_BYTES = 16 << 20;
-/** Pixels an invocation sums at least, while the image is large enough. */
-const MIN_PIXELS = 64;
-/** Workgroups of the first level at most. */
-const MAX_WORKGROUPS = 768;
-/** Taps whose sums one invocation keeps: 4 × 4 channels each. */
-const MAX_TAPS = 3;
-const FINISH_QUADS = 32;
-const FINISH_LANES = WORKGROUP / FINISH_QUADS;
+/** What fits every adapter comes first; large GPUs keep larger tiles or more workgroups busy. */
+const cuts: readonly Cut[] = [
+  { tile: [3, 2], invocations: 256, bytes: 16384, workgroups: 264 },
+  { tile: [2, 2], invocations: 256, bytes: 16384, workgroups: 528 },
+  { tile: [3, 2], invocations: 128, bytes: 16384, workgroups: 528 },
+  { tile: [3, 2], invocations: 256, bytes: 16384, workgroups: 1056 },
+  { tile: [3, 2], invocations: 256, bytes: 32768, workgroups: 264 },
+];
 
-/**
- * First level: an invocation owns a block of the weight (4 inputs × 4 outputs × up to 3 taps) and a stretch of pixels.
- * Second level: the stretches are summed in order.
- */
-function cutting({ inputs: { x, gy }, outputs: { gweight }, attrs: { groups, kernel } }: Call) {
-  const taps = kernel[0] * kernel[1];
-  const [, , groupIn] = gweight.shape;
-  const rows = taps * groupIn;
-  const quads = quadsOf(gweight.shape);
-  const tapsEach = Math.min(MAX_TAPS, taps);
-  const fromQuads = quadsOf(x.shape);
-  const blocks = groups === 1 ? Math.ceil(taps / tapsEach) * fromQuads * quads : rows * quads;
-  const tiles = Math.ceil(blocks / (WORKGROUP / 2));
-  const tileBlocks = Math.ceil(blocks / tiles);
-  const pixels = pixelsOf(gy.shape);
-  const most = Math.max(1, Math.floor(PARTIAL_BYTES / matrixBytes(rows, gweight.shape[3])));
-  const lanes = Math.min(Math.floor(WORKGROUP / tileBlocks), most);
-  const wanted = Math.min(
-    Math.ceil(pixels / MIN_PIXELS),
-    most,
-    lanes * Math.max(1, Math.floor(MAX_WORKGROUPS / tiles)),
-  );
-  const chunks = Math.max(1, Math.floor(wanted / lanes));
-  const stretches = chunks * lanes;
-  const stretchPixels = Math.ceil(pixels / stretches);
-  return {
-    ...{ taps, groupIn, rows, quads, tapsEach, fromQuads, blocks, tiles, tileBlocks, pixels },
-    ...{ lanes, chunks, stretches, stretchPixels },
-  };
-}
-
-export const scratchGradWeight = (call: Call): number =>
-  matrixBytes(cutting(call).stretches * cutting(call).rows, call.outputs.gweight.shape[3]);
+export const conv2dGradWeight: TunedKernel<'conv2dGradWeight'> = {
+  candidates(call, able) {
+    const { kernel, groups } = call.attrs;
+    if (groups > 1) {
+      return [{ name: 'grouped', scratch: scratchGrouped(call), lower: () => lowerGrouped(call) }];
+    }
+    const rows = kernel[0] * kernel[1] * call.inputs.x.shape[3];
+    const found = new Map<string, Candidate & { readonly cost: number }>();
+    for (const cut of cuts) {
+      const geometry = geometryOf(call, cut, able);
+      if (!geometry) continue;
+      const { x, y, workgroupSize, chunks } = geometry;
+      const name = `${cut.tile.join('×')} quads, ${y.pixels}×${x.pixels} pixels, ${workgroupSize} invocations, ${chunks} chunks`;
+      if (found.has(name)) continue;
+      found.set(name, {
+        name,
+        cost: geometry.cost * (cut.bytes > leastCapabilities.workgroupBytes ? 2 : 1),
+        scratch: matrixBytes(chunks * rows, call.outputs.gweight.shape[3]),
+        lower: () => lowerTiled(call, cut, geometry),
+      });
+    }
+    return [...found.values()].sort((a, b) => a.cost - b.cost);
+  },
+};
 
 const repeat = (count: number, text: (k: number) => string): string =>
   Array.from({ length: count }, (_, k) => text(k)).join('\n');
 
-export function lowerGradWeight(call: Call): Dispatch[] {
+/**
+ * A matrix product whose inner dimension is the pixels: `gweight[t, k, c] = Σ x̂[tap t of p, k]·gy[p, c]`. A workgroup owns a
+ * block of the weight and a chunk of the pixels. It stages a tile of pixels at a time, each value once for all taps, and
+ * every invocation keeps a register tile of the sums. A second dispatch adds the chunks in order.
+ */
+function lowerTiled(call: Call, { tile: [tileFrom, tileTo] }: Cut, g: Geometry): Dispatch[] {
   const { inputs, outputs, attrs } = call;
-  const cut = cutting(call);
-  const partial = scratchMatrix(call, 0, cut.stretches * cut.rows, outputs.gweight.shape[3]);
-  const [images, oh, ow] = inputs.gy.shape;
-  const gather: Gather = {
-    images,
-    height: oh,
-    width: ow,
-    fromHeight: inputs.x.shape[1],
-    fromWidth: inputs.x.shape[2],
-    fromChannels: inputs.x.shape[3],
-    toChannels: outputs.gweight.shape[3],
-    taps: attrs.kernel,
-    attrs,
-    transposed: false,
-  };
-  const block = attrs.groups === 1 ? denseBlock(call, cut) : groupedBlock(call, cut);
+  const { x, gy } = inputs;
+  const rows = g.taps * x.shape[3];
+  const partial = scratchMatrix(call, 0, g.chunks * rows, outputs.gweight.shape[3]);
+  const [, height, width] = gy.shape;
+  const [, fromHeight, fromWidth, channels] = x.shape;
+  const lanes = Math.min(4, channels);
+  const size = g.workgroupSize;
+  const places = g.y.places * g.x.places;
+  const pixels = g.y.pixels * g.x.pixels;
+  const prologue = keptPrologue(inputs, attrs.normalize);
+  const tapPlace = (t: string) =>
+    `(${t} / ${attrs.kernel[1]}u * ${g.y.ofTap * g.x.places}u + ${t} % ${attrs.kernel[1]}u * ${g.x.ofTap}u) * ${g.fromLayout.ofPlace}u`;
+  const sum = (i: number, j: number, k: number) => `a${i}_${j}_${k}`;
+  const sums = Array.from({ length: tileFrom * tileTo * lanes }, (_, n) =>
+    sum(Math.floor(n / (tileTo * lanes)), Math.floor(n / lanes) % tileTo, n % lanes),
+  );
+  /** Sums that go through workgroup memory at a time. */
+  const some = Math.min(sums.length, Math.floor(g.staged / size));
   return [
     {
       tensors: { ...inputs, partial },
-      workgroupSize: cut.tileBlocks * cut.lanes,
-      workgroups: cut.chunks * cut.tiles,
-      code: `${prologueText(inputs, attrs.normalize)}
-${tapText(gather)}
+      workgroupSize: size,
+      workgroups: g.chunks * g.blocks.taps * g.blocks.from * g.blocks.to,
+      code: `${prologue.declarations}
+var<workgroup> xs: array<vec4f, ${g.staged}>;
+var<workgroup> gs: array<vec4f, ${g.toLayout.elements}>;
 fn body(group: u32, lane: u32) {
-  let block = group % ${cut.tiles}u * ${cut.tileBlocks}u + lane % ${cut.tileBlocks}u;
-  if (block >= ${cut.blocks}u) { return; }
-  let stretch = group / ${cut.tiles}u * ${cut.lanes}u + lane / ${cut.tileBlocks}u;
-  let begin = min(stretch * ${cut.stretchPixels}u, ${cut.pixels}u);
-  let end = min(begin + ${cut.stretchPixels}u, ${cut.pixels}u);
-  ${block.before}
-  var o = vec2i(i32(begin % ${ow}u), i32(begin / ${ow}u % ${oh}u));
-  var image = begin / ${oh * ow}u * ${gather.fromHeight * gather.fromWidth}u;
-  for (var p = begin; p < end; p++) {
-    ${block.each}
-    o.x++;
-    if (o.x == ${ow}) {
-      o.x = 0;
-      o.y++;
-      if (o.y == ${oh}) { o.y = 0; image += ${gather.fromHeight * gather.fromWidth}u; }
-    }
-  }
-  ${block.after}
-}`,
-    },
-    {
-      tensors: { partial, gweight: outputs.gweight },
-      workgroupSize: WORKGROUP,
-      workgroups: Math.ceil((cut.rows * cut.quads) / FINISH_QUADS),
-      code: `
-var<workgroup> sums: array<vec4f, ${WORKGROUP}>;
-fn body(group: u32, lane: u32) {
-  let i = group * ${FINISH_QUADS}u + lane % ${FINISH_QUADS}u;
-  let row = i / ${cut.quads}u;
-  let c = i % ${cut.quads}u * 4u;
-  var sum = vec4f(0f);
-  if (row < ${cut.rows}u) {
-    for (var k = lane / ${FINISH_QUADS}u; k < ${cut.stretches}u; k += ${FINISH_LANES}u) {
-      sum += partial_q(k * ${cut.rows}u + row, c);
-    }
-  }
-  sums[lane] = sum;
-  workgroupBarrier();
-  if (lane < ${FINISH_QUADS}u && row < ${cut.rows}u) {
-    for (var k = 1u; k < ${FINISH_LANES}u; k++) { sum += sums[lane + k * ${FINISH_QUADS}u]; }
-    gweight_sq(row, c, sum);
-  }
-}`,
-    },
-  ];
-}
-
-interface BlockText {
-  readonly before: string;
-  /** For pixel `p` of `gy` at `o` of its image; `image`: first pixel of the same image of `x`. */
-  readonly each: string;
-  readonly after: string;
-}
-
-function denseBlock({ inputs: { x } }: Call, cut: ReturnType<typeof cutting>): BlockText {
-  const { tapsEach, taps, fromQuads, quads, rows } = cut;
-  const inputsOf = (text: (t: number, i: number) => string) =>
-    repeat(tapsEach, (t) => repeat(Math.min(4, x.shape[3]), (i) => text(t, i)));
-  const live = (t: number) => (taps % tapsEach === 0 ? 'true' : `firstTap + ${t}u < ${taps}u`);
-  return {
-    before: `let c = block % ${quads}u * 4u;
-  let k = block / ${quads}u % ${fromQuads}u * 4u;
-  let firstTap = block / ${quads * fromQuads}u * ${tapsEach}u;
-  ${inputsOf((t, i) => `var a${t}_${i} = vec4f(0f);`)}`,
-    each: `let g = gy_q(p, c);
-    ${repeat(
-      tapsEach,
-      (t) => `let at${t} = tap(o, firstTap + ${t}u);
-    if (at${t} >= 0) {
-      let v = xhat_q(image + u32(at${t}), k);
-      ${repeat(Math.min(4, x.shape[3]), (i) => `a${t}_${i} = fma(vec4f(v[${i}]), g, a${t}_${i});`)}
-    }`,
-    )}`,
-    after: inputsOf((t, i) => {
-      const inside = `${live(t)} && k + ${i}u < ${x.shape[3]}u`;
-      const row = `stretch * ${rows}u + (firstTap + ${t}u) * ${x.shape[3]}u + k + ${i}u`;
-      return `if (${inside}) { partial_sq(${row}, c, a${t}_${i}); }`;
-    }),
-  };
-}
-
-function groupedBlock(
-  { inputs: { gy }, attrs: { groups } }: Call,
-  cut: ReturnType<typeof cutting>,
-): BlockText {
-  const { quads, groupIn, rows } = cut;
-  const cout = gy.shape[3];
-  return {
-    before: `let c = block % ${quads}u * 4u;
-  let row = block / ${quads}u;
-  var sum = vec4f(0f);`,
-    each: `let at = tap(o, row / ${groupIn}u);
-    if (at >= 0) {
-      let g = gy_q(p, c);
-      for (var j = 0u; j < min(4u, ${cout}u - c); j++) {
-        let k = (c + j) / ${cout / groups}u * ${groupIn}u + row % ${groupIn}u;
-        sum[j] += xhat_q(image + u32(at), k / 4u * 4u)[k % 4u] * g[j];
+  let chunk = group / ${g.blocks.taps * g.blocks.from * g.blocks.to}u;
+  let firstTo = group % ${g.blocks.to}u * ${g.blockTo}u;
+  let firstFrom = group / ${g.blocks.to}u % ${g.blocks.from}u * ${g.blockFrom}u;
+  let firstTap = group / ${g.blocks.to * g.blocks.from}u % ${g.blocks.taps}u * ${g.blockTaps}u;
+  let split = lane % ${g.splits}u;
+  let column = lane / ${g.splits}u % ${g.columns}u;
+  let row = lane / ${g.splits * g.columns}u;
+  ${repeat(
+    tileFrom,
+    (i) => `let m${i} = row + ${i * g.rows}u;
+  let t${i} = min(firstTap + m${i} / ${g.blockFrom}u, ${g.taps - 1}u);
+  let x${i} = ${tapPlace(`t${i}`)} + m${i} % ${g.blockFrom}u * ${g.fromLayout.ofQuad}u;`,
+  )}
+  let fromQuad = lane % ${g.blockFrom}u;
+  let fromAt = firstFrom + fromQuad;
+  let toQuad = lane % ${g.blockTo}u;
+  let toAt = firstTo + toQuad;
+  ${prologue.once(`min(fromAt, ${g.fromQuads - 1}u) * 4u`)}
+  ${sums.map((name) => `var ${name} = vec4f(0f);`).join('\n')}
+  let end = min((chunk + 1u) * ${g.chunkTiles}u, ${g.tiles.all}u);
+  for (var tile = chunk * ${g.chunkTiles}u; tile < end; tile++) {
+    let left = i32(tile % ${g.tiles.x}u * ${g.x.pixels}u);
+    let top = i32(tile / ${g.tiles.x}u % ${g.tiles.y}u * ${g.y.pixels}u);
+    let image = tile / ${g.tiles.x * g.tiles.y}u;
+    workgroupBarrier();
+    if (lane < ${Math.floor(size / g.blockFrom) * g.blockFrom}u) {
+      for (var at = lane / ${g.blockFrom}u; at < ${places}u; at += ${Math.floor(size / g.blockFrom)}u) {
+        let across = i32(at % ${g.x.places}u);
+        let down = i32(at / ${g.x.places}u);
+        let ix = ${g.x.source('left', 'across')};
+        let iy = ${g.y.source('top', 'down')};
+        var v = vec4f(0f);
+        if (ix >= 0 && ix < ${fromWidth} && iy >= 0 && iy < ${fromHeight} && fromAt < ${g.fromQuads}u) {
+          v = ${prologue.each(`(image * ${fromHeight}u + u32(iy)) * ${fromWidth}u + u32(ix)`, 'fromAt * 4u')};
+        }
+        xs[at * ${g.fromLayout.ofPlace}u + fromQuad * ${g.fromLayout.ofQuad}u] = v;
       }
-    }`,
-    after: `partial_sq(stretch * ${rows}u + row, c, sum);`,
-  };
+    }
+    if (lane < ${Math.floor(size / g.blockTo) * g.blockTo}u) {
+      for (var at = lane / ${g.blockTo}u; at < ${pixels}u; at += ${Math.floor(size / g.blockTo)}u) {
+        let ox = u32(left) + at % ${g.x.pixels}u;
+        let oy = u32(top) + at / ${g.x.pixels}u;
+        var v = vec4f(0f);
+        if (ox < ${width}u && oy < ${height}u && toAt < ${g.toQuads}u) {
+          v = gy_q((image * ${height}u + oy) * ${width}u + ox, toAt * 4u);
+        }
+        gs[at * ${g.toLayout.ofPlace}u + toQuad * ${g.toLayout.ofQuad}u] = v;
+      }
+    }
+    workgroupBarrier();
+    for (var p = split; p < ${pixels}u; p += ${g.splits}u) {
+      let base = (p / ${g.x.pixels}u * ${g.y.ofPixel * g.x.places}u + p % ${g.x.pixels}u * ${g.x.ofPixel}u) * ${g.fromLayout.ofPlace}u;
+      ${repeat(tileTo, (j) => `let v${j} = gs[p * ${g.toLayout.ofPlace}u + (column + ${j * g.columns}u) * ${g.toLayout.ofQuad}u];`)}
+      ${repeat(
+        tileFrom,
+        (i) => `{
+        let x = xs[base + x${i}];
+        ${repeat(tileTo, (j) => repeat(lanes, (k) => `${sum(i, j, k)} = fma(vec4f(x[${k}]), v${j}, ${sum(i, j, k)});`))}
+      }`,
+      )}
+    }
+  }
+  // Through workgroup memory, a few sums at a time: added up over the splits, which are neighbours.
+  for (var first = 0u; first < ${sums.length}u; first += ${some}u) {
+    workgroupBarrier();
+    switch first {
+      ${repeat(
+        Math.ceil(sums.length / some),
+        (n) => `case ${n * some}u${n === 0 ? ', default' : ''}: {
+        ${sums
+          .slice(n * some, (n + 1) * some)
+          .map((name, k) => `xs[lane + ${k * size}u] = ${name};`)
+          .join('\n')}
+      }`,
+      )}
+    }
+    for (var half = ${Math.floor(g.splits / 2)}u; half > 0u; half >>= 1u) {
+      workgroupBarrier();
+      if (split < half) {
+        for (var i = lane; i < ${some * size}u; i += ${size}u) { xs[i] += xs[i + half]; }
+      }
+    }
+    for (var n = first; n < min(first + ${some}u, ${sums.length}u) && split == 0u; n++) {
+      let m = row + n / ${tileTo * lanes}u * ${g.rows}u;
+      let t = firstTap + m / ${g.blockFrom}u;
+      let k = (firstFrom + m % ${g.blockFrom}u) * 4u + n % ${lanes}u;
+      let c = (firstTo + column + n / ${lanes}u % ${tileTo}u * ${g.columns}u) * 4u;
+      if (m < ${g.blockTaps * g.blockFrom}u && t < ${g.taps}u && k < ${channels}u && c < ${4 * g.toQuads}u) {
+        partial_sq((chunk * ${g.taps}u + t) * ${channels}u + k, c, xs[lane + (n - first) * ${size}u]);
+      }
+    }
+  }
+}`,
+    },
+    sumRows(partial, outputs.gweight, g.chunks),
+  ];
 }

@@ -26,6 +26,29 @@ export function prologueText(
 }`;
 }
 
+/** The same for invocations that keep to four channels c: `once` loads what does not depend on the pixel. */
+export function keptPrologue(
+  inputs: PrologueRefs,
+  normalize?: ConvAttrs['normalize'],
+): { declarations: string; once(c: string): string; each(p: string, c: string): string } {
+  const { x, preScale, preSlope } = inputs;
+  if (x.dtype === 'u8') {
+    const declarations = prologueText(inputs, normalize);
+    return { declarations, once: () => '', each: (p, c) => `xhat_q(${p}, ${c})` };
+  }
+  return {
+    declarations: `fn xhat(x: vec4f, scale: vec4f, shift: vec4f, slope: vec4f) -> vec4f {
+  let v = ${preScale ? 'x * scale + shift' : 'x'};
+  return ${preSlope ? preluText('v', 'slope') : 'v'};
+}`,
+    once: (c) => `
+  let preScale = ${preScale ? `preScale_q(0u, ${c})` : 'vec4f(1f)'};
+  let preShift = ${preScale ? `preShift_q(0u, ${c})` : 'vec4f(0f)'};
+  let preSlope = ${preSlope ? `preSlope_q(0u, ${c})` : 'vec4f(1f)'};`,
+    each: (p, c) => `xhat(x_q(${p}, ${c}), preScale, preShift, preSlope)`,
+  };
+}
+
 /** `(x/255 − mean)/std` as `x·scale + shift`; channels that do not exist have zeros for both. */
 function normalizedText(x: TensorRef, normalize: ConvAttrs['normalize']): string {
   const channels = x.shape[3];

@@ -1,4 +1,4 @@
-import type { Call } from '../../../graph/planned.js';
+import type { Call, TensorRef } from '../../../graph/planned.js';
 import type { Shape } from '../../../ir/value.js';
 import type { Dispatch } from '../shader.js';
 import { matrixBytes, pixelsOf, quadsOf, scratchMatrix, WORKGROUP } from './kernel.js';
@@ -44,7 +44,7 @@ const rowsText = (rows: number, text: (row: number) => string): string =>
 const treeText = (rows: number, lanes: number, stride: number): string => `
   ${rowsText(rows, (r) => `sums[lane * ${rows}u + ${r}u] = s${r};`)}
   workgroupBarrier();
-  for (var half = ${lanes / 2}u; half > 0u; half >>= 1u) {
+  for (var half = ${Math.floor(lanes / 2)}u; half > 0u; half >>= 1u) {
     if (lane < half * ${stride}u) {
       let other = lane + half * ${stride}u;
       ${rowsText(rows, (r) => `sums[lane * ${rows}u + ${r}u] += sums[other * ${rows}u + ${r}u];`)}
@@ -110,4 +110,33 @@ fn body(group: u32, lane: u32) {
 }`,
     },
   ];
+}
+
+/** Invocations that add up the parts of one quad at most. */
+const MAX_PART_LANES = 32;
+
+/** `sum = Σ parts`, of `count` matrices one after the other in the rows of `parts`, always in the same order. */
+export function sumRows(parts: TensorRef, sum: TensorRef, count: number): Dispatch {
+  const rows = pixelsOf(sum.shape);
+  const quads = quadsOf(sum.shape);
+  const lanes = Math.min(MAX_PART_LANES, 2 ** Math.floor(Math.log2(count)));
+  const each = WORKGROUP / MAX_PART_LANES;
+  return {
+    tensors: { parts, sum },
+    workgroupSize: each * lanes,
+    workgroups: Math.ceil((rows * quads) / each),
+    code: `
+var<workgroup> sums: array<vec4f, ${each * lanes}>;
+fn body(group: u32, lane: u32) {
+  let i = group * ${each}u + lane % ${each}u;
+  let row = i / ${quads}u;
+  let c = i % ${quads}u * 4u;
+  var s0 = vec4f(0f);
+  if (row < ${rows}u) {
+    for (var k = lane / ${each}u; k < ${count}u; k += ${lanes}u) { s0 += parts_q(k * ${rows}u + row, c); }
+  }
+  ${treeText(1, lanes, each)}
+  if (lane < ${each}u && row < ${rows}u) { sum_sq(row, c, sums[lane]); }
+}`,
+  };
 }
