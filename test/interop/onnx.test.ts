@@ -58,10 +58,8 @@ const odd = [
 
 const outputs = ['labels', 'logits'] as const;
 
-/** A Python with OpenCV: `PYTHON`, or what is found. */
-const python = [process.env.PYTHON, 'python3'].find(
-  (each) => each !== undefined && spawnSync(each, ['-c', 'import cv2']).status === 0,
-);
+const python = process.env.VNET_TEST_PYTHON ?? 'python3';
+const hasOpenCv = spawnSync(python, ['-c', 'import cv2']).status === 0;
 
 /** OpenCV has no operator that undoes a max pooling: it opens none of these. */
 const unpools = new Set(['enet', 'segnet']);
@@ -148,7 +146,9 @@ for (const network of networks) {
   });
 
   test(`${name}: OpenCV gives our logits, fixed size`, {
-    skip: !python ? 'no Python with cv2' : unpools.has(name) && 'OpenCV has no max unpooling',
+    skip: !hasOpenCv
+      ? `no cv2 for ${python}: pip install opencv-python-headless, VNET_TEST_PYTHON`
+      : unpools.has(name) && 'OpenCV has no max unpooling',
   }, async (t) => {
     const [height, width] = [72, 96];
     const image = randomBytes(seededRandom(seed), [1, height, width, 3]).data as Uint8Array;
