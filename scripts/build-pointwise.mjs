@@ -61,7 +61,7 @@ class ${name} {
 ${[
   ...[...maps, ...(gate ? [gate] : []), 'to'].flatMap((map) => [`${map}: usize;`, `${map}Stride: usize;`]),
   ...vectors.map((vector) => `${vector}: usize;`),
-  ...['channels: i32;', 'pixels: i32;', 'perChunk: i32;'],
+  ...['channels: i32;', 'pixels: Span;'],
   ...(gate ? ['/** Pixels that share a pixel of the gate: 1, or those of an image. */', 'shared: i32;'] : []),
   ...numbers.map((number) => `${number}: f32;`),
 ]
@@ -79,8 +79,8 @@ function loop(name, args, operands, expression, exported) {
   const indented = (indent) => body.map((line) => `${indent}${line}\n`).join('');
   return `
 ${exported ? 'export ' : ''}function ${name}(args: ${args}, chunk: i32, local: usize): void {
-  const first = chunk * args.perChunk;
-  const last = min(first + args.perChunk, args.pixels);
+  const first = args.pixels.first(chunk);
+  const last = args.pixels.last(chunk);
   const end = (args.channels as usize) << 2;
   const body = end & ~15;
 ${vectors.map((vector) => `  const ${vector} = args.${vector};\n`).join('')}${numbers
@@ -149,6 +149,7 @@ const text = `// Written by scripts/build-pointwise.mjs from src/ops/pointwise/t
 import { storeLanes } from './conv/output';
 import { logistic4 } from './explog';
 import { madd, prelu4 } from './lanes';
+import { Span } from './span';
 ${classOf('ElementArgs', { maps: ['from', 'g'] })}${kernels.join('')}`;
 
 let before;

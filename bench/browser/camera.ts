@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { build } from 'vite';
 import { renderScene } from '../../src/index.js';
-import { serveIsolated } from './serve.js';
+import { serveFiles } from './serve.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const [width, height, fps] = [640, 480, 30];
@@ -46,7 +46,7 @@ export async function cameraRate(executablePath: string, folder: string, seconds
     build: { outDir: site, emptyOutDir: true },
     logLevel: 'error',
   });
-  const server = await serveIsolated((name) => path.join(site, name));
+  const server = await serveFiles((name) => path.join(site, name));
   const browser = await chromium.launch({
     executablePath,
     args: [

@@ -2,15 +2,15 @@
  * Segments many frames of changing sizes in headless Chromium and prints what the page holds: heap, array buffers, shared
  * memory of plans, workers. Fails where memory grows.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { whole } from '../../src/cli/options.js';
-import { serveIsolated } from './serve.js';
+import { writePage } from './page.js';
+import { serveFiles } from './serve.js';
 
 const flags = new Command('leak:browser')
   .description('Segments frames of changing sizes in headless Chromium and prints what the page holds.')
@@ -52,20 +52,8 @@ globalThis.segmentFrames = async (count, sizes) => {
   }
   return { plans: segmenter.allocatedBytes };
 };`;
-writeFileSync(
-  path.join(folder, 'index.html'),
-  '<!doctype html><title>leak</title><script type="module" src="/main.js"></script>',
-);
-await build({
-  stdin: { contents: script, resolveDir: root },
-  bundle: true,
-  format: 'esm',
-  target: 'es2022',
-  conditions: ['browser'],
-  outfile: path.join(folder, 'main.js'),
-  logLevel: 'silent',
-});
-const server = await serveIsolated((name) =>
+await writePage(folder, script);
+const server = await serveFiles((name) =>
   name.startsWith('/vnet/') ? path.join(root, 'build/assets', name.slice(6)) : path.join(folder, name),
 );
 const browser = await chromium.launch({

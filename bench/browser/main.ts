@@ -18,7 +18,7 @@ import { median } from '../../src/median.js';
 import { ratio } from '../statistics.js';
 import { cameraRate } from './camera.js';
 import type { Name, race } from './contestants.js';
-import { serveIsolated } from './serve.js';
+import { serveFiles } from './serve.js';
 
 const flags = new Command('race:browser')
   .description(
@@ -72,7 +72,7 @@ await build({
   logLevel: 'silent',
 });
 
-const server = await serveIsolated((name) => {
+const server = await serveFiles((name) => {
   if (name.startsWith('/vnet/')) return path.join(root, 'build/assets', name.slice(6));
   if (name.startsWith('/ort/')) return path.join(root, 'node_modules/onnxruntime-web/dist', name.slice(5));
   return path.join(folder, name);

@@ -2,6 +2,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html',
@@ -11,17 +12,33 @@ const types: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
+export interface ServeOptions {
+  /** The headers under which a page may have threads. Default true. */
+  readonly isolated?: boolean;
+  /** Gets what a page posts. */
+  readonly posted?: (body: string) => void;
+}
+
 /**
- * Serves files of this machine to it, with the headers under which a page may have threads.
- * @param fileOf the file of a path that starts with a slash; `/` is asked for as `/index.html`.
+ * Serves files of this machine to it.
+ * @param fileOf the file of a path that starts with a slash; a folder is asked for as its `index.html`.
  */
-export async function serveIsolated(
+export async function serveFiles(
   fileOf: (name: string) => string,
+  { isolated = true, posted }: ServeOptions = {},
 ): Promise<{ readonly url: string; close(): void }> {
-  const server = createServer((request, response) => {
-    const file = fileOf(path.normalize(request.url === '/' ? '/index.html' : request.url!));
-    response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-    response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+  const server = createServer(async (request, response) => {
+    if (isolated) {
+      response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
+    }
+    if (posted && request.method === 'POST') {
+      const body = await text(request);
+      response.end();
+      posted(body);
+      return;
+    }
+    const file = fileOf(path.normalize(request.url!.replace(/\/$/, '/index.html')));
     if (!existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end();
       return;

@@ -1,13 +1,12 @@
 /** Another engine: Firefox segments a picture by WebAssembly, with threads and without, and sends its labels back. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { build } from 'esbuild';
+import { writePage } from '../../bench/browser/page.js';
+import { serveFiles } from '../../bench/browser/serve.js';
 import { encodeRgbPng } from '../../src/data/image.js';
 import { predict, renderScene, shippedModel } from '../../src/index.js';
 import { root } from './site.js';
@@ -33,20 +32,8 @@ const picture = renderScene(6, 0, 180, 240).image;
 
 before(async () => {
   if (skip) return;
-  writeFileSync(
-    path.join(folder, 'index.html'),
-    '<!doctype html><title>app</title><script type="module" src="/main.js"></script>',
-  );
   writeFileSync(path.join(folder, 'picture.png'), await encodeRgbPng(picture));
-  await build({
-    stdin: { contents: main, resolveDir: root },
-    bundle: true,
-    format: 'esm',
-    target: 'es2022',
-    conditions: ['browser'],
-    outfile: path.join(folder, 'main.js'),
-    logLevel: 'silent',
-  });
+  await writePage(folder, main);
 });
 
 interface Answer {
@@ -58,37 +45,15 @@ interface Answer {
 
 /** Opens the page in a fresh Firefox. @returns what the page sends. */
 async function ask(isolated: boolean): Promise<Answer> {
-  const types: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript' };
   let answered: (answer: Answer) => void;
   const answer = new Promise<Answer>((resolve) => {
     answered = resolve;
   });
-  const server = createServer((request, response) => {
-    if (isolated) {
-      response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-      response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-    }
-    if (request.method === 'POST') {
-      const parts: Buffer[] = [];
-      request.on('data', (part: Buffer) => parts.push(part));
-      request.on('end', () => {
-        response.end();
-        answered(JSON.parse(Buffer.concat(parts).toString()) as Answer);
-      });
-      return;
-    }
-    const name = request.url === '/' ? '/index.html' : request.url!;
-    const file = name.startsWith('/vnet/')
-      ? path.join(root, 'build/assets', name.slice(6))
-      : path.join(folder, name);
-    if (!existsSync(file)) {
-      response.writeHead(404).end();
-      return;
-    }
-    response.setHeader('Content-Type', types[path.extname(file)] ?? 'application/octet-stream');
-    response.end(readFileSync(file));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const server = await serveFiles(
+    (name) =>
+      name.startsWith('/vnet/') ? path.join(root, 'build/assets', name.slice(6)) : path.join(folder, name),
+    { isolated, posted: (body) => answered(JSON.parse(body) as Answer) },
+  );
   const profile = path.join(folder, `profile-${isolated}`);
   mkdirSync(profile);
   writeFileSync(
@@ -97,8 +62,7 @@ async function ask(isolated: boolean): Promise<Answer> {
       .map((name) => `user_pref("${name}", false);\n`)
       .join(''),
   );
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const child = spawn(firefox, ['--headless', '--no-remote', '--profile', profile, address], {
+  const child = spawn(firefox, ['--headless', '--no-remote', '--profile', profile, server.url], {
     stdio: 'ignore',
     env: { ...process.env, HOME: folder, MOZ_DISABLE_CONTENT_SANDBOX: '1' },
   });
@@ -112,7 +76,6 @@ async function ask(isolated: boolean): Promise<Answer> {
     child.kill();
     await ended;
     server.close();
-    server.closeAllConnections();
   }
 }
 

@@ -12,7 +12,7 @@ import path from 'node:path';
 import { before, test } from 'node:test';
 import { readImage, writeLabelPng, writeRgbPng } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
-import { start, temporaryFolder, vnet } from './vnet.js';
+import { drawScenes, start, temporaryFolder, vnet } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
@@ -32,18 +32,7 @@ const train = (out: string, ...more: string[]) =>
   ]);
 
 before(async () => {
-  const made = await vnet([
-    'synth',
-    '--out',
-    at('scenes'),
-    '--count',
-    '6',
-    '--size',
-    '48x64',
-    '--val',
-    '0.34',
-  ]);
-  assert.equal(made.code, 0, made.stderr);
+  await drawScenes(at('scenes'), '48x64', 6, 0.34);
   const { code, stderr, stdout } = await vnet([
     ...['train', '--data', at('scenes'), '--out', at('run'), '--epochs', '2', '--batch', '2'],
     ...['--threads', '1', '--lr', '0.002', '--json'],

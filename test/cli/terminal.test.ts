@@ -9,7 +9,7 @@ import { Stopped } from '../../src/cli/stopped.js';
 import { printable, printableStyled } from '../../src/cli/terminal.js';
 import { writeLabelPng, writeRgbPng } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
-import { start, temporaryFolder, vnet } from './vnet.js';
+import { drawScenes, start, temporaryFolder, vnet } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
@@ -108,18 +108,7 @@ test('a command to copy is one that a shell reads back', () => {
 });
 
 test('a closed connection saves as a request to end does', async () => {
-  const made = await vnet([
-    'synth',
-    '--out',
-    at('scenes'),
-    '--count',
-    '4',
-    '--size',
-    '32x32',
-    '--val',
-    '0.25',
-  ]);
-  assert.equal(made.code, 0, made.stderr);
+  await drawScenes(at('scenes'), '32x32');
   const running = start([
     ...['train', '--data', at('scenes'), '--out', at('hup'), '--batch', '1', '--threads', '1'],
     ...['--epochs', '1000', '--no-report'],

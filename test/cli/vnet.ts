@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,6 +58,19 @@ export function start(args: readonly string[], env: Record<string, string> = {})
 /** Runs the command line to its end. */
 export const vnet = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
   start(args, env).ended;
+
+/** Draws a small data set with a part of it for validation. @param size `HEIGHTxWIDTH`. */
+export async function drawScenes(out: string, size: string, count = 4, val = 0.25): Promise<void> {
+  const { code, stderr } = await vnet([
+    'synth',
+    '--out',
+    out,
+    '--size',
+    size,
+    ...['--count', `${count}`, '--val', `${val}`],
+  ]);
+  assert.equal(code, 0, stderr);
+}
 
 /** A folder that is gone after the tests of the file; call it at the top of the file. */
 export function temporaryFolder(): string {

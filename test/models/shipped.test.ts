@@ -11,7 +11,7 @@ import { evaluate } from '../../src/eval/evaluate.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel, shippedModel } from '../../src/model/load.js';
 import { predict } from '../../src/predict.js';
-import { temporaryFolder, vnet } from '../cli/vnet.js';
+import { drawScenes, temporaryFolder, vnet } from '../cli/vnet.js';
 import { testData } from '../interop/data.js';
 
 const folder = temporaryFolder();
@@ -81,18 +81,7 @@ test('its labels on wasm are those of float64 on real images, and nearly so with
 });
 
 test('predict needs no --model, and training starts from it with other classes', async () => {
-  const made = await vnet([
-    'synth',
-    '--out',
-    at('scenes'),
-    '--count',
-    '4',
-    '--size',
-    '64x96',
-    '--val',
-    '0.25',
-  ]);
-  assert.equal(made.code, 0, made.stderr);
+  await drawScenes(at('scenes'), '64x96');
   const samples = (await openDataset(at('scenes'))).samples('val');
   const predicted = await vnet(['predict', samples[0].image, '--out', at('out'), '--threads', '1', '--json']);
   assert.equal(predicted.code, 0, predicted.stderr);

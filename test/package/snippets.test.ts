@@ -1,29 +1,18 @@
 /** The code of docs/browser.md, as it stands there, in headless Chromium: script tag, worker, React, Vite. */
 import assert from 'node:assert/strict';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { build as esbuild } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { build as vite } from 'vite';
+import { serveFiles } from '../../bench/browser/serve.js';
 import { executablePath, hasChromium } from '../browser/serve.js';
 import { root } from '../browser/site.js';
+import { temporaryFolder } from '../cli/vnet.js';
 
 const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
-const folder = mkdtempSync(path.join(tmpdir(), 'vnet-snippets-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 const at = (...names: string[]) => path.join(folder, ...names);
 const document = readFileSync(path.join(root, 'docs/browser.md'), 'utf8');
 
@@ -102,19 +91,7 @@ render(<App />, document.body);`,
     `<!doctype html>${tag.replace('</script>', "document.title = 'tag ' + segmenter.classes.length;</script>")}`,
   );
 
-  const types: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript' };
-  const server = createServer((request, response) => {
-    response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
-    response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
-    const file = at('out', path.normalize(request.url!.replace(/\/$/, '/index.html')));
-    if (!existsSync(file)) {
-      response.writeHead(404).end();
-      return;
-    }
-    response.setHeader('Content-Type', types[path.extname(file)] ?? 'application/octet-stream');
-    response.end(readFileSync(file));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const server = await serveFiles((name) => at('out', name));
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
   try {
     for (const [place, title] of [
@@ -126,7 +103,7 @@ render(<App />, document.body);`,
       opened.setDefaultTimeout(120_000);
       const complaints: string[] = [];
       opened.on('pageerror', ({ message }) => complaints.push(message));
-      await opened.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${place}`);
+      await opened.goto(new URL(place, server.url).href);
       await opened
         .waitForFunction((wanted) => globalThis.document.title === wanted, title)
         .catch(() => {
@@ -139,6 +116,5 @@ render(<App />, document.body);`,
   } finally {
     await browser.close();
     server.close();
-    server.closeAllConnections();
   }
 });

@@ -16,7 +16,7 @@ import type { LabelledPicture } from '../../src/train/labelledPicture.js';
 import type { TrainPicturesOptions } from '../../src/train/pictures.js';
 import { trainPictures } from '../../src/train/pictures.js';
 import { train } from '../../src/train/train.js';
-import { tinyNetwork, writeDataset } from './support.js';
+import { shortRecipe, tinyNetwork, writeDataset } from './support.js';
 
 const dir = mkdtempSync(path.join(tmpdir(), 'vnet-pictures-'));
 after(() => rmSync(dir, { recursive: true, force: true }));
@@ -30,12 +30,7 @@ async function picturesOf(data: string, split: string): Promise<LabelledPicture[
 
 const recipe = {
   device: wasmBackend,
-  network: tinyNetwork,
-  epochs: 3,
-  batch: 2,
-  learningRate: 5e-3,
-  average: 0.9,
-  logEvery: 2,
+  ...shortRecipe,
   classWeights: 'enet',
   augment: { scale: [0.8, 1.4], jitter: 0.4, rotate: 5, cutMix: 0.3, classMix: 0.3, noise: 8, jpeg: 0.3 },
 } as const;

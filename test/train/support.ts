@@ -75,17 +75,21 @@ export async function writeDataset(
   }
 }
 
-/** Options of a short run on such a data set. */
-export const shortRun = (data: string, out: string): TrainOptions => ({
-  data,
-  out,
-  device: roundingBackend,
+export const shortRecipe = {
   network: tinyNetwork,
   epochs: 3,
   batch: 2,
   learningRate: 5e-3,
   average: 0.9,
   logEvery: 2,
+} as const;
+
+/** Options of a short run on such a data set. */
+export const shortRun = (data: string, out: string): TrainOptions => ({
+  ...shortRecipe,
+  data,
+  out,
+  device: roundingBackend,
   samples: 0,
   workers: 0,
 });

@@ -1,7 +1,7 @@
 import type { CallFor, TensorRef } from '../../graph/planned.js';
 import { elementBytes } from '../../ir/value.js';
 import type { KernelName } from '../../ops/index.js';
-import type { KernelArgs } from './abi.js';
+import type { KernelArgs, Span } from './abi.js';
 
 /** Address of the arena in the module's memory; below it lies what the threads synchronise with. */
 export const arenaBase = 65536;
@@ -68,9 +68,9 @@ export const strided = <R extends Refs>(refs: R): Strided<R> =>
 /** Pixels of a tensor: `N·H·W`. */
 export const pixelsOf = (ref: TensorRef): number => ref.shape[0] * ref.shape[1] * ref.shape[2];
 
-/** `count` items cut into pieces of `per` items, the last one possibly smaller. */
+/** Items as kernels take them, and the chunks they make. */
 export interface Pieces {
-  readonly per: number;
+  readonly span: Span;
   readonly chunks: number;
 }
 
@@ -79,8 +79,8 @@ export interface Pieces {
  * `least`: enough work to pay for taking a chunk (some 20 µs); `most`: enough for many threads to share evenly.
  */
 export const cut = (count: number, least: number, most = 64): Pieces => {
-  const per = Math.max(1, Math.ceil(least), Math.ceil(count / most));
-  return { per, chunks: Math.ceil(count / per) };
+  const perChunk = Math.max(1, Math.ceil(least), Math.ceil(count / most));
+  return { span: { count, perChunk }, chunks: Math.ceil(count / perChunk) };
 };
 
 /** `cut` for pixels of `channels` float32 each, by the bytes of one tensor: at least 64 KiB a chunk. */
@@ -89,6 +89,6 @@ export const cutPixels = (ref: TensorRef, most = 64): Pieces =>
 
 /** What kernels take that work pixel by pixel, and the chunks of such a stage. */
 export function overPixels(ref: TensorRef) {
-  const { per, chunks } = cutPixels(ref);
-  return { chunks, range: { channels: ref.shape[3], pixels: pixelsOf(ref), perChunk: per } };
+  const { span, chunks } = cutPixels(ref);
+  return { chunks, range: { channels: ref.shape[3], pixels: span } };
 }

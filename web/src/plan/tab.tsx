@@ -9,6 +9,7 @@ import {
   policies,
   wasmBackend,
 } from '../library.ts';
+import { Choice } from '../parts/choice.tsx';
 import { Problem, sentence } from '../parts/problem.tsx';
 import { text } from '../text.ts';
 import { MemoryCurves } from './curves.tsx';
@@ -27,7 +28,7 @@ interface Planned {
 /** The plan of a network at a chosen size: memory over one training step under each policy, all without running it. */
 export function PlanTab() {
   const [network, setNetwork] = useState('vnet');
-  const [size, setSize] = useState<string>('512×1024');
+  const [size, setSize] = useState<(typeof sizes)[number]>('512×1024');
   const [batch, setBatch] = useState(4);
   const [plans, setPlans] = useState<readonly Planned[]>([]);
   const [inference, setInference] = useState<number | undefined>(undefined);
@@ -63,30 +64,9 @@ export function PlanTab() {
         <h2>{words.title}</h2>
         <p class="note">{words.about}</p>
         <div class="bar fields-row">
-          <label>
-            {words.network}
-            <select value={network} onChange={({ currentTarget }) => setNetwork(currentTarget.value)}>
-              {networkNames.map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </label>
-          <label>
-            {words.size}
-            <select value={size} onChange={({ currentTarget }) => setSize(currentTarget.value)}>
-              {sizes.map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </label>
-          <label>
-            {words.batch}
-            <select value={batch} onChange={({ currentTarget }) => setBatch(Number(currentTarget.value))}>
-              {[1, 2, 4, 8].map((count) => (
-                <option key={count}>{count}</option>
-              ))}
-            </select>
-          </label>
+          <Choice label={words.network} value={network} options={networkNames} onChoose={setNetwork} />
+          <Choice label={words.size} value={size} options={sizes} onChoose={setSize} />
+          <Choice label={words.batch} value={batch} options={[1, 2, 4, 8]} onChoose={setBatch} />
           <span role="status">{plans.length < policies.length ? words.planning : ''}</span>
         </div>
         {plans.length > 0 && <MemoryCurves plans={plans} />}

@@ -25,29 +25,3 @@ export function sorted(files: Iterable<File>): Given {
 
 /** With the folders it was picked from. */
 export const nameOf = (file: File): string => file.webkitRelativePath || file.name;
-
-/** The files of a drop, folders walked. */
-export async function dropped(transfer: DataTransfer): Promise<File[]> {
-  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
-  if (entries.length === 0) return [...transfer.files];
-  return (await Promise.all(entries.map(walk))).flat();
-}
-
-async function walk(entry: FileSystemEntry): Promise<File[]> {
-  if (entry.isFile) {
-    const file = await new Promise<File | undefined>((resolve) => {
-      (entry as FileSystemFileEntry).file(resolve, () => resolve(undefined));
-    });
-    return file ? [file] : [];
-  }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
-  const files: File[] = [];
-  // A reader gives a part at a time, and at last an empty one.
-  for (;;) {
-    const part = await new Promise<FileSystemEntry[]>((resolve) => {
-      reader.readEntries(resolve, () => resolve([]));
-    });
-    if (part.length === 0) return files;
-    for (const child of part) files.push(...(await walk(child)));
-  }
-}

@@ -1,4 +1,6 @@
 import type { Segmenter } from '../library.ts';
+import { Choice } from '../parts/choice.tsx';
+import { Share } from '../parts/share.tsx';
 import { text } from '../text.ts';
 import type { Device } from './engine.ts';
 import type { Side } from './frames.ts';
@@ -32,8 +34,6 @@ function running({ device }: Segmenter): string {
   return words.runsOn(words.devices.wasm, threads);
 }
 
-const share = (event: { currentTarget: HTMLInputElement }): number => Number(event.currentTarget.value) / 100;
-
 /** How pictures are segmented and shown, and how fast. */
 export function Settings(props: SettingsProps) {
   const { device, side, opacity, divider, comparing, model, rival, segmenter, ms, rate } = props;
@@ -61,56 +61,24 @@ export function Settings(props: SettingsProps) {
         )}
       </dl>
       {segmenter?.device.name === 'wasm' && !crossOriginIsolated && <p class="note">{words.notIsolated}</p>}
-      <label>
-        {words.opacity}
-        <input
-          type="range"
-          min="0"
-          max="100"
-          value={100 * opacity}
-          onInput={(event) => props.onOpacity(share(event))}
-        />
-      </label>
-      {comparing && (
-        <label>
-          {words.divider}
-          <input
-            type="range"
-            min="0"
-            max="100"
-            value={100 * divider}
-            onInput={(event) => props.onDivider(share(event))}
-          />
-        </label>
-      )}
-      <label>
-        {words.device}
-        <select
-          value={device}
-          onChange={({ currentTarget }) => props.onDevice(currentTarget.value as Device)}
-        >
-          {Object.entries(words.devices).map(([name, title]) => (
-            <option key={name} value={name}>
-              {title}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        {words.size}
-        <select
-          value={side}
-          onChange={({ currentTarget: { value } }) =>
-            props.onSide(value === 'auto' ? 'auto' : (Number(value) as Side))
-          }
-        >
-          {sides.map((pixels) => (
-            <option key={pixels} value={pixels}>
-              {pixels === 'auto' ? words.fittingSize : pixels === 0 ? words.ownSize : pixels}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Share label={words.opacity} value={opacity} onChange={props.onOpacity} />
+      {comparing && <Share label={words.divider} value={divider} onChange={props.onDivider} />}
+      <Choice
+        label={words.device}
+        value={device}
+        options={Object.keys(words.devices) as Device[]}
+        title={(name) => words.devices[name]}
+        onChoose={props.onDevice}
+      />
+      <Choice
+        label={words.size}
+        value={side}
+        options={sides}
+        title={(pixels) =>
+          pixels === 'auto' ? words.fittingSize : pixels === 0 ? words.ownSize : `${pixels}`
+        }
+        onChoose={props.onSide}
+      />
       <div>
         <dt class="dim">{words.model}</dt>
         <p class="model">{model?.name ?? words.modelInBox}</p>

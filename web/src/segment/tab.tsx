@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Segmentation, Segmenter } from '../library.ts';
 import { fittingSize } from '../library.ts';
+import { useDrop } from '../parts/drop.ts';
 import { Problem, sentence } from '../parts/problem.tsx';
 import { pngOf, save, stem } from '../parts/save.ts';
 import type { TabProps } from '../parts/tabs.ts';
@@ -9,7 +10,7 @@ import type { Device } from './engine.ts';
 import { useSegmenter } from './engine.ts';
 import type { Playing, Side } from './frames.ts';
 import { nextFrame, openCamera, openVideo, pictureOf, pixelsOf } from './frames.ts';
-import { dropped, nameOf, sorted } from './inputs.ts';
+import { nameOf, sorted } from './inputs.ts';
 import { Legend } from './legend.tsx';
 import { Recording } from './record.ts';
 import { composed, filesOf, labelPng, zipOf } from './results.ts';
@@ -57,7 +58,6 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const [busy, setBusy] = useState<string | undefined>(undefined);
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const [recording, setRecording] = useState<Recording | undefined>(undefined);
-  const [over, setOver] = useState(false);
   const complain = useCallback((error: unknown) => setProblem(sentence(error)), []);
   const wanted = pictures.length > 0 || live !== undefined;
   const segmenter = useSegmenter(model, device, wanted, complain, live !== undefined);
@@ -176,26 +176,12 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     if (made) save(`vnet.${made.ending}`, made.video);
   };
   const areas = useMemo(() => frame?.segmentation.areas ?? [], [frame]);
-  const drop = async (event: DragEvent) => {
-    event.preventDefault();
-    setOver(false);
-    if (event.dataTransfer) take(await dropped(event.dataTransfer));
-  };
+  const drop = useDrop(take);
   const says = waiting ? words.loading : busy;
   const isLive = live !== undefined;
 
   return (
-    <section
-      aria-label={text.tabs.segment}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={(event) => {
-        if (event.currentTarget === event.target) setOver(false);
-      }}
-      onDrop={drop}
-    >
+    <section aria-label={text.tabs.segment} {...drop.handlers}>
       <Problem message={problem} onClose={() => setProblem(undefined)} />
       <div class="bar">
         <Sources
@@ -253,7 +239,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
       </div>
       <div class="work">
         <div>
-          <div class={`card stage${over ? ' over' : ''}`}>
+          <div class={`card stage${drop.over ? ' over' : ''}`}>
             {frame ? (
               <Viewer frame={frame} opacity={opacity} hidden={hidden} divider={divider} />
             ) : (

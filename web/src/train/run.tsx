@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks';
+import { Choice } from '../parts/choice.tsx';
 import { text } from '../text.ts';
 import { Memory } from './memory.tsx';
 import type { OwnClass, OwnPicture } from './project.ts';
@@ -58,46 +59,23 @@ export function Run({ training, classes, pictures, parts, onDownload, onUse }: R
   return (
     <section class="card fields" aria-label={words.training}>
       <h2>{words.training}</h2>
-      <label>
-        {words.side}
-        <select
-          value={side}
-          disabled={running}
-          onChange={({ currentTarget }) => setSide(Number(currentTarget.value) as TrainingSide)}
-        >
-          {trainingSides.map((pixels) => (
-            <option key={pixels}>{pixels}</option>
-          ))}
-        </select>
-      </label>
-      <label>
-        {words.length}
-        <select
-          value={length}
-          disabled={running}
-          onChange={({ currentTarget }) => setLength(currentTarget.value as Length)}
-        >
-          {(Object.keys(lengths) as Length[]).map((name) => (
-            <option key={name} value={name}>
-              {words.lengths[name]} ({lengths[name]})
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        {words.beginning}
-        <select
-          value={beginning}
-          disabled={running}
-          onChange={({ currentTarget }) => setBeginning(currentTarget.value as Beginning)}
-        >
-          {(['box', ...(kept ? (['own'] as const) : []), 'fresh'] as const).map((name) => (
-            <option key={name} value={name}>
-              {words.beginnings[name]}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Choice label={words.side} value={side} options={trainingSides} disabled={running} onChoose={setSide} />
+      <Choice
+        label={words.length}
+        value={length}
+        options={Object.keys(lengths) as Length[]}
+        title={(name) => `${words.lengths[name]} (${lengths[name]})`}
+        disabled={running}
+        onChoose={setLength}
+      />
+      <Choice
+        label={words.beginning}
+        value={beginning}
+        options={kept ? ['box', 'own', 'fresh'] : ['box', 'fresh']}
+        title={(name) => words.beginnings[name]}
+        disabled={running}
+        onChoose={setBeginning}
+      />
       {config ? (
         <Memory classes={classes.length} batch={config.batch ?? 4} height={height} width={width} />
       ) : (

@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useDrop } from '../parts/drop.ts';
 import { Problem, sentence } from '../parts/problem.tsx';
 import { save } from '../parts/save.ts';
 import type { TabProps } from '../parts/tabs.ts';
-import { dropped } from '../segment/inputs.ts';
 import { text } from '../text.ts';
 import { Classes } from './classes.tsx';
 import { withFiles } from './masks.ts';
@@ -30,7 +30,6 @@ export function TrainTab({ onModel }: TabProps) {
   const [version, setVersion] = useState(0);
   const [busy, setBusy] = useState<string | undefined>(undefined);
   const [problem, setProblem] = useState<string | undefined>(undefined);
-  const [over, setOver] = useState(false);
   const complain = useCallback((error: unknown) => setProblem(sentence(error)), []);
   const training = useTraining(complain);
   const { classes, pictures } = project;
@@ -121,23 +120,12 @@ export function TrainTab({ onModel }: TabProps) {
       complain(error);
     }
   };
+  const { over, handlers } = useDrop(add);
   const parts = split(pictures);
   const total = training.latest?.steps ?? training.loss.at(-1)?.[0] ?? 1;
 
   return (
-    <section
-      aria-label={text.tabs.train}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={(event) => event.currentTarget === event.target && setOver(false)}
-      onDrop={async (event) => {
-        event.preventDefault();
-        setOver(false);
-        if (event.dataTransfer) await add(await dropped(event.dataTransfer));
-      }}
-    >
+    <section aria-label={text.tabs.train} {...handlers}>
       <Problem message={problem} onClose={() => setProblem(undefined)} />
       <Pictures
         {...{ pictures, classes, version, over }}

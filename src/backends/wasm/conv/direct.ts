@@ -63,9 +63,8 @@ export function directStage(conv: DirectConv, packed: number): Stage {
   const groupBytes = packedWeightBytes(steps, 1, taps.length);
   const window = planWindow(taps, stride, steps.inputs, columns);
   const flopsPerRow = 2 * columns * taps.length * steps.inputs * steps.outputs;
-  const totalRows = x.shape[0] * rows;
-  const { per, chunks } = cut(
-    totalRows,
+  const { span, chunks } = cut(
+    x.shape[0] * rows,
     leastFlops / (flopsPerRow + 8 * columns * steps.outputs),
     mostChunks,
   );
@@ -78,7 +77,7 @@ export function directStage(conv: DirectConv, packed: number): Stage {
       input: inputArgs(x, groups, conv.prologue, conv.normalize),
       window: window.args,
       output: outputArgs(conv, groups, conv.origin, conv.step),
-      ...{ rows, columns, block: window.block, totalRows, rowsPerChunk: per, chunksPerGroup: chunks },
+      ...{ rows, columns, block: window.block, span, chunksPerGroup: chunks },
       ...{ weights: packed, groupBytes, planes: window.table.length, table: window.table },
       inputBytes: window.bytes,
     },

@@ -67,7 +67,7 @@ function directStages(call: GradWeight, partials: number): Stage[] {
     x: kx * dilation[1] - padding[1],
   }));
   const window = planWindow(taps, stride, inputs, gy.shape[2]);
-  const { per, chunks } = piecesOf(call);
+  const { span, chunks } = piecesOf(call);
   const bytes = partialBytes(call);
 
   return [
@@ -79,8 +79,7 @@ function directStages(call: GradWeight, partials: number): Stage[] {
         input: inputArgs(x, groups, prologue, normalize),
         window: window.args,
         gradient: inputArgs(gy, groups),
-        ...{ block: window.block, totalRows: gy.shape[0] * gy.shape[1], rowsPerChunk: per },
-        ...{ chunksPerGroup: chunks, partials, partialBytes: bytes },
+        ...{ block: window.block, span, chunksPerGroup: chunks, partials, partialBytes: bytes },
         ...{ planes: window.table.length, table: window.table, inputBytes: window.bytes },
       },
     },

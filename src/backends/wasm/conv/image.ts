@@ -32,7 +32,7 @@ export function imageStage({ x, y, steps, bias, slope, stride, padding, normaliz
   const pixels = 4 + Math.max(reach, padding[1] + x.shape[2]);
   const rowBytes = 16 * Math.ceil((12 * pixels) / 16);
   const flopsPerRow = 2 * columns * height * width * channels * outputs;
-  const { per, chunks } = cut(images * rows, leastFlops / flopsPerRow, 128);
+  const { span, chunks } = cut(images * rows, leastFlops / flopsPerRow, 128);
   return {
     kernel: 'convImage',
     chunks,
@@ -40,7 +40,7 @@ export function imageStage({ x, y, steps, bias, slope, stride, padding, normaliz
     args: {
       input: inputArgs(x, 1, {}, normalize),
       output: outputArgs({ y, bias, slope }),
-      ...{ rows, columns, totalRows: images * rows, rowsPerChunk: per },
+      ...{ rows, columns, span },
       ...{ strideY: stride[0], strideX: stride[1], paddingY: padding[0], paddingX: padding[1] },
       ...{ height, width, weights: pointer(weight), rowBytes },
     },

@@ -62,7 +62,7 @@ export function pairStages(first: Call, second: Call): Stage[] {
   const most = Math.max(...octs);
   const locals = tileLocals(most, most, 1);
   const flops = (first.flops + second.flops) / (images * tilesAlong(height, d));
-  const { per, chunks } = cut(images * tilesAlong(height, d), leastFlops / flops, mostChunks);
+  const { span, chunks } = cut(images * tilesAlong(height, d), leastFlops / flops, mostChunks);
 
   const between = inputArgs(middle, 1, along.prologue);
   const inner = outputArgs(down);
@@ -81,12 +81,11 @@ export function pairStages(first: Call, second: Call): Stage[] {
       args: {
         input: inputArgs(x, 1, down.prologue),
         inner: { ...inner, y: 0, image: 0, row: row / d, pixel },
-        down: tileArgs(down.form, middle, 0, [at, bytes], locals, table),
+        down: tileArgs(down.form, middle, [at, bytes], locals, table),
         between: { ...between, image: 4 * row, row, pixel, height: 4, width },
         output: outputArgs(along, 1, [0, 0], [d, 1]),
-        along: tileArgs(along.form, fourRows, 0, [next, nextBytes], locals, table),
-        ...{ total: images * tilesAlong(height, d), perChunk: per, strip: stripOf(width) },
-        middle: locals.bytes,
+        along: tileArgs(along.form, fourRows, [next, nextBytes], locals, table),
+        ...{ span, strip: stripOf(width), middle: locals.bytes },
       },
     },
   ];

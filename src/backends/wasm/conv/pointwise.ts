@@ -27,9 +27,8 @@ export function isPointwise(conv: DirectConv): boolean {
 export function pointwiseStage(conv: DirectConv, packed: number): Stage {
   const [rows, columns] = gridOf(conv);
   const { x, y, steps, stride } = conv;
-  const totalRows = x.shape[0] * rows;
   const flopsPerRow = 2 * columns * steps.inputs * steps.outputs;
-  const { per, chunks } = cut(totalRows, leastFlops / flopsPerRow, mostChunks);
+  const { span, chunks } = cut(x.shape[0] * rows, leastFlops / flopsPerRow, mostChunks);
   const ones = 32 * octsOf(y.shape[3]);
   return {
     kernel: 'convPointwise',
@@ -38,7 +37,7 @@ export function pointwiseStage(conv: DirectConv, packed: number): Stage {
     args: {
       input: inputArgs(x, 1),
       output: outputArgs(conv, 1, conv.origin, conv.step),
-      ...{ rows, columns, totalRows, rowsPerChunk: per, strideY: stride[0], strideX: stride[1] },
+      ...{ rows, columns, span, strideY: stride[0], strideX: stride[1] },
       ...{ weights: packed, ones },
     },
   };

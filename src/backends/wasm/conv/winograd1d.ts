@@ -45,8 +45,9 @@ function winogradPieces(form: WinogradForm, y: TensorRef, channels: Channels, mo
     return cut(y.shape[0] * y.shape[1], Math.max(leastRows, leastFlops / flopsPerRow), most);
   }
   const leastBlocks = leastFlops / (flopsPerTile * tilesPerBlock);
-  const { per } = cut(Math.ceil(totalTiles(form, y) / tilesPerBlock), leastBlocks, most);
-  return { per: per * tilesPerBlock, chunks: Math.ceil(totalTiles(form, y) / (per * tilesPerBlock)) };
+  const count = totalTiles(form, y);
+  const { span, chunks } = cut(Math.ceil(count / tilesPerBlock), leastBlocks, most);
+  return { span: { count, perChunk: span.perChunk * tilesPerBlock }, chunks };
 }
 
 /** Floating-point operations, of the direct form, worth taking a chunk for. */
@@ -81,19 +82,16 @@ export function tileLocals(inOcts: number, outOcts: number, lines: number): Tile
 
 /** `weights`: address, and bytes of a coefficient; `table`: where the input planes lie. */
 export function tileArgs(
-  { axis, dilation, padding, rows }: WinogradForm,
+  { axis, dilation, padding }: WinogradForm,
   y: TensorRef,
-  per: number,
   weights: readonly [address: number, bytes: number],
   locals: TileLocals,
   table: readonly number[],
 ): Tiles {
   const length = y.shape[1 + axis];
-  const total = rows ? y.shape[0] * y.shape[1] : totalTiles({ axis, dilation, padding }, y);
   return {
     ...{ vertical: 1 - axis, dilation, padding, length, along: tilesAlong(length, dilation) },
-    ...{ across: y.shape[2 - axis], total, perChunk: per },
-    ...{ weights: weights[0], weightBytes: weights[1], ...locals.parts, table },
+    ...{ across: y.shape[2 - axis], weights: weights[0], weightBytes: weights[1], ...locals.parts, table },
   };
 }
 
@@ -104,14 +102,13 @@ export const stripOf = (count: number): number => Math.ceil(count / Math.ceil(co
 function tileStage(
   form: WinogradForm,
   y: TensorRef,
-  per: number,
   { inputs, outputs }: Channels,
   weights: readonly [address: number, bytes: number],
 ): { readonly localBytes: number; readonly tiles: Tiles; readonly rows?: Rows } {
   const lines = linesOf(form);
   const locals = tileLocals(octsOf(inputs), octsOf(outputs), lines);
   const table = Array.from({ length: lines }, (_, turn) => planeTable(form, turn, inputs)).flat();
-  const tiles = tileArgs(form, y, per, weights, locals, table);
+  const tiles = tileArgs(form, y, weights, locals, table);
   if (!form.rows) return { localBytes: locals.bytes, tiles };
   const strip = stripOf(tilesAlong(y.shape[1 + form.axis], form.dilation));
   return { localBytes: locals.bytes, tiles, rows: { perImage: y.shape[1], ...form.rows, strip } };
@@ -135,9 +132,9 @@ export function winogradStage(
 ): Stage {
   const { x, prologue, y, steps } = conv;
   const bytes = winogradBytes(form, steps);
-  const { per, chunks } = winogradPieces(form, y, steps, mostChunks);
-  const { localBytes, tiles, rows } = tileStage(form, y, per, steps, [packed, bytes / coefficients]);
-  const args = { input: inputArgs(x, 1, prologue), output: outputArgs(conv), tiles };
+  const { span, chunks } = winogradPieces(form, y, steps, mostChunks);
+  const { localBytes, tiles, rows } = tileStage(form, y, steps, [packed, bytes / coefficients]);
+  const args = { input: inputArgs(x, 1, prologue), output: outputArgs(conv), tiles, span };
   return rows
     ? { kernel: 'convWinograd1dRows', chunks, localBytes, args: { ...args, rows } }
     : { kernel: form.i16 ? 'convWinograd1dI16' : 'convWinograd1d', chunks, localBytes, args };
@@ -189,9 +186,9 @@ export function winogradGradStages(
   const [, , inputs, outputs] = gweight.shape;
   const channels = { inputs, outputs };
   const bytes = winogradBytes(form, channels);
-  const { per, chunks } = pieces;
-  const { localBytes, tiles, rows } = tileStage(form, gy, per, channels, [partials, bytes]);
-  const args = { input: inputArgs(x, 1, prologue), gradient: inputArgs(gy, 1), tiles };
+  const { span, chunks } = pieces;
+  const { localBytes, tiles, rows } = tileStage(form, gy, channels, [partials, bytes]);
+  const args = { input: inputArgs(x, 1, prologue), gradient: inputArgs(gy, 1), tiles, span };
   const lines = linesOf(form);
   return [
     rows

@@ -55,8 +55,8 @@ export function winograd2dStage(
   const products = tiles + 6 * inOcts * tileBytes;
   const results = products + outOcts * planeBytes;
   const spare = results + 6 * outOcts * lineBytes;
-  const total = images * tilesAlong(height);
-  const { per, chunks } = cut(total, leastFlops / (8 * width * 9 * inputs * outputs), 128);
+  const flops = 8 * width * 9 * inputs * outputs;
+  const { span, chunks } = cut(images * tilesAlong(height), leastFlops / flops, 128);
   const across = tilesAlong(width);
   return {
     kernel: 'convWinograd2d',
@@ -66,7 +66,7 @@ export function winograd2dStage(
       input: inputArgs(x, 1, prologue),
       output: outputArgs(conv),
       ...{ height, width, paddingY: padding[0], paddingX: padding[1] },
-      ...{ perImage: tilesAlong(height), total, perChunk: per },
+      ...{ perImage: tilesAlong(height), span },
       strip: Math.ceil(across / Math.ceil(across / mostTiles)),
       ...{ weights: packed, weightBytes, rows, columns, tiles, products, results, ones, spare },
       table: quadTable(inputs, 6 * tileBytes),

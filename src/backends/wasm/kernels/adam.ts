@@ -1,3 +1,5 @@
+import { Span } from './span';
+
 @unmanaged
 class AdamArgs {
   param: usize;
@@ -8,8 +10,7 @@ class AdamArgs {
   newM: usize;
   newV: usize;
   hyper: usize;
-  count: i32;
-  perChunk: i32;
+  elements: Span;
 }
 
 /** Members in the order of `adamHyper`. */
@@ -32,10 +33,8 @@ export function adam(a: AdamArgs, chunk: i32, local: usize): void {
   const keep: f32 = (1 as f32) - h.learningRate * h.decoupledDecay;
   const step = h.learningRate / h.correction1;
   const root2 = sqrt<f32>(h.correction2);
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.count);
-  let i = (first as usize) << 2;
-  const end = (last as usize) << 2;
+  let i = (a.elements.first(chunk) as usize) << 2;
+  const end = (a.elements.last(chunk) as usize) << 2;
   const body = i + ((end - i) & ~15);
   for (; i < body; i += 16) {
     const p = v128.load(a.param + i);

@@ -1,13 +1,13 @@
 import { Axes, fractionAt, startAt } from './axes';
 import { largestLane, madd } from './lanes';
+import { Span } from './span';
 
 @unmanaged
 class ArgmaxArgs {
   x: usize;
   xStride: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   labels: usize;
 }
 
@@ -27,8 +27,8 @@ function channelsEqual(x: usize, body: usize, end: usize, best: v128): u64 {
 
 /** The largest channel of every pixel, the first on ties, as u8. */
 export function argmax(a: ArgmaxArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const end = (a.channels as usize) << 2;
   const body = end & ~15;
   for (let i = first; i < last; i++) {

@@ -1,20 +1,19 @@
+import { Span } from './span';
+
 @unmanaged
 class AverageArgs {
   x: usize;
   average: usize;
   decay: usize;
   newAverage: usize;
-  count: i32;
-  perChunk: i32;
+  elements: Span;
 }
 
 export function average(a: AverageArgs, chunk: i32, local: usize): void {
   const share: f32 = (1 as f32) - load<f32>(a.decay);
   const share4 = f32x4.splat(share);
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.count);
-  let i = (first as usize) << 2;
-  const end = (last as usize) << 2;
+  let i = (a.elements.first(chunk) as usize) << 2;
+  const end = (a.elements.last(chunk) as usize) << 2;
   const body = i + ((end - i) & ~15);
   for (; i < body; i += 16) {
     const before = v128.load(a.average + i);

@@ -1,5 +1,6 @@
 import { madd } from './lanes';
 import { addTo64, addTo64Scalar, runPixels } from './partials';
+import { Span } from './span';
 
 @unmanaged
 class BatchNormGradArgs {
@@ -19,8 +20,7 @@ class BatchNormGradArgs {
   gbeta: usize;
   gslope: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   chunks: i32;
   /** Per chunk float64 sums per channel: `gz`, `gz·(x − mean)`, `gy·min(z, 0)`. */
   partials: usize;
@@ -129,8 +129,8 @@ function reduceRun(a: BatchNormGradArgs, from: i32, count: i32, out: usize, hasS
 }
 
 export function batchNormGradReduce(a: BatchNormGradArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const out = a.partials + (chunk as usize) * a.blockBytes;
   memory.fill(out, 0, (a.channels as usize) * 24);
   for (let from = first; from < last; from += runPixels) {
@@ -144,7 +144,7 @@ export function batchNormGradReduce(a: BatchNormGradArgs, chunk: i32, local: usi
 export function batchNormGradJoin(a: BatchNormGradArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const row = channels << 3;
-  const count = a.pixels as f64;
+  const count = a.pixels.count as f64;
   for (let c: usize = 0; c < channels; c++) {
     const b = c << 2;
     let at = a.partials + (c << 3);
@@ -213,8 +213,9 @@ function applyRows(a: BatchNormGradArgs, first: i32, last: i32, hasSlope: bool):
 
 /** Chunks from last to first: what the sums have just read may still be in cache. */
 export function batchNormGradApply(a: BatchNormGradArgs, chunk: i32, local: usize): void {
-  const first = (a.chunks - 1 - chunk) * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const turned = a.chunks - 1 - chunk;
+  const first = a.pixels.first(turned);
+  const last = a.pixels.last(turned);
   if (a.slope) applyRows(a, first, last, true);
   else applyRows(a, first, last, false);
 }

@@ -1,5 +1,6 @@
 import { madd } from './lanes';
 import { addTo64, addTo64Scalar, runPixels } from './partials';
+import { Span } from './span';
 
 /** Pixels whose mean is the pivot of a chunk. */
 const pivotPixels: i32 = 16;
@@ -9,8 +10,7 @@ class BatchStatsArgs {
   x: usize;
   xStride: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   /** Per chunk and channel: the mean, then the sum of squared distances from it, float64. */
   partials: usize;
   blockBytes: usize;
@@ -27,8 +27,8 @@ class BatchStatsArgs {
 export function batchStats(a: BatchStatsArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const stride = a.xStride;
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const sums = a.partials + (chunk as usize) * a.blockBytes;
   const squares = sums + (channels << 3);
   memory.fill(sums, 0, channels << 4);
@@ -128,9 +128,9 @@ export function batchStats(a: BatchStatsArgs, chunk: i32, local: usize): void {
 /** Joins the chunks (Chan, Golub & LeVeque 1979): `M₂ = Σ M₂ᵢ + Σ nᵢ·(meanᵢ − mean)²`. */
 export function batchStatsJoin(a: BatchStatsArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
-  const total = a.pixels as f64;
-  const full = a.perChunk as f64;
-  const rest = (a.pixels - (a.chunks - 1) * a.perChunk) as f64;
+  const total = a.pixels.count as f64;
+  const full = a.pixels.perChunk as f64;
+  const rest = (a.pixels.count - a.pixels.first(a.chunks - 1)) as f64;
   for (let c: usize = 0; c < channels; c++) {
     let at = a.partials + (c << 3);
     let sum: f64 = 0;

@@ -1,5 +1,7 @@
 // Vectors of one number per channel, and weights: too little work for SIMD to matter.
 
+import { Span } from './span';
+
 @unmanaged
 class RunningStatsArgs {
   mean: usize;
@@ -62,13 +64,12 @@ class ScaleWeightArgs {
   y: usize;
   yStride: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
 }
 
 export function scaleWeight(a: ScaleWeightArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const end = (a.channels as usize) << 2;
   let x = a.weight + (first as usize) * a.weightStride;
   let y = a.y + (first as usize) * a.yStride;

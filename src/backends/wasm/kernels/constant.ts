@@ -1,16 +1,17 @@
+import { Span } from './span';
+
 @unmanaged
 class FillArgs {
   y: usize;
   yStride: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   value: f32;
 }
 
 export function fill(a: FillArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const bytes = (a.channels as usize) << 2;
   let y = a.y + (first as usize) * a.yStride;
   for (let pixel = first; pixel < last; pixel++) {

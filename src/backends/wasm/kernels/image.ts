@@ -1,3 +1,4 @@
+import { Span } from './span';
 import { Floats } from './tables';
 
 @unmanaged
@@ -7,16 +8,15 @@ class NormalizeImageArgs {
   y: usize;
   yStride: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   /** For each channel `1/(255·std)` and `−mean/std`. */
   coefficients: Floats;
 }
 
 export function normalizeImage(a: NormalizeImageArgs, chunk: i32, local: usize): void {
   const coefficients = a.coefficients;
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   let x = a.x + (first as usize) * a.xStride;
   let y = a.y + (first as usize) * a.yStride;
   for (let pixel = first; pixel < last; pixel++) {

@@ -2,6 +2,7 @@ import { Axes, fractionAt, startAt } from './axes';
 import { exp4 } from './explog';
 import { madd } from './lanes';
 import { lerpRow } from './rows';
+import { Span } from './span';
 
 @unmanaged
 class OhemArgs {
@@ -24,8 +25,7 @@ class OhemArgs {
   /** Hardness of the threshold. */
   threshold: i32;
   least: f32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   axes: Axes;
 }
 
@@ -123,7 +123,7 @@ function put(counts: usize, to: usize, byte: i32): void {
 export function hardnessCut(a: OhemArgs, chunk: i32, local: usize): void {
   const chunks = a.images * a.bands;
   const unlabelled = total(a.counts, chunks, 255);
-  const wanted = ceil<f32>(a.least * ((a.pixels - (unlabelled as i32)) as f32)) as i32;
+  const wanted = ceil<f32>(a.least * ((a.pixels.count - (unlabelled as i32)) as f32)) as i32;
   let cut = 254;
   let kept = total(a.counts, chunks, cut) as i32;
   while (cut > 0 && (cut > a.threshold || kept < wanted)) {
@@ -141,8 +141,8 @@ function total(counts: usize, chunks: i32, byte: usize): u32 {
 
 /** Labels of the hard pixels; the others become `ignore`. */
 export function keepHard(a: OhemArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const cut = load<i32>(a.cut) as u32;
   for (let i = first; i < last; i++) {
     const at = a.hard + (i as usize) * a.hardStride;

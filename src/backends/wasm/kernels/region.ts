@@ -2,6 +2,7 @@ import { Axes, cellOf, fractionAt, startAt } from './axes';
 import { EightPixels, exponentials } from './exponentials';
 import { LossBands } from './lossBands';
 import { lerpRow } from './rows';
+import { Span } from './span';
 
 /** Losses over whole classes: errors of all pixels are counted per class and bin, and each bin gets its weight. */
 @unmanaged
@@ -17,9 +18,8 @@ class RegionArgs {
   statistics: usize;
   statisticsBytes: usize;
   chunks: i32;
-  /** Fine rows of all images, and per chunk. */
-  rows: i32;
-  perChunk: i32;
+  /** Fine rows of all images. */
+  rows: Span;
   /** Per class and bin: `∂loss/∂p` of a pixel of the class, and of others (f32). */
   table: usize;
   out: LossBands;
@@ -68,9 +68,8 @@ export function regionErrors(a: RegionArgs, chunk: i32, local: usize): void {
   const values = e + ((pixel as usize) << 3);
   const to = a.statistics + (chunk as usize) * a.statisticsBytes;
   memory.fill(to, 0, a.statisticsBytes);
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.rows);
-  for (let row = first; row < last; row++) {
+  const last = a.rows.last(chunk);
+  for (let row = a.rows.first(chunk); row < last; row++) {
     const i = row % t.fineHeight;
     const r = cellOf(t.rowStarts, t.coarseHeight, i);
     const top = a.logits + (((row / t.fineHeight) * t.coarseHeight + r) as usize) * coarseRow;

@@ -1,3 +1,5 @@
+import { Span } from './span';
+
 @unmanaged
 class RescaleArgs {
   x: usize;
@@ -5,15 +7,14 @@ class RescaleArgs {
   y: usize;
   yStride: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   factor: usize;
   invert: i32;
 }
 
 export function rescale(a: RescaleArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const end = (a.channels as usize) << 2;
   const factor = load<f32>(a.factor);
   const invert = a.invert != 0;

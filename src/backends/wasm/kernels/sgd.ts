@@ -1,3 +1,5 @@
+import { Span } from './span';
+
 @unmanaged
 class SgdArgs {
   param: usize;
@@ -6,8 +8,7 @@ class SgdArgs {
   hyper: usize;
   newParam: usize;
   newVelocity: usize;
-  count: i32;
-  perChunk: i32;
+  elements: Span;
 }
 
 /** Members in the order of `sgdHyper`. */
@@ -23,10 +24,8 @@ export function sgd(a: SgdArgs, chunk: i32, local: usize): void {
   const momentum = f32x4.splat(h.momentum);
   const weightDecay = f32x4.splat(h.weightDecay);
   const learningRate = f32x4.splat(h.learningRate);
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.count);
-  let i = (first as usize) << 2;
-  const end = (last as usize) << 2;
+  let i = (a.elements.first(chunk) as usize) << 2;
+  const end = (a.elements.last(chunk) as usize) << 2;
   const body = i + ((end - i) & ~15);
   for (; i < body; i += 16) {
     const p = v128.load(a.param + i);

@@ -1,13 +1,13 @@
 import { madd } from './lanes';
 import { addTo64, addTo64Scalar, runPixels } from './partials';
+import { Span } from './span';
 
 @unmanaged
 class SumPixelsArgs {
   x: usize;
   xStride: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   partials: usize;
   blockBytes: usize;
 }
@@ -16,8 +16,8 @@ class SumPixelsArgs {
 export function sumPixels(a: SumPixelsArgs, chunk: i32, local: usize): void {
   const channels = a.channels as usize;
   const stride = a.xStride;
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const out = a.partials + (chunk as usize) * a.blockBytes;
   memory.fill(out, 0, channels << 3);
   for (let from = first; from < last; from += runPixels) {
@@ -74,8 +74,7 @@ class PreluGradArgs {
   gxStride: usize;
   slope: usize;
   channels: i32;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
   partials: usize;
   blockBytes: usize;
 }
@@ -86,8 +85,8 @@ export function preluGrad(a: PreluGradArgs, chunk: i32, local: usize): void {
   const xStride = a.xStride;
   const gyStride = a.gyStride;
   const gxStride = a.gxStride;
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const out = a.partials + (chunk as usize) * a.blockBytes;
   const zero = f32x4.splat(0);
   memory.fill(out, 0, channels << 3);

@@ -1,3 +1,5 @@
+import { Span } from './span';
+
 @unmanaged
 class CopyArgs {
   x: usize;
@@ -6,14 +8,13 @@ class CopyArgs {
   yStride: usize;
   /** Of one pixel. */
   bytes: usize;
-  pixels: i32;
-  perChunk: i32;
+  pixels: Span;
 }
 
 /** Between pixel strides; `copyDense` where there are none. */
 export function copy(a: CopyArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const bytes = a.bytes;
   let x = a.x + (first as usize) * a.xStride;
   let y = a.y + (first as usize) * a.yStride;
@@ -28,8 +29,8 @@ export function copy(a: CopyArgs, chunk: i32, local: usize): void {
 }
 
 export function copyDense(a: CopyArgs, chunk: i32, local: usize): void {
-  const first = chunk * a.perChunk;
-  const last = min(first + a.perChunk, a.pixels);
+  const first = a.pixels.first(chunk);
+  const last = a.pixels.last(chunk);
   const from = (first as usize) * a.bytes;
   memory.copy(a.y + from, a.x + from, ((last - first) as usize) * a.bytes);
 }

@@ -1,5 +1,5 @@
 import type { WasmKernel } from '../stage.js';
-import { overPixels, pixelsOf, pointers, scratchPointer, strided } from '../stage.js';
+import { overPixels, pointers, scratchPointer, strided } from '../stage.js';
 import { joinPartials, partialsOver } from './sums.js';
 
 export const prelu: WasmKernel<'prelu'> = {
@@ -17,7 +17,7 @@ export const preluGrad: WasmKernel<'preluGrad'> = {
     const { x, slope, gy } = call.inputs;
     const { gx, gslope } = call.outputs;
     const sums = partialsOver(x, 1);
-    const { per, chunks, blockBytes } = sums;
+    const { span, chunks, blockBytes } = sums;
     const partials = scratchPointer(call);
     const channels = x.shape[3];
     return [
@@ -27,7 +27,7 @@ export const preluGrad: WasmKernel<'preluGrad'> = {
         args: {
           ...strided({ x, gy, gx }),
           ...pointers({ slope }),
-          ...{ channels, pixels: pixelsOf(x), perChunk: per, partials, blockBytes },
+          ...{ channels, pixels: span, partials, blockBytes },
         },
       },
       joinPartials(sums, partials, channels, gslope),

@@ -4,9 +4,8 @@ import { cut, pointers } from '../stage.js';
 
 export const adam: WasmKernel<'adam'> = {
   lower({ inputs: { param, grad, m, v, hyper }, outputs: { newParam, newM, newV } }) {
-    const count = sizeOf(param.shape);
-    const { per, chunks } = cut(count, 8192);
+    const { span, chunks } = cut(sizeOf(param.shape), 8192);
     const addresses = pointers({ param, grad, m, v, newParam, newM, newV, hyper });
-    return [{ kernel: 'adam', chunks, args: { ...addresses, count, perChunk: per } }];
+    return [{ kernel: 'adam', chunks, args: { ...addresses, elements: span } }];
   },
 };

@@ -4,10 +4,8 @@ import { cut, pointers } from '../stage.js';
 
 export const average: WasmKernel<'average'> = {
   lower({ inputs, outputs }) {
-    const count = sizeOf(inputs.x.shape);
-    const { per, chunks } = cut(count, 8192);
-    return [
-      { kernel: 'average', chunks, args: { ...pointers({ ...inputs, ...outputs }), count, perChunk: per } },
-    ];
+    const { span, chunks } = cut(sizeOf(inputs.x.shape), 8192);
+    const args = { ...pointers({ ...inputs, ...outputs }), elements: span };
+    return [{ kernel: 'average', chunks, args }];
   },
 };

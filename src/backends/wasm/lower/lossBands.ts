@@ -31,7 +31,7 @@ export function bandArgs(loss: Loss, scratch: number): LossBands {
   return {
     ...strided({ glogits: loss.outputs.glogits }),
     loss: pointer(loss.outputs.loss),
-    ...{ classes, images, bandRows, bands, belowBytes, scaleRows: scaling.per },
+    ...{ classes, images, bandRows, bands, belowBytes, scaleRows: scaling.span.perChunk },
     ...{ below: scratch, partials: scratch + partials, inverse: scratch + inverse },
   };
 }

@@ -1,6 +1,6 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { Stage, WasmKernel } from '../stage.js';
-import { overPixels, pixelsOf, pointer, pointers, scratchPointer, strided } from '../stage.js';
+import { overPixels, pointer, pointers, scratchPointer, strided } from '../stage.js';
 import { partialsOver } from './sums.js';
 
 /** Address of one row of `stats`: 0 mean, 1 variance, 2 `1/√(variance + eps)`. */
@@ -10,10 +10,10 @@ export const batchStats: WasmKernel<'batchStats'> = {
   scratchBytes: ({ inputs: { x } }) => partialsOver(x, 2).bytes,
   lower(call) {
     const { x } = call.inputs;
-    const { per, chunks, blockBytes } = partialsOver(x, 2);
+    const { span, chunks, blockBytes } = partialsOver(x, 2);
     const channels = x.shape[3];
     const args = {
-      ...{ ...strided({ x, ...call.outputs }), channels, pixels: pixelsOf(x), perChunk: per },
+      ...{ ...strided({ x, ...call.outputs }), channels, pixels: span },
       ...{ partials: scratchPointer(call), blockBytes, chunks, eps: call.attrs.eps },
     };
     return [
@@ -51,13 +51,13 @@ export const batchNormGrad: WasmKernel<'batchNormGrad'> = {
   lower(call) {
     const { x, stats, gamma, beta, slope, gy } = call.inputs;
     const { gx, ggamma, gbeta, gslope } = call.outputs;
-    const { per, chunks, blockBytes, bytes } = partialsOver(x, 3);
+    const { span, chunks, blockBytes, bytes } = partialsOver(x, 3);
     const at = scratchPointer(call);
     const channels = x.shape[3];
     const args = {
       ...{ ...strided({ x, gy, gx }), mean: statsRow(stats, 0), rstd: statsRow(stats, 2) },
       ...pointers({ gamma, beta, slope, ggamma, gbeta, gslope }),
-      ...{ channels, pixels: pixelsOf(x), perChunk: per, chunks, partials: at, blockBytes },
+      ...{ channels, pixels: span, chunks, partials: at, blockBytes },
       ...{ coefficients: at + bytes, coefficientBytes: coefficientBytes(channels) },
     };
     return [

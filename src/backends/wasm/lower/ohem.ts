@@ -28,7 +28,7 @@ export const hardLabels: WasmKernel<'hardLabels'> = {
       ...strided({ logits, labels, hard }),
       ...{ classes: logits.shape[3], images: labels.shape[0], ignore, bandRows, bands },
       ...{ counts, cut: counts + cutAt, threshold: hardnessOf(1 - threshold), least },
-      ...{ pixels: pixelsOf(labels), perChunk: keeping.per, axes: axes(logits, labels, call.attrs) },
+      ...{ pixels: keeping.span, axes: axes(logits, labels, call.attrs) },
     };
     return [
       { kernel: 'hardness', chunks, args, localBytes: rowBytes(logits) },

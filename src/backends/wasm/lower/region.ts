@@ -19,7 +19,7 @@ function layout(call: Call, bins: number) {
   const counting = cut(rows, 65536 / labels.shape[2] / logits.shape[3], 16);
   const statisticsBytes = cells * binBytes;
   const bytes = statistics + counting.chunks * statisticsBytes;
-  return { chunks, scaling, table, statistics, rows, counting, statisticsBytes, bytes };
+  return { chunks, scaling, table, statistics, counting, statisticsBytes, bytes };
 }
 
 const regionLoss = <K extends 'dice' | 'lovasz'>(bins: number, kernel: `${K}Table`): WasmKernel<K> => ({
@@ -27,11 +27,11 @@ const regionLoss = <K extends 'dice' | 'lovasz'>(bins: number, kernel: `${K}Tabl
   lower(given) {
     const call = given as Call;
     const scratch = scratchPointer(call);
-    const { chunks, scaling, counting, table, statistics, rows, statisticsBytes } = layout(call, bins);
+    const { chunks, scaling, counting, table, statistics, statisticsBytes } = layout(call, bins);
     const shared = { ...softmaxLossArgs(call, bandArgs(call, scratch)), bins, table: scratch + table };
     const region = {
       ...{ ...shared, statistics: scratch + statistics, statisticsBytes },
-      ...{ chunks: counting.chunks, rows, perChunk: counting.per },
+      ...{ chunks: counting.chunks, rows: counting.span },
     };
     const args = { ...shared, classWeights: 0, gamma: 0, radius: 0, boundary: 0 };
     const localBytes = softmaxLossBytes(call);

@@ -56,14 +56,14 @@ const bandRows = 4;
 
 export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
   lower({ inputs: { x }, outputs: { y }, attrs }) {
-    const { per, chunks } = cut(y.shape[1], 65536 / (4 * y.shape[2] * y.shape[3]));
+    const { span, chunks } = cut(y.shape[1], 65536 / (4 * y.shape[2] * y.shape[3]));
     return [
       {
         kernel: 'resizeBilinear',
         chunks: chunks * y.shape[0],
         args: {
           ...strided({ coarse: x, fine: y }),
-          ...{ channels: y.shape[3], bandRows: per, bands: chunks, axes: axes(x, y, attrs) },
+          ...{ channels: y.shape[3], bandRows: span.perChunk, bands: chunks, axes: axes(x, y, attrs) },
         },
         localBytes: rowBytes(x),
       },
@@ -104,11 +104,11 @@ export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
     const { labels } = call.outputs;
     const channels = x.shape[3];
     const at = resizes(call) ? scratchPointer(call) : pointer(labels);
-    const { per, chunks } = cut(pixelsOf(x), 16384 / channels);
+    const { span, chunks } = cut(pixelsOf(x), 16384 / channels);
     const classes: Stage = {
       kernel: 'argmax',
       chunks,
-      args: { ...strided({ x }), channels, pixels: pixelsOf(x), perChunk: per, labels: at },
+      args: { ...strided({ x }), channels, pixels: span, labels: at },
     };
     if (!resizes(call)) return [classes];
     const bands = Math.ceil(x.shape[1] / bandRows);

@@ -4,10 +4,8 @@ import { cut, pointers } from '../stage.js';
 
 export const sgd: WasmKernel<'sgd'> = {
   lower({ inputs, outputs }) {
-    const count = sizeOf(inputs.param.shape);
-    const { per, chunks } = cut(count, 8192);
-    return [
-      { kernel: 'sgd', chunks, args: { ...pointers({ ...inputs, ...outputs }), count, perChunk: per } },
-    ];
+    const { span, chunks } = cut(sizeOf(inputs.param.shape), 8192);
+    const args = { ...pointers({ ...inputs, ...outputs }), elements: span };
+    return [{ kernel: 'sgd', chunks, args }];
   },
 };

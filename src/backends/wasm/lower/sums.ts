@@ -1,6 +1,6 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { Pieces, Stage, WasmKernel } from '../stage.js';
-import { cutPixels, pixelsOf, pointers, scratchPointer, strided } from '../stage.js';
+import { cutPixels, pointers, scratchPointer, strided } from '../stage.js';
 
 /** Partial sums: `values` float64 per chunk, blocks starting on cache lines of their own. */
 export interface Partials extends Pieces {
@@ -32,14 +32,14 @@ export const sumPixels: WasmKernel<'sumPixels'> = {
   lower(call) {
     const { x } = call.inputs;
     const sums = partialsOver(x, 1);
-    const { per, chunks, blockBytes } = sums;
+    const { span, chunks, blockBytes } = sums;
     const partials = scratchPointer(call);
     const channels = x.shape[3];
     return [
       {
         kernel: 'sumPixels',
         chunks,
-        args: { ...strided({ x }), channels, pixels: pixelsOf(x), perChunk: per, partials, blockBytes },
+        args: { ...strided({ x }), channels, pixels: span, partials, blockBytes },
       },
       joinPartials(sums, partials, channels, call.outputs.sum),
     ];

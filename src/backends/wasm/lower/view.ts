@@ -8,12 +8,12 @@ const isDense = (ref: TensorRef): boolean => ref.pixelStride === ref.shape[3];
 export const copy: WasmKernel<'copy'> = {
   lower({ inputs: { x }, outputs: { y } }) {
     const bytes = x.shape[3] * elementBytes[x.dtype];
-    const { per, chunks } = cut(pixelsOf(x), 65536 / bytes);
+    const { span, chunks } = cut(pixelsOf(x), 65536 / bytes);
     return [
       {
         kernel: isDense(x) && isDense(y) ? 'copyDense' : 'copy',
         chunks,
-        args: { ...strided({ x, y }), bytes, pixels: pixelsOf(x), perChunk: per },
+        args: { ...strided({ x, y }), bytes, pixels: span },
       },
     ];
   },

@@ -1,3 +1,4 @@
+import { Span } from '../span';
 import { Ints } from '../tables';
 import { multiplyPlanes } from './gemm';
 import { Input, packWindow, Window } from './input';
@@ -53,8 +54,8 @@ class DirectArgs {
   /** Output pixels packed at a time. */
   block: i32;
   /** Rows of all images. */
-  totalRows: i32;
-  rowsPerChunk: i32;
+  /** Rows of all images. */
+  span: Span;
   chunksPerGroup: i32;
   weights: usize;
   groupBytes: usize;
@@ -71,8 +72,8 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
   const window = grid.window;
   const output = grid.output;
   const group = chunk / grid.chunksPerGroup;
-  const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
-  const to = min(from + grid.rowsPerChunk, grid.totalRows);
+  const from = grid.span.first(chunk % grid.chunksPerGroup);
+  const to = grid.span.last(chunk % grid.chunksPerGroup);
   const octs = (output.channels + 7) >> 3;
   const first = group * output.channels;
   const weights = grid.weights + (group as usize) * grid.groupBytes;

@@ -1,3 +1,4 @@
+import { Span } from '../span';
 import { Ints } from '../tables';
 import { outerPlanes, planeBytes } from './gemm';
 import { Input, packPixels, packWindow, Window } from './input';
@@ -8,8 +9,8 @@ class GradWeightArgs {
   window: Window;
   gradient: Input;
   block: i32;
-  totalRows: i32;
-  rowsPerChunk: i32;
+  /** Rows of all images. */
+  span: Span;
   chunksPerGroup: i32;
   partials: usize;
   partialBytes: usize;
@@ -25,8 +26,8 @@ export function convGradWeight(grid: GradWeightArgs, chunk: i32, local: usize): 
   const window = grid.window;
   const gradient = grid.gradient;
   const group = chunk / grid.chunksPerGroup;
-  const from = (chunk % grid.chunksPerGroup) * grid.rowsPerChunk;
-  const to = min(from + grid.rowsPerChunk, grid.totalRows);
+  const from = grid.span.first(chunk % grid.chunksPerGroup);
+  const to = grid.span.last(chunk % grid.chunksPerGroup);
   const octs = (gradient.channels + 7) >> 3;
   const first = group * gradient.channels;
   const outBytes = (octs as usize) << 7;

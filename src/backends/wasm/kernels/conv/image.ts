@@ -6,6 +6,7 @@
  */
 
 import { is, madd, No, prelu4, Yes } from '../lanes';
+import { Span } from '../span';
 import { wide } from '../width';
 import { Input } from './input';
 import { Output, storeBoth } from './output';
@@ -20,8 +21,8 @@ class ImageArgs {
   /** Of the output. */
   rows: i32;
   columns: i32;
-  totalRows: i32;
-  rowsPerChunk: i32;
+  /** Rows of all images. */
+  span: Span;
   strideY: i32;
   strideX: i32;
   paddingY: i32;
@@ -265,8 +266,8 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
   const padding = (grid.paddingX * 12) as usize;
   const wStep = (output.channels as usize) << 2;
   const activate = output.bias != 0 || output.slope != 0;
-  const from = chunk * grid.rowsPerChunk;
-  const to = min(from + grid.rowsPerChunk, grid.totalRows);
+  const from = grid.span.first(chunk);
+  const to = grid.span.last(chunk);
   // Rows of the image in the ring end here; those of another image are all filled anew.
   let filled = i32.MIN_VALUE;
   let image = -1;

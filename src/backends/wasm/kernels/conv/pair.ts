@@ -6,6 +6,7 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
+import { Span } from '../span';
 import { tilesPerBlock } from './gemm';
 import { Input } from './input';
 import { Output } from './output';
@@ -23,8 +24,7 @@ class Winograd1dPairArgs {
   output: Output;
   along: Tiles;
   /** Rows of tiles of all images. */
-  total: i32;
-  perChunk: i32;
+  span: Span;
   /** Columns transformed at a time by the first convolution. */
   strip: i32;
   /** Part of `local`: four rows between the convolutions. */
@@ -44,9 +44,9 @@ function convolvePair(pair: Winograd1dPairArgs, chunk: i32, local: usize, intege
   const v = local + down.inputs;
   const m = local + down.products;
   const middle = local + pair.middle;
-  const to = min((chunk + 1) * pair.perChunk, pair.total);
+  const to = pair.span.last(chunk);
   fillConstants(down, local);
-  for (let row = chunk * pair.perChunk; row < to; row++) {
+  for (let row = pair.span.first(chunk); row < to; row++) {
     const image = (row / down.along) as usize;
     const tile = row % down.along;
     const position = 4 * tile - 3 * (tile % down.dilation);

@@ -6,6 +6,7 @@
  */
 
 import { is, madd, No, prelu4, Yes } from '../lanes';
+import { Span } from '../span';
 import { wide } from '../width';
 import { Input } from './input';
 import { Output, storeEight } from './output';
@@ -19,8 +20,8 @@ class PointwiseArgs {
   output: Output;
   rows: i32;
   columns: i32;
-  totalRows: i32;
-  rowsPerChunk: i32;
+  /** Rows of all images. */
+  span: Span;
   strideY: i32;
   strideX: i32;
   /** As `convPackWeights` leaves them. */
@@ -337,8 +338,8 @@ function pointBlock<Add>(
 export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void {
   const input = a.input;
   const output = a.output;
-  const from = chunk * a.rowsPerChunk;
-  const to = min(from + a.rowsPerChunk, a.totalRows);
+  const from = a.span.first(chunk);
+  const to = a.span.last(chunk);
   memory.fill(local, 0, a.ones);
   for (let at: usize = 0; at < a.ones; at += 4) store<f32>(local + a.ones + at, 1);
   const bias = output.bias ? output.bias : local;

@@ -13,8 +13,6 @@ export class Tiles {
   along: i32;
   /** Lines of tiles in one image. */
   across: i32;
-  total: i32;
-  perChunk: i32;
   /** Transformed weights, or the partial sums of the weight gradient. */
   weights: usize;
   weightBytes: usize;

@@ -10,6 +10,7 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
+import { Span } from '../span';
 import { coefficientBytes, multiplyPlanes, outerPlanes, tilesPerBlock } from './gemm';
 import { i16CoefficientBytes, multiplyI16Planes } from './i16';
 import { Input } from './input';
@@ -25,6 +26,8 @@ class Winograd1dArgs {
   input: Input;
   output: Output;
   tiles: Tiles;
+  /** All tiles. */
+  span: Span;
 }
 
 // @ts-ignore: decorator
@@ -33,12 +36,12 @@ function convolve(a: Winograd1dArgs, chunk: i32, local: usize, integers: bool): 
   const input = a.input;
   const output = a.output;
   const tiles = a.tiles;
-  const to = min((chunk + 1) * tiles.perChunk, tiles.total);
+  const to = a.span.last(chunk);
   const places = local + tiles.places;
   const v = local + tiles.inputs;
   const m = local + tiles.products;
   fillConstants(tiles, local);
-  for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
+  for (let first = a.span.first(chunk); first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
     convolveTiles(input, output, tiles, places, count, input.x, output.y, output.residual, local, v, m, integers);
@@ -99,6 +102,8 @@ class GradWeightWinograd1dArgs {
   input: Input;
   gradient: Input;
   tiles: Tiles;
+  /** All tiles. */
+  span: Span;
 }
 
 /** One partial weight gradient per chunk, in the transformed domain: `[coefficient][input][output]`. */
@@ -106,7 +111,7 @@ export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32
   const input = a.input;
   const gradient = a.gradient;
   const tiles = a.tiles;
-  const to = min((chunk + 1) * tiles.perChunk, tiles.total);
+  const to = a.span.last(chunk);
   const places = local + tiles.places;
   const v = local + tiles.inputs;
   const g = local + tiles.products;
@@ -116,7 +121,7 @@ export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32
   const partial = tiles.weights + (chunk as usize) * tiles.weightBytes;
   memory.fill(partial, 0, tiles.weightBytes);
   fillConstants(tiles, local);
-  for (let first = chunk * tiles.perChunk; first < to; first += tilesPerBlock) {
+  for (let first = a.span.first(chunk); first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
     transformInputs(input, tiles, places, count, input.x, local, v);

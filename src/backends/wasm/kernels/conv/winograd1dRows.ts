@@ -4,6 +4,7 @@
  * rows: the transformed rows stay in a ring.
  */
 
+import { Span } from '../span';
 import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes } from './gemm';
 import { Input } from './input';
 import { Output } from './output';
@@ -24,13 +25,14 @@ class Rows {
   strip: i32;
 }
 
-/** `total` and `perChunk` of `tiles` count output rows. */
 @unmanaged
 class Winograd1dRowsArgs {
   input: Input;
   output: Output;
   tiles: Tiles;
   rows: Rows;
+  /** Output rows of all images. */
+  span: Span;
 }
 
 @unmanaged
@@ -39,6 +41,8 @@ class GradWeightWinograd1dRowsArgs {
   gradient: Input;
   tiles: Tiles;
   rows: Rows;
+  /** Output rows of all images. */
+  span: Span;
 }
 
 /** The `i`-th of an image's rows in the order of the walk: rows that are `dilation` apart follow each other. */
@@ -87,8 +91,8 @@ export function convWinograd1dRows(a: Winograd1dRowsArgs, chunk: i32, local: usi
   const output = a.output;
   const tiles = a.tiles;
   const rows = a.rows;
-  const from = chunk * tiles.perChunk;
-  const to = min(from + tiles.perChunk, tiles.total);
+  const from = a.span.first(chunk);
+  const to = a.span.last(chunk);
   const places = local + tiles.places;
   const v = local + tiles.inputs;
   const m = local + tiles.products;
@@ -125,8 +129,8 @@ export function convGradWeightWinograd1dRows(a: GradWeightWinograd1dRowsArgs, ch
   const gradient = a.gradient;
   const tiles = a.tiles;
   const rows = a.rows;
-  const from = chunk * tiles.perChunk;
-  const to = min(from + tiles.perChunk, tiles.total);
+  const from = a.span.first(chunk);
+  const to = a.span.last(chunk);
   const places = local + tiles.places;
   const v = local + tiles.inputs;
   const g = local + tiles.products;

@@ -31,10 +31,10 @@ export function convWinograd2d(a: Winograd2dArgs, chunk: i32, local: usize): voi
   const results = local + a.results;
   const table = a.table;
   const across = (a.width + 3) >> 2;
-  const to = min((chunk + 1) * a.perChunk, a.total);
+  const to = a.span.last(chunk);
   memory.fill(local, 0, a.ones);
   for (let at: usize = 0; at < a.ones; at += 4) store<f32>(local + a.ones + at, 1);
-  for (let i = chunk * a.perChunk; i < to; i++) {
+  for (let i = a.span.first(chunk); i < to; i++) {
     const n = i / a.perImage;
     const row = i - n * a.perImage;
     const image = n as usize;

@@ -1,3 +1,4 @@
+import { Span } from '../span';
 import { Ints } from '../tables';
 import { Input } from './input';
 import { Output } from './output';
@@ -21,8 +22,7 @@ export class Winograd2dArgs {
   paddingX: i32;
   /** Rows of tiles in an image, in all images, in a chunk. */
   perImage: i32;
-  total: i32;
-  perChunk: i32;
+  span: Span;
   /** Tiles in a strip, at most. */
   strip: i32;
   weights: usize;
