@@ -4,7 +4,7 @@ import type { DeviceKind, FoundDevice } from './devices/kind.js';
 import { UserError } from './errors.js';
 import type { ScratchRule } from './graph/planned.js';
 
-export { listGpus } from '#devices';
+export { listGpus, tuneGpu } from '#devices';
 
 /**
  * Where plans run. `auto`: a real GPU where there is one, else the CPU; `webgpu`: a GPU; `wasm`: CPU cores;

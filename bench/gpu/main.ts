@@ -20,6 +20,7 @@ import {
   tune,
   webgpuBackend,
 } from '../../src/backends/webgpu/index.js';
+import { refusals, tunedRows, tunedTitles, tunedToJson } from '../../src/backends/webgpu/tuning/result.js';
 import { whole } from '../../src/cli/options.js';
 import type { Precision } from '../../src/compile.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
@@ -32,7 +33,6 @@ import { vnet } from '../../src/nets/vnet.js';
 
 import { kernelTable } from './kernels.js';
 import { raceTorch } from './torch.js';
-import { tuneTable, tuneToJson } from './tuned.js';
 
 const flags = new Command('bench:gpu')
   .description('Races VNet on a GPU through WebGPU against PyTorch on the same GPU, in one run.')
@@ -88,6 +88,10 @@ const backend = await webgpuBackend(adapter, {}, choices);
 const rng = Rng.of(7);
 const bytes = (count: number, below: number) => Uint8Array.from({ length: count }, () => rng.int(below));
 
+function row(...cells: string[]): void {
+  console.log(`| ${cells.join(' | ')} |`);
+}
+
 /** What an earlier run measured. */
 async function known(): Promise<Choices> {
   if (!flags.tuned) return new Choices();
@@ -108,11 +112,14 @@ async function tuned(file: string): Promise<Choices> {
         compileTraining(net, { batch, height, width, precision, scratchBytes }),
       ]),
     seconds: flags.tuneSeconds,
-    onProgress: (done, total, { calls }) =>
-      process.stderr.write(`${done + 1}/${total} ${calls.map(({ label }) => label).join(' + ')}\n`),
+    onProgress: (done, total, call) => process.stderr.write(`${done + 1}/${total} ${call}\n`),
   });
-  await writeFile(file, JSON.stringify(tuneToJson(result), null, 1));
-  console.log(`${tuneTable(result)}\n`);
+  await writeFile(file, JSON.stringify(tunedToJson(result), null, 1));
+  console.log(`### Candidates on ${result.device}, measured in ${result.seconds.toFixed(1)} s\n`);
+  row(...tunedTitles);
+  row(...tunedTitles.map(() => '---'));
+  for (const cells of tunedRows(result)) row(...cells);
+  console.log(`\n${refusals(result).join('\n')}\n`);
   if (!flags.race) process.exit(0);
   return result.choices;
 }
@@ -224,7 +231,6 @@ const shown = (value: number | null | undefined): string =>
   value && Number.isFinite(value) ? `${ms(value)} ms` : '—';
 const ratio = (theirs: number | null | undefined, ours: number): string =>
   theirs && Number.isFinite(ours) ? `${(theirs / ours).toFixed(2)}×` : '—';
-const row = (...cells: string[]): void => console.log(`| ${cells.join(' | ')} |`);
 
 console.log(`## VNet on ${name}, ${height}×${width}, medians of ${rounds}\n`);
 console.log(

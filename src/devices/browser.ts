@@ -3,7 +3,7 @@ import { browserHost } from '../backends/wasm/runtime/browser.js';
 import type { DeviceKind } from './kind.js';
 import { webgpu } from './navigator.js';
 
-export { listGpus } from './navigator.js';
+export { listGpus, tuneGpu } from './navigator.js';
 
 /** CPU cores in a browser: web workers over shared memory, or the page's own thread where it is not isolated. */
 export const wasmBackend = wasmBackendOn(browserHost);

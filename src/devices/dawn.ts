@@ -1,8 +1,12 @@
 /// <reference types="@webgpu/types" />
 import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import type { DeviceInfo } from '../backends/webgpu/info.js';
+import type { TunedGpu, TuneWork } from '../backends/webgpu/tuning/result.js';
 import { UserError } from '../errors.js';
+import { cacheFolder } from './cacheFolder.js';
 import type { DeviceKind } from './kind.js';
+import { choicesOn, tuneOn } from './tuned.js';
 
 /** Loaded when it is asked for: the CPU needs nothing of it. */
 const load = async () => {
@@ -12,6 +16,9 @@ const load = async () => {
   ]);
   return { ...webgpu, source: dawnGpus };
 };
+
+/** What was measured on GPUs, a file for each. */
+const measured = cacheFolder('webgpu');
 
 /** A GPU that Node reaches through the optional package `webgpu`. */
 export const webgpu: DeviceKind<'webgpu'> = {
@@ -29,7 +36,7 @@ export const webgpu: DeviceKind<'webgpu'> = {
     if (must) await checkPackage(asked);
     const { chooseAdapter, source, webgpuBackend } = await load();
     const adapter = await chooseAdapter(source, gpu);
-    if (adapter) return { open: () => webgpuBackend(adapter) };
+    if (adapter) return { open: async () => webgpuBackend(adapter, {}, await choicesOn(measured, adapter)) };
     if (!must) return undefined;
     const api = { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan';
     throw new UserError(
@@ -44,6 +51,17 @@ export async function listGpus(): Promise<DeviceInfo[]> {
   await checkPackage('WebGPU');
   const { listDevices, source } = await load();
   return listDevices(source);
+}
+
+/**
+ * Measures the kernels of some plans on a GPU, by part of its name, and keeps the fastest candidates in the cache folder.
+ * @throws UserError where there is no such GPU, or nothing can be written.
+ */
+export async function tuneGpu(gpu: string | undefined, work: TuneWork): Promise<TunedGpu> {
+  await checkPackage('WebGPU');
+  const { source } = await load();
+  const tuned = await tuneOn(source, gpu, measured, work);
+  return { ...tuned, file: path.join(measured.place, tuned.file!) };
 }
 
 /** What the kernel shows of GPUs on Linux: render nodes, NVIDIA's own, and Windows' GPU under WSL. */

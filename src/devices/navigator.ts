@@ -1,9 +1,17 @@
 import type { DeviceInfo, WebGpuBackend } from '../backends/webgpu/info.js';
+import type { TunedGpu, TuneWork } from '../backends/webgpu/tuning/result.js';
+import type { Files } from '../data/storage/named.js';
+import { openOpfs } from '../data/storage/opfs.js';
 import { UserError } from '../errors.js';
 import type { DeviceKind } from './kind.js';
+import { choicesOn, tuneOn } from './tuned.js';
 
 /** Fetched where the browser has WebGPU at all: most of a small page's script would be its shaders. */
 const load = () => import('../backends/webgpu/index.js');
+
+/** What was measured on GPUs, a file for each; nowhere in a private window. */
+const measured = (): Promise<Files | undefined> =>
+  openOpfs('vnet-segmentation/webgpu').catch(() => undefined);
 
 /** The browser's GPU. */
 export const webgpu: DeviceKind<'webgpu', WebGpuBackend> = {
@@ -14,7 +22,8 @@ export const webgpu: DeviceKind<'webgpu', WebGpuBackend> = {
     if (must || (await hasRealAdapter())) {
       const { browserGpus, chooseAdapter, webgpuBackend } = await load();
       const adapter = await chooseAdapter(browserGpus, gpu);
-      if (adapter) return { open: () => webgpuBackend(adapter) };
+      if (adapter)
+        return { open: async () => webgpuBackend(adapter, {}, await choicesOn(await measured(), adapter)) };
     }
     if (!must) return undefined;
     throw new UserError(
@@ -34,4 +43,13 @@ async function hasRealAdapter(): Promise<boolean> {
 export async function listGpus(): Promise<DeviceInfo[]> {
   const { browserGpus, listDevices } = await load();
   return listDevices(browserGpus);
+}
+
+/**
+ * Measures the kernels of some plans on the browser's GPU, and keeps the fastest candidates in the page's own storage.
+ * @throws UserError where there is no such GPU.
+ */
+export async function tuneGpu(gpu: string | undefined, work: TuneWork): Promise<TunedGpu> {
+  const { browserGpus } = await load();
+  return tuneOn(browserGpus, gpu, await measured(), work);
 }

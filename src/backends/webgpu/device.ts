@@ -32,7 +32,7 @@ export class Gpu {
 
   /** Opens a device with the adapter's own limits. */
   static async open(adapter: GPUAdapter): Promise<Gpu> {
-    const { name } = describeAdapter(adapter);
+    const { name, vendor, architecture, isSoftware } = describeAdapter(adapter);
     const { limits } = adapter;
     try {
       const device = await adapter.requestDevice({
@@ -47,7 +47,8 @@ export class Gpu {
           maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
         },
       });
-      return new Gpu(device, name, capabilitiesOf(device, adapter.info));
+      const family = { vendor: isSoftware ? 'software' : vendor, architecture };
+      return new Gpu(device, name, { ...capabilitiesOf(device, adapter.info), family });
     } catch (error) {
       throw new UserError(`webgpu: ${name} cannot be opened: ${firstLine(String(error))}`);
     }
@@ -89,7 +90,7 @@ export class Gpu {
   }
 }
 
-function capabilitiesOf({ features, limits }: GPUDevice, info: MatrixInfo): Capabilities {
+function capabilitiesOf({ features, limits }: GPUDevice, info: MatrixInfo): Omit<Capabilities, 'family'> {
   const matrices = features.has(MATRICES) ? [...(info.subgroupMatrixConfigs ?? [])] : [];
   return {
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,

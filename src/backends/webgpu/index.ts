@@ -10,7 +10,8 @@ import type { MemoryLimits } from './windows.js';
 export type { GpuSource } from './devices.js';
 export { browserGpus, chooseAdapter, describeAdapter, listDevices } from './devices.js';
 export type { DeviceInfo, WebGpuBackend } from './info.js';
-export type { Race, Tuned } from './tuning/tune.js';
+export { recall, remember } from './remembered.js';
+export type { TuneOptions } from './tuning/tune.js';
 export { tune } from './tuning/tune.js';
 export { Choices };
 

@@ -1,5 +1,6 @@
 import type { Call, ScratchRule } from '../../graph/planned.js';
 import { APART, Choices, pairSignatureOf, signatureOf } from './choices.js';
+import { defaultsOf } from './defaults.js';
 import { candidatesOf } from './kernels/index.js';
 import type { Candidate, Capabilities } from './kernels/kernel.js';
 import { leastCapabilities } from './kernels/kernel.js';
@@ -15,6 +16,9 @@ export interface Ways {
 
 export const everyWay: Ways = { of: candidatesOf, ofPair: pairCandidatesOf };
 
+const named = (candidates: readonly Candidate[], name: string | undefined): Candidate | undefined =>
+  candidates.find((candidate) => candidate.name === name);
+
 /** How calls become dispatches on one adapter: of the candidates that it can run, those that were chosen. */
 export class Lowering {
   constructor(
@@ -25,16 +29,16 @@ export class Lowering {
 
   /** What the planner asks: its answers hold for the plan, whatever is chosen later. */
   get rule(): ScratchRule {
-    const named = (call: Call, partner?: Call): Candidate | undefined =>
+    const taken = (call: Call, partner?: Call): Candidate | undefined =>
       call.joined === 'next'
         ? undefined
         : call.joined === 'previous'
           ? this.joined(partner!, call)
           : this.chosen(call);
-    return Object.assign((call: Call, partner?: Call): number => named(call, partner)?.scratch ?? 0, {
-      kept: (call: Call, partner?: Call): number => named(call, partner)?.kept ?? 0,
+    return Object.assign((call: Call, partner?: Call): number => taken(call, partner)?.scratch ?? 0, {
+      kept: (call: Call, partner?: Call): number => taken(call, partner)?.kept ?? 0,
       joins: (first: Call, second: Call): boolean => this.joined(first, second) !== undefined,
-      algorithm: (call: Call, partner?: Call): string | undefined => named(call, partner)?.name,
+      algorithm: (call: Call, partner?: Call): string | undefined => taken(call, partner)?.name,
     });
   }
 
@@ -43,22 +47,34 @@ export class Lowering {
     if (call.joined === 'next') return [];
     const candidates =
       call.joined === 'previous' ? this.ways.ofPair(before!, call, this.able) : this.ways.of(call, this.able);
-    const candidate = candidates.find(({ name }) => name === call.algorithm) ?? candidates[0];
-    return candidate.lower();
+    return (named(candidates, call.algorithm) ?? candidates[0]).lower();
   }
 
   private chosen(call: Call): Candidate {
     const candidates = this.ways.of(call, this.able);
     if (candidates.length === 1) return candidates[0];
-    const name = call.algorithm ?? this.choices.of(signatureOf(call));
-    return candidates.find((candidate) => candidate.name === name) ?? candidates[0];
+    const measured = call.algorithm ?? this.choices.of(signatureOf(call));
+    return named(candidates, measured) ?? this.byDefault([call], candidates) ?? candidates[0];
   }
 
   private joined(first: Call, second: Call): Candidate | undefined {
     const candidates = this.ways.ofPair(first, second, this.able);
     if (candidates.length === 0) return undefined;
-    const name = this.choices.of(pairSignatureOf(first, second)) ?? APART;
-    return candidates.find((candidate) => candidate.name === name);
+    const measured = this.choices.of(pairSignatureOf(first, second));
+    if (measured === APART) return undefined;
+    return named(candidates, measured) ?? this.byDefault([first, second], candidates);
+  }
+
+  /** What adapters of the family take where nothing was measured. */
+  private byDefault(
+    calls: readonly [Call] | readonly [Call, Call],
+    candidates: readonly Candidate[],
+  ): Candidate | undefined {
+    for (const name of defaultsOf(calls, this.able)) {
+      const found = named(candidates, name);
+      if (found) return found;
+    }
+    return undefined;
   }
 }
 

@@ -44,6 +44,8 @@ export interface Capabilities {
   readonly matrices: readonly { readonly m: number; readonly n: number; readonly k: number }[];
   /** Invocations of every subgroup; 0 where they differ. */
   readonly subgroupSize: number;
+  /** Whose it is: what WebGPU calls vendor and architecture; the vendor `software` for adapters that run on the CPU. */
+  readonly family: { readonly vendor: string; readonly architecture: string };
 }
 
 /** What every adapter has. */
@@ -53,6 +55,7 @@ export const leastCapabilities: Capabilities = {
   features: new Set(),
   matrices: [],
   subgroupSize: 0,
+  family: { vendor: '', architecture: '' },
 };
 
 /** Invocations of an ordinary workgroup: the most that every adapter has. */

@@ -1,5 +1,4 @@
 /// <reference types="@webgpu/types" />
-import type { Plan, ScratchRule } from '../../../graph/planned.js';
 import { median } from '../../../median.js';
 import { APART, Choices, signatureOf } from '../choices.js';
 import { Gpu } from '../device.js';
@@ -10,45 +9,15 @@ import { everyWay } from '../lowering.js';
 import type { Program } from '../program.js';
 import type { Contest } from './contest.js';
 import { arenaBytesOf, callsAs, contestsOf } from './contest.js';
+import type { Entry, Race, Tuned, TuneWork } from './result.js';
+import { callsText } from './result.js';
 import { Track } from './track.js';
 
-export interface TuneOptions {
-  /** The plans whose calls are measured, made by the given rule. */
-  plans(rule: ScratchRule): readonly Plan[];
+export interface TuneOptions extends TuneWork {
   /** The adapter, anew at each call: a device that a candidate has lost is opened again. */
   adapter(): Promise<GPUAdapter>;
-  /** Seconds after which what is left keeps its default. Default 60. */
-  readonly seconds?: number;
   /** Default every kernel's. */
   readonly ways?: Ways;
-  onProgress?(done: number, total: number, contest: Contest): void;
-}
-
-/** How one candidate did. */
-export interface Entry {
-  readonly candidate: string;
-  /** Milliseconds: the median of all rounds. */
-  ms?: number;
-  /** Of the rounds: the fastest and the slowest. */
-  range?: readonly [number, number];
-  /** It was far slower than the fastest, and run no more than twice. */
-  dropped?: true;
-  /** Why the GPU cannot run it. */
-  refused?: string;
-}
-
-export interface Race {
-  readonly contest: Contest;
-  /** Nothing where the time was up before. */
-  readonly entries: readonly Entry[];
-  readonly chosen: string;
-}
-
-export interface Tuned {
-  readonly device: string;
-  readonly choices: Choices;
-  readonly races: readonly Race[];
-  readonly seconds: number;
 }
 
 /** A pair is joined only where that saves more than this share: less may be noise. */
@@ -99,7 +68,7 @@ export async function tune(options: TuneOptions): Promise<Tuned> {
   };
   try {
     for (const [i, contest] of contests.entries()) {
-      onProgress?.(i, contests.length, contest);
+      onProgress?.(i, contests.length, callsText(contest));
       const fallback = contest.calls.length === 2 ? APART : contest.candidates[0].name;
       if (left() <= 0) {
         races.push({ contest, entries: [], chosen: fallback });
