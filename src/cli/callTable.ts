@@ -27,7 +27,7 @@ export function callTable(plan: Plan): string {
       written
         .map(({ shape, dtype }) => `${formatShape(shape)}${dtype === 'f32' ? '' : ` ${dtype}`}`)
         .join(', '),
-      call.joined === 'next' ? '–' : written.map(({ offset }) => formatExact(offset)).join(', '),
+      isBetween(plan, i) ? '–' : written.map(({ offset }) => formatExact(offset)).join(', '),
       call.joined === 'next' ? 'with the next' : (call.algorithm ?? ''),
       call.scratch.bytes === 0 ? '–' : formatMiB(call.scratch.bytes),
       formatMiB(plan.timeline[i].bytes),
@@ -35,4 +35,13 @@ export function callTable(plan: Plan): string {
     ];
   });
   return formatTable(columns, rows);
+}
+
+/** Whether the call's result is never written: the next call of its phase, which alone reads it, is one kernel with it. */
+function isBetween({ calls }: Plan, i: number): boolean {
+  const { joined, phase, outputs } = calls[i];
+  const next = calls.slice(i + 1).find((call) => call.phase === phase);
+  const names = (record: object) =>
+    Object.values<TensorRef | undefined>({ ...record }).map((ref) => ref?.name);
+  return joined === 'next' && next !== undefined && names(next.inputs).includes(names(outputs)[0]);
 }

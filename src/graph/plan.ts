@@ -40,8 +40,11 @@ const roleOfState = ({ role }: Value): Slot['role'] =>
 class Planner {
   private readonly places: Places;
   private readonly steps: readonly Node[];
-  /** For a step that runs as one kernel with another: the two, and the value between, which has no memory. */
-  private readonly joined = new Map<number, { readonly pair: readonly [number, number]; between: Storage }>();
+  /** For a step that runs as one kernel with another: the two, and what lies between, which has no memory. */
+  private readonly joined = new Map<
+    number,
+    { readonly pair: readonly [number, number]; between?: Storage }
+  >();
   /** What the backend keeps for a step between runs. */
   private readonly kept = new Map<Node, { offset: number; bytes: number }>();
 
@@ -158,9 +161,9 @@ class Planner {
       },
       isOutput: (value) => this.places.isOutput(value),
     });
-    for (const pair of pairs) {
-      const between = this.places.placeOf(valuesOf(this.steps[pair[0]].outputs)[0]).storage;
-      for (const step of pair) this.joined.set(step, { pair, between });
+    for (const { first, second, between } of pairs) {
+      const storage = between && this.places.placeOf(between).storage;
+      for (const step of [first, second]) this.joined.set(step, { pair: [first, second], between: storage });
     }
   }
 

@@ -34,8 +34,9 @@ interface CallOf<K extends KernelName> {
   /** What the backend makes of constants in phase `prepare` and keeps, see `ScratchRule.kept`. */
   readonly kept?: { readonly offset: number; readonly bytes: number };
   /**
-   * The backend runs it as one kernel with the next or the previous call of its phase: the tensor between has no memory
-   * (its offset means nothing), and whatever either needs lives as long as both.
+   * The backend runs it as one kernel with the next or the previous call of its phase, and whatever either needs lives as
+   * long as both. Where the second reads what the first gives, that has no memory (its offset means nothing); otherwise
+   * both read the same tensor.
    */
   readonly joined?: 'next' | 'previous';
   /** Which of several ways the backend takes. */
@@ -53,7 +54,10 @@ export interface ScratchRule {
   (call: Call, partner?: Call): number;
   /** Bytes it wants for what it makes of the call's constants once, in phase `prepare`. Default none. */
   kept?(call: Call, partner?: Call): number;
-  /** Whether two calls run as one kernel, where the second directly follows and alone reads what the first gives. */
+  /**
+   * Whether two calls run as one kernel, where the second directly follows and alone reads what the first gives, or reads
+   * what the first reads and nothing that it gives.
+   */
   joins?(first: Call, second: Call): boolean;
   /** Which of several algorithms the call takes; `partner`: the other call, where two are joined. */
   algorithm?(call: Call, partner?: Call): string | undefined;

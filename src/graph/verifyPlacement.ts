@@ -18,7 +18,7 @@ export interface Placement {
   readonly scratch: ReadonlyMap<number, { readonly offset: number; readonly bytes: number }>;
   /** What the backend keeps between runs. */
   readonly kept: readonly { readonly offset: number; readonly bytes: number }[];
-  /** Nodes that run as one kernel with a later one, which alone reads what they give: that has no memory. */
+  /** Nodes that run as one kernel with a later one. What they give has no memory if that reads it, which it then does alone. */
   readonly joined: ReadonlyMap<Node, Node>;
   /** Names of inputs that need to last only until they were read. */
   readonly consumed: readonly string[];
@@ -93,7 +93,9 @@ export function verifyPlacement(placement: Placement): void {
     const written = byStep.get(step) ?? [];
     for (const root of written) {
       const region = regions.get(root)!;
-      const allowed = inputsUnder(node, root.value);
+      const allowed = new Set(
+        [firstOf.get(node) ?? [], node].flat().flatMap((one) => [...inputsUnder(one, root.value)]),
+      );
       for (const other of live) {
         if (other === root || apart(region, other)) continue;
         const clash = meets(region, other, step, placeOf(other.value), allowed);
@@ -169,7 +171,9 @@ function rootsOf({ graph, nodes, joined, consumed }: Placement): {
       const second = joined.get(node);
       const at = second ? nodes.indexOf(second) : step;
       for (const [name, value] of Object.entries(node.inputs)) if (value) read(value, at, name);
-      for (const value of second ? [] : valuesOf(node.outputs)) addRoot(value, step);
+      for (const value of valuesOf(node.outputs)) {
+        if (!second || !valuesOf(second.inputs).includes(value)) addRoot(value, at);
+      }
     }
   });
   for (const value of Object.values(graph.outputs)) read(value, FOREVER);

@@ -202,8 +202,42 @@ function head(rng: Rng): PairCase {
   return draft.finish(draft.emit('resizeArgmax', { x: logits }, attrs, 'second').labels);
 }
 
+/** A 1×1 convolution and a pyramid of poolings of one map, side by side in the result. */
+function pyramid(rng: Rng): PairCase {
+  const draft = new Draft(rng);
+  const size = [between(rng, 1, 2), between(rng, 1, 30), between(rng, 1, 30)] as const;
+  const [cin, cout] = [between(rng, 1, 21), between(rng, 1, 21)];
+  const stride = between(rng, 1, 3);
+  const shared = { x: draft.random('x', [...size, cin]), ...draft.prologue('p1', cin) };
+  const conv = draft.emit(
+    'conv2d',
+    {
+      ...shared,
+      weight: draft.random('w1', [1, 1, cin, cout]),
+      bias: draft.maybe('b1', vector(cout)),
+      slope: draft.maybe('s1', vector(cout)),
+    },
+    { stride: [stride, stride], padding: [0, 0], dilation: [1, 1], groups: 1 },
+    'first',
+  ).y;
+  const moved = rng.chance(0.5);
+  const pool = draft.emit(
+    'pyramidPool',
+    {
+      ...shared,
+      scale: moved ? draft.random('scale', vector(cin)) : undefined,
+      shift: moved ? draft.random('shift', vector(cin)) : undefined,
+      slope: draft.maybe('s2', vector(cin)),
+    },
+    { kernels: rng.pick([[3, 5, 7], [3], [1, 5]]), stride },
+    'second',
+  ).y;
+  return draft.finish(draft.emit('concat', { a: conv, b: pool }, {}, 'concat').y);
+}
+
 export const pairCases: Readonly<Record<string, (rng: Rng) => PairCase>> = {
   'a vertical and a horizontal convolution': cross,
   'two convolutions of few channels': window,
   'a convolution to logits and their labels': head,
+  'a convolution and a pyramid of poolings': pyramid,
 };

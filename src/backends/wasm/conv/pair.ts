@@ -20,7 +20,7 @@ import {
   winogradBytes,
 } from './winograd1d.js';
 
-/** Whether two calls, of which the second alone reads what the first gives, can run as one kernel. */
+/** Whether two calls can run as one kernel: the second alone reads what the first gives. */
 export const isPair = (first: Call, second: Call): boolean => pairOf(first, second) !== undefined;
 
 interface Pair {
@@ -30,6 +30,7 @@ interface Pair {
 
 function pairOf(first: Call, second: Call): Pair | undefined {
   if (first.op !== 'conv2d' || second.op !== 'conv2d') return undefined;
+  if (second.inputs.x.name !== first.outputs.y.name) return undefined;
   const [down, along] = [convOf(first), convOf(second)];
   const [downForm, alongForm] = [winograd1dForm(down), winograd1dForm(along)];
   const chained =

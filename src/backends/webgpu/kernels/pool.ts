@@ -1,3 +1,5 @@
+import type { Shape } from '../../../ir/value.js';
+import type { PyramidAttrs } from '../../../ops/pool.js';
 import { f32 } from '../shader.js';
 import { prologueText } from './convSource.js';
 import type { GpuKernel } from './kernel.js';
@@ -18,38 +20,98 @@ const ringText = (rings: readonly number[]): string =>
     '',
   )}; }`;
 
-export const pyramidPool: GpuKernel<'pyramidPool'> = {
-  lower: ({ inputs, outputs, attrs: { kernels, stride } }) => {
-    const [, h, w] = inputs.x.shape;
-    const [, oh, ow] = outputs.y.shape;
-    const rings = ringWeights(kernels);
-    const reach = rings.length - 1;
-    const columns = Array.from({ length: 2 * reach + 1 }, (_, k) => k - reach);
-    const z = `${inputs.scale ? 'scale_q(0u, c) * sum + shift_q(0u, c)' : 'sum'}`;
-    return [
-      perQuad(
-        outputs.y.shape,
-        { ...inputs, ...outputs },
-        `let ox = i32(p % ${ow}u) * ${stride};
-  let oy = i32(p / ${ow}u % ${oh}u) * ${stride};
-  let image = p / ${ow * oh}u * ${h * w}u;
-  var sum = vec4f(0f);
-  for (var dy = max(-${reach}, -oy); dy <= min(${reach}, ${h - 1} - oy); dy++) {
-    let row = image + u32(oy + dy) * ${w}u;
-    ${columns
-      .map((dx) => {
-        const weight = `ring(max(abs(dy), ${Math.abs(dx)}))`;
-        const inside = dx === 0 ? 'true' : dx < 0 ? `ox >= ${-dx}` : `ox < ${w - dx}`;
-        return `if (${inside}) { sum += ${weight} * xhat_q(row + u32(ox + ${dx}), c); }`;
-      })
-      .join('\n    ')}
+/** Windows that slide down an image, a column of results at a time. */
+export interface Strips {
+  /** `N×H×W×C` of the input. */
+  readonly from: Shape;
+  /** Height and width of the result. */
+  readonly height: number;
+  readonly width: number;
+  /** Rows of a strip. */
+  readonly rows: number;
+  readonly attrs: PyramidAttrs;
+}
+
+/**
+ * WGSL of `fn strip(image: u32, x: u32, top: u32, c: u32)`: four channels of the pyramid in column x, rows top …
+ * top + rows − 1 of the result, each given to `pooled(p, c, sum)`; reads `xhat_q(p, c)`. Each row of the input is read once
+ * per strip: its weighted sums go to all results whose windows it lies in, which move on with it.
+ */
+export function stripText({
+  from: [, h, w],
+  height,
+  width,
+  rows,
+  attrs: { kernels, stride },
+}: Strips): string {
+  const rings = ringWeights(kernels);
+  const reach = rings.length - 1;
+  // Row stride·m + j of the input lies in the windows of results m + least … m + most.
+  const least = Math.ceil(-reach / stride);
+  const most = Math.floor((stride - 1 + reach) / stride);
+  const sums = Array.from({ length: most - least + 1 }, (_, k) => k);
+  const row = (j: number) => {
+    const far = sums.map((k) => Math.abs(j - stride * (k + least)));
+    const wanted = [...new Set(far)].filter((distance) => distance <= reach);
+    return `{
+      let y = m * ${stride} + ${j};
+      if (y >= 0 && y < ${h}) {
+        let at = origin + y * ${w};
+        ${wanted.map((d) => `var g${d} = vec4f(0f);`).join(' ')}
+        for (var r = 0; r <= ${reach}; r++) {
+          var both = across(at, ix - r, c);
+          if (r > 0) { both += across(at, ix + r, c); }
+          ${wanted.map((d) => `g${d} += ring(max(r, ${d})) * both;`).join(' ')}
+        }
+        ${sums.flatMap((k) => (far[k] <= reach ? [`s${k} += g${far[k]};`] : [])).join(' ')}
+      }
+    }`;
+  };
+  return `${ringText(rings)}
+fn across(row: i32, x: i32, c: u32) -> vec4f {
+  if (x < 0 || x >= ${w}) { return vec4f(0f); }
+  return xhat_q(u32(row + x), c);
+}
+fn strip(image: u32, x: u32, top: u32, c: u32) {
+  let origin = i32(image * ${h * w}u);
+  let ix = i32(x * ${stride}u);
+  let end = min(i32(top) + ${rows}, ${height});
+  ${sums.map((k) => `var s${k} = vec4f(0f);`).join('\n  ')}
+  for (var m = i32(top) - ${most}; m < end - ${least}; m++) {
+    ${Array.from({ length: stride }, (_, j) => row(j)).join('\n    ')}
+    let done = m + ${least};
+    if (done >= i32(top)) { pooled((image * ${height}u + u32(done)) * ${width}u + x, c, s0); }
+    ${sums.map((k) => `s${k} = ${k + 1 < sums.length ? `s${k + 1}` : 'vec4f(0f)'};`).join(' ')}
   }
+}`;
+}
+
+/** Rows of the strips that are offered: longer ones read less, shorter ones are more. */
+const stripRows = [4, 8] as const;
+
+export const pyramidPool: GpuKernel<'pyramidPool'> = {
+  candidates: ({ inputs, outputs, attrs }) =>
+    stripRows.map((rows) => ({
+      name: `strips of ${rows}`,
+      lower() {
+        const [n, height, width, channels] = outputs.y.shape;
+        const strips = Math.ceil(height / rows);
+        const z = inputs.scale ? 'scale_q(0u, c) * sum + shift_q(0u, c)' : 'sum';
+        return [
+          perQuad(
+            [n, strips, width, channels],
+            { ...inputs, ...outputs },
+            `strip(p / ${strips * width}u, p % ${width}u, p / ${width}u % ${strips}u * ${rows}u, c);`,
+            `${prologueText(inputs)}
+fn pooled(p: u32, c: u32, sum: vec4f) {
   let z = ${z};
-  y_sq(p, c, ${inputs.slope ? preluText('z', 'slope_q(0u, c)') : 'z'});`,
-        `${ringText(rings)}\n${prologueText(inputs)}`,
-      ),
-    ];
-  },
+  y_sq(p, c, ${inputs.slope ? preluText('z', 'slope_q(0u, c)') : 'z'});
+}
+${stripText({ from: inputs.x.shape, height, width, rows, attrs })}`,
+          ),
+        ];
+      },
+    })),
 };
 
 export const pyramidPoolGrad: GpuKernel<'pyramidPoolGrad'> = {
