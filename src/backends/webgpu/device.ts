@@ -120,6 +120,7 @@ type MatrixInfo = GPUAdapterInfo & {
 const GPU_SHADER_STAGE_COMPUTE = 4;
 export const bufferUsage = {
   mapRead: 0x1,
+  mapWrite: 0x2,
   copySource: 0x4,
   copyDestination: 0x8,
   uniform: 0x40,
@@ -127,5 +128,6 @@ export const bufferUsage = {
   queryResolve: 0x200,
 } as const;
 export const MAP_READ = 1;
+export const MAP_WRITE = 2;
 
 export const firstLine = (text: string): string => text.split('\n')[0].trim();

@@ -10,11 +10,14 @@ import { bufferUsage, MAP_READ } from './device.js';
 import type { Lowering } from './lowering.js';
 import type { CallSteps, Program } from './program.js';
 import { compileProgram, encode } from './program.js';
+import { Uploads } from './uploads.js';
 import type { MemoryLimits } from './windows.js';
 import { spanOf } from './windows.js';
 
 /** Runs that may be queued before `run` waits for the oldest: the queue never empties, and never grows. */
 const MAX_QUEUED = 2;
+/** From this size on, bytes go through buffers of their own. */
+const LARGE = 2 ** 18;
 
 const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
 
@@ -27,13 +30,17 @@ export class WebGpuExecutor implements Executor {
   /** Last content of u8 slots that were written from an element that does not start a word. */
   private readonly shadows = new Map<string, Uint8Array<ArrayBuffer>>();
 
+  private readonly uploads: Uploads;
+
   private constructor(
     readonly plan: Plan,
     private readonly gpu: Gpu,
     private readonly limits: MemoryLimits,
     private readonly buffers: readonly GPUBuffer[],
     private readonly program: Program,
-  ) {}
+  ) {
+    this.uploads = new Uploads(gpu.device);
+  }
 
   static async prepare(
     plan: Plan,
@@ -62,7 +69,10 @@ export class WebGpuExecutor implements Executor {
 
   get allocatedBytes(): number {
     return (
-      this.stagingBytes + this.program.starts.size + this.buffers.reduce((sum, { size }) => sum + size, 0)
+      this.stagingBytes +
+      this.uploads.bytes +
+      this.program.starts.size +
+      this.buffers.reduce((sum, { size }) => sum + size, 0)
     );
   }
 
@@ -102,6 +112,8 @@ export class WebGpuExecutor implements Executor {
   }
 
   private writeBytes(address: number, bytes: Uint8Array<ArrayBuffer>): void {
+    if (bytes.length >= LARGE && this.uploads.take(bytes, this.cut(address, bytes.length))) return;
+    this.flush();
     for (const { buffer, offset, from, size } of this.cut(address, bytes.length)) {
       this.gpu.device.queue.writeBuffer(buffer, offset, bytes, from, size);
     }
@@ -113,11 +125,11 @@ export class WebGpuExecutor implements Executor {
     const begin = Math.floor(slot.offset / 4) * 4;
     const bytes = Math.ceil((slot.offset + spanOf(slot) - begin) / 4) * 4;
     const staging = this.takeStaging(bytes);
-    const encoder = this.gpu.device.createCommandEncoder();
+    const encoder = this.encoder();
     for (const { buffer, offset, from, size } of this.cut(begin, bytes)) {
       encoder.copyBufferToBuffer(buffer, offset, staging, from, size);
     }
-    this.gpu.device.queue.submit([encoder.finish()]);
+    this.submit(encoder);
     await this.map(staging, bytes);
     const mapped = staging.getMappedRange(0, bytes);
     const elements =
@@ -130,14 +142,14 @@ export class WebGpuExecutor implements Executor {
 
   async run(...phases: Phase[]): Promise<void> {
     this.gpu.check();
-    const encoder = this.gpu.device.createCommandEncoder();
+    const encoder = this.encoder();
     const pass = encoder.beginComputePass();
     for (const { call, steps, once } of this.program.calls) {
       if (phases.includes('prepare')) encode(pass, once);
       if (phases.includes(call.phase)) encode(pass, steps);
     }
     pass.end();
-    this.gpu.device.queue.submit([encoder.finish()]);
+    this.submit(encoder);
     this.queued.push(this.gpu.device.queue.onSubmittedWorkDone());
     if (this.queued.length > MAX_QUEUED) await this.queued.shift();
     this.gpu.check();
@@ -168,7 +180,7 @@ export class WebGpuExecutor implements Executor {
       size: 8 * count,
       usage: bufferUsage.queryResolve | bufferUsage.copySource,
     });
-    const encoder = device.createCommandEncoder();
+    const encoder = this.encoder();
     calls.forEach(({ steps }, i) => {
       const timestampWrites = {
         querySet,
@@ -182,7 +194,7 @@ export class WebGpuExecutor implements Executor {
     encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
     const staging = this.takeStaging(8 * count);
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, 8 * count);
-    device.queue.submit([encoder.finish()]);
+    this.submit(encoder);
     await this.map(staging, 8 * count);
     const times = new BigInt64Array(staging.getMappedRange(0, 8 * count).slice(0));
     staging.unmap();
@@ -194,6 +206,24 @@ export class WebGpuExecutor implements Executor {
 
   async dispose(): Promise<void> {
     for (const buffer of [...this.buffers, ...this.staging, this.program.starts]) buffer.destroy();
+    this.uploads.dispose();
+  }
+
+  /** A list of commands that begins with what was written. */
+  private encoder(): GPUCommandEncoder {
+    const encoder = this.gpu.device.createCommandEncoder();
+    this.uploads.encode(encoder);
+    return encoder;
+  }
+
+  private submit(encoder: GPUCommandEncoder): void {
+    this.gpu.device.queue.submit([encoder.finish()]);
+    this.uploads.release();
+  }
+
+  /** Puts what was written into the queue, so that what follows comes after it. */
+  private flush(): void {
+    if (!this.uploads.isEmpty) this.submit(this.encoder());
   }
 
   private slot(name: string): Slot {

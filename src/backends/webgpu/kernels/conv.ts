@@ -1,14 +1,14 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { Dispatch } from '../shader.js';
-import { lowerGather } from './convGather.js';
+import { gatherCandidates } from './convGather.js';
 import type { Gather } from './convSource.js';
 import { prologueText, tapText } from './convSource.js';
-import type { GpuKernel } from './kernel.js';
+import type { Candidate, GpuKernel } from './kernel.js';
 import { perQuad, preluText } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
 
 export const conv2d: GpuKernel<'conv2d'> = {
-  lower: ({ inputs, outputs, attrs }) => {
+  candidates: ({ inputs, outputs, attrs }, able) => {
     const { x, weight, bias, slope, residual } = inputs;
     const { y } = outputs;
     const gather: Gather = {
@@ -27,18 +27,21 @@ export const conv2d: GpuKernel<'conv2d'> = {
       tensors: { ...inputs, ...outputs },
       source: prologueText(inputs, attrs.normalize),
       weight: `fn weight_q_at(t: u32, k: u32, c: u32) -> vec4f { return weight_q(t * ${weight.shape[2]}u + k, c); }`,
+      block: `fn weight_block(t: u32, k: u32, c: u32) -> mat4x4f {
+  return mat4x4f(${[0, 1, 2, 3].map((j) => `weight_q(t * ${weight.shape[2]}u + min(k + ${j}u, ${weight.shape[2] - 1}u), c)`).join(', ')});
+}`,
       finish: `fn finish(p: u32, c: u32, sum: vec4f) {
   let z = ${bias ? 'sum + bias_q(0u, c)' : 'sum'};
   let v = ${slope ? preluText('z', 'slope_q(0u, c)') : 'z'};
   y_sq(p, c, ${residual ? 'v + residual_q(p, c)' : 'v'});
 }`,
     };
-    return [attrs.groups === 1 ? lowerGather(gather, parts) : groupedGather(gather, parts, weight)];
+    return attrs.groups === 1 ? gatherCandidates(gather, parts, able) : grouped(gather, parts, weight);
   },
 };
 
 export const conv2dGradInput: GpuKernel<'conv2dGradInput'> = {
-  lower: ({ inputs, outputs, attrs }) => {
+  candidates: ({ inputs, outputs, attrs }, able) => {
     const { gy, weight, acc } = inputs;
     const { gx } = outputs;
     const [, , groupIn] = weight.shape;
@@ -64,13 +67,20 @@ export const conv2dGradInput: GpuKernel<'conv2dGradInput'> = {
   let r = t * ${groupIn}u + c;
   return vec4f(${[0, 1, 2, 3].map(row).join(', ')});
 }`,
+      block: `fn weight_block(t: u32, k: u32, c: u32) -> mat4x4f {
+  return transpose(mat4x4f(${[0, 1, 2, 3].map((i) => `weight_q(t * ${groupIn}u + min(c + ${i}u, ${groupIn - 1}u), k)`).join(', ')}));
+}`,
       finish: `fn finish(p: u32, c: u32, sum: vec4f) {
   gx_sq(p, c, ${acc ? 'sum + acc_q(p, c)' : 'sum'});
 }`,
     };
-    return [attrs.groups === 1 ? lowerGather(gather, parts) : groupedGather(gather, parts, weight)];
+    return attrs.groups === 1 ? gatherCandidates(gather, parts, able) : grouped(gather, parts, weight);
   },
 };
+
+const grouped = (...of: Parameters<typeof groupedGather>): Candidate[] => [
+  { name: 'grouped', lower: () => [groupedGather(...of)] },
+];
 
 /** Grouped convolutions, one result at a time. */
 function groupedGather(
