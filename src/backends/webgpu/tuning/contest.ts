@@ -68,6 +68,10 @@ export function contestsOf(
     .sort((a, b) => a.calls.length - b.calls.length || weight(b) - weight(a));
 }
 
+/** What contests have in common whose calls differ in dilation and padding alone: nearly the same candidates are fast. */
+export const kinOf = ({ signature }: Contest): string =>
+  signature.replace(/"(dilation|padding)":\[[\d,]*\]/g, '').replace(/\/\d+/g, '');
+
 /** About as long as the calls take, in FLOPs. */
 const workOf = (calls: readonly Call[]): number =>
   calls.reduce((sum, call) => sum + call.flops + 10 * refsOf(call).reduce((n, ref) => n + spanOf(ref), 0), 0);

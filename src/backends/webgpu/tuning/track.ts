@@ -35,10 +35,24 @@ export class Track {
     return new Track(gpu, await allocate(gpu, arenaBytes, gpu.memory), arenaBytes, ways);
   }
 
+  /** True where the GPU's work is done by the CPU, and so disturbed by compiling. */
+  get isSoftware(): boolean {
+    return this.gpu.capabilities.family.vendor === 'software';
+  }
+
+  private readonly compiled = new Set<Program>();
+
+  /** Whether programs were compiled here. */
+  owns(entrants: readonly { readonly program?: Program }[]): boolean {
+    return entrants.every(({ program }) => !program || this.compiled.has(program));
+  }
+
   /** Throws `UserError` where the GPU refuses a shader. */
-  compile(calls: readonly Call[]): Promise<Program> {
+  async compile(calls: readonly Call[]): Promise<Program> {
     const { gpu, buffers, arenaBytes, lowering } = this;
-    return compileProgram(gpu, { calls }, buffers, gpu.memory, arenaBytes, lowering);
+    const program = await compileProgram(gpu, { calls }, buffers, gpu.memory, arenaBytes, lowering);
+    this.compiled.add(program);
+    return program;
   }
 
   /** What candidates make of constants once. */

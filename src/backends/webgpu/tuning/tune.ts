@@ -1,15 +1,14 @@
 /// <reference types="@webgpu/types" />
-import { median } from '../../../median.js';
 import { APART, Choices, signatureOf } from '../choices.js';
 import { Gpu } from '../device.js';
-import { describeAdapter } from '../devices.js';
 import type { Candidate } from '../kernels/kernel.js';
 import type { Ways } from '../lowering.js';
 import { everyWay } from '../lowering.js';
-import type { Program } from '../program.js';
 import type { Contest } from './contest.js';
-import { arenaBytesOf, callsAs, contestsOf } from './contest.js';
-import type { Entry, Race, Tuned, TuneWork } from './result.js';
+import { arenaBytesOf, contestsOf, kinOf } from './contest.js';
+import type { Entrant } from './race.js';
+import { enter, race, winnerOf } from './race.js';
+import type { Race, Tuned, TuneWork } from './result.js';
 import { callsText } from './result.js';
 import { Track } from './track.js';
 
@@ -20,151 +19,148 @@ export interface TuneOptions extends TuneWork {
   readonly ways?: Ways;
 }
 
-/** A pair is joined only where that saves more than this share: less may be noise. */
-const WORTH_JOINING = 0.03;
-/** Times slower than the fastest so far: at its first run, at its second. */
-const HOPELESS = [8, 2.5] as const;
-/** Milliseconds of one lap at least: shorter kernels are repeated within it. */
-const LAP = 0.5;
-const ROUNDS = { least: 3, most: 11 } as const;
-/** Contests whose shaders are compiled while another is timed. */
-const AHEAD = 6;
-
-interface Entrant extends Entry {
-  readonly of: Candidate | typeof APART;
-  program?: Program;
-}
+/** Contests that are compiled before they are timed; on adapters that run on the CPU one, as time may be up after it. */
+const BATCH = 40;
+/** Milliseconds of rounds for one contest at most. */
+const MOST_ROUNDS = 300;
 
 /** Measures every candidate of every call of the plans, each distinct call once, and takes the fastest. */
 export async function tune(options: TuneOptions): Promise<Tuned> {
-  const started = performance.now();
-  const { seconds = 60, onProgress, ways = everyWay } = options;
-  const left = () => seconds * 1000 - (performance.now() - started);
-  const adapter = await options.adapter();
-  const { isSoftware } = describeAdapter(adapter);
-  let gpu = await Gpu.open(adapter);
-  const { name: device, capabilities: able } = gpu;
-  const contests = contestsOf(able, options.plans, ways);
-  const arenaBytes = Math.max(256, ...contests.map((contest) => arenaBytesOf(contest, able, ways)));
-  let track = await Track.open(gpu, arenaBytes, ways);
-  const choices = new Choices();
-  const races: Race[] = [];
+  const tuner = new Tuner(options, await Gpu.open(await options.adapter()));
+  try {
+    return await tuner.run();
+  } finally {
+    tuner.close();
+  }
+}
 
-  const apartOf = ({ calls }: Contest): Candidate[] =>
-    calls.map((call) => {
-      const candidates = ways.of(call, able);
-      const name = choices.of(signatureOf(call));
+class Tuner {
+  private readonly started = performance.now();
+  private readonly ways: Ways;
+  private readonly contests: readonly Contest[];
+  private readonly arenaBytes: number;
+  private readonly choices = new Choices();
+  private readonly races = new Map<Contest, Race>();
+  /** Of contests with fewer candidates: those they were made of. */
+  private readonly origins = new Map<Contest, Contest>();
+  private track?: Track;
+
+  constructor(
+    private readonly options: TuneOptions,
+    private gpu: Gpu,
+  ) {
+    const { ways = everyWay, plans } = options;
+    this.ways = ways;
+    this.contests = contestsOf(gpu.capabilities, plans, ways);
+    this.arenaBytes = Math.max(
+      256,
+      ...this.contests.map((contest) => arenaBytesOf(contest, gpu.capabilities, ways)),
+    );
+  }
+
+  /** Milliseconds that are left. */
+  private get left(): number {
+    return (this.options.seconds ?? 60) * 1000 - (performance.now() - this.started);
+  }
+
+  async run(): Promise<Tuned> {
+    this.track = await Track.open(this.gpu, this.arenaBytes, this.ways);
+    const { contests, choices } = this;
+    const kin = new Map<string, Contest>();
+    for (const contest of contests) if (!kin.has(kinOf(contest))) kin.set(kinOf(contest), contest);
+    const firsts = contests.filter((contest) => kin.get(kinOf(contest)) === contest);
+    const others = contests.filter((contest) => !firsts.includes(contest));
+    const single = ({ calls }: Contest) => calls.length === 1;
+    // Of two calls that may run as one, it is known how fast they are apart when all single calls are measured.
+    for (const which of [single, (contest: Contest) => !single(contest)]) {
+      await this.measure(firsts.filter(which));
+      await this.measure(
+        others.filter(which).map((contest) => this.without(contest, kin.get(kinOf(contest))!)),
+      );
+    }
+    return {
+      device: this.gpu.name,
+      choices,
+      races: contests.map((contest) => this.races.get(contest) ?? this.unmeasured(contest)),
+      seconds: (performance.now() - this.started) / 1000,
+    };
+  }
+
+  close(): void {
+    if (this.track) this.track.close();
+    else this.gpu.device.destroy();
+  }
+
+  /** A contest without the candidates that were far behind in one of the same kin. */
+  private without(contest: Contest, first: Contest): Contest {
+    const entries = this.races.get(first)?.entries ?? [];
+    const behind = new Set(
+      entries.flatMap(({ candidate, dropped, refused }) => (dropped || refused ? [candidate] : [])),
+    );
+    const candidates = contest.candidates.filter(({ name }) => !behind.has(name));
+    const reduced = { ...contest, candidates };
+    this.origins.set(reduced, contest);
+    return reduced;
+  }
+
+  /** Compiles contests and times them, a batch at a time, until the time is up. */
+  private async measure(contests: readonly Contest[]): Promise<void> {
+    const batch = this.track!.isSoftware ? 1 : BATCH;
+    for (let at = 0; at < contests.length && this.left > 0; at += batch) {
+      const some = contests.slice(at, at + batch);
+      this.tell(some[0]);
+      const entered = await Promise.all(some.map((contest) => this.enter(contest)));
+      for (const [i, contest] of some.entries()) {
+        if (i > 0) this.tell(contest);
+        // After a device is lost its programs are, too.
+        const own = this.track!.owns(entered[i]) ? entered[i] : await this.enter(contest);
+        await this.raceOf(contest, own);
+      }
+    }
+  }
+
+  private enter(contest: Contest): Promise<Entrant[]> {
+    return enter(this.track!, contest, this.apart(contest), Math.max(0, this.left));
+  }
+
+  private tell(contest: Contest): void {
+    this.options.onProgress?.(this.races.size, this.contests.length, callsText(contest));
+  }
+
+  private async raceOf(contest: Contest, entrants: readonly Entrant[]): Promise<void> {
+    const budget = this.left / Math.max(1, this.contests.length - this.races.size);
+    try {
+      await race(this.track!, contest, entrants, Math.min(MOST_ROUNDS, Math.max(10, budget)));
+    } catch (error) {
+      // The device is gone; who ran last is to blame.
+      const last = entrants.findLast(({ ms }) => ms !== undefined) ?? entrants[0];
+      last.refused = (error as Error).message;
+      this.close();
+      this.gpu = await Gpu.open(await this.options.adapter());
+      this.track = await Track.open(this.gpu, this.arenaBytes, this.ways);
+    }
+    for (const { program } of entrants) program?.starts.destroy();
+    const chosen = winnerOf(entrants) ?? this.fallback(contest);
+    this.choices.set(contest.signature, chosen);
+    const entries = entrants.map(({ of: _, program: __, ...entry }) => entry);
+    const origin = this.origins.get(contest) ?? contest;
+    this.races.set(origin, { contest: origin, entries, chosen });
+  }
+
+  /** What each call of a contest takes by itself. */
+  private apart({ calls }: Contest): Candidate[] {
+    return calls.map((call) => {
+      const candidates = this.ways.of(call, this.gpu.capabilities);
+      const name = this.choices.of(signatureOf(call));
       return candidates.find((candidate) => candidate.name === name) ?? candidates[0];
     });
-  /** Shaders under way. Of pairs they are known when all single calls are measured. */
-  const compiled = new Map<Contest, Promise<Entrant[]>>();
-  const compile = (contest: Contest): Promise<Entrant[]> => {
-    let entrants = compiled.get(contest);
-    if (!entrants) {
-      entrants = enter(track, contest, apartOf(contest));
-      compiled.set(contest, entrants);
-    }
-    return entrants;
-  };
-  try {
-    for (const [i, contest] of contests.entries()) {
-      onProgress?.(i, contests.length, callsText(contest));
-      const fallback = contest.calls.length === 2 ? APART : contest.candidates[0].name;
-      if (left() <= 0) {
-        races.push({ contest, entries: [], chosen: fallback });
-        continue;
-      }
-      // Compiling beside them would slow the kernels of an adapter that runs on the CPU.
-      const ahead = isSoftware ? 1 : AHEAD;
-      for (const next of contests.slice(i, i + ahead)) {
-        if (next.calls.length === contest.calls.length) compile(next);
-      }
-      const entrants = await compile(contest);
-      compiled.delete(contest);
-      const budget = Math.min(1000, Math.max(20, left() / (contests.length - i)));
-      try {
-        await race(track, contest, entrants, budget);
-      } catch (error) {
-        // The device is gone with all that was compiled; who ran last is to blame.
-        const last = entrants.findLast(({ ms }) => ms !== undefined) ?? entrants[0];
-        last.refused = (error as Error).message;
-        track.close();
-        compiled.clear();
-        gpu = await Gpu.open(await options.adapter());
-        track = await Track.open(gpu, arenaBytes, ways);
-      }
-      for (const { program } of entrants) program?.starts.destroy();
-      const chosen = winnerOf(entrants) ?? fallback;
-      choices.set(contest.signature, chosen);
-      const entries = entrants.map(({ of: _, program: __, ...entry }) => entry);
-      races.push({ contest, entries, chosen });
-    }
-  } finally {
-    track.close();
   }
-  return { device, choices, races, seconds: (performance.now() - started) / 1000 };
-}
 
-/** Compiles all candidates of a contest at once. */
-async function enter(track: Track, contest: Contest, apart: readonly Candidate[]): Promise<Entrant[]> {
-  const all = contest.calls.length === 2 ? ([APART, ...contest.candidates] as const) : contest.candidates;
-  return Promise.all(
-    all.map(async (of): Promise<Entrant> => {
-      const candidate = of === APART ? APART : of.name;
-      try {
-        return { candidate, of, program: await track.compile(callsAs(contest, of, apart)) };
-      } catch (error) {
-        return { candidate, of, refused: (error as Error).message };
-      }
-    }),
-  );
-}
-
-/** Times the entrants: those far behind twice, the others in turn for a few rounds. */
-async function race(track: Track, contest: Contest, entrants: Entrant[], budget: number): Promise<void> {
-  track.fill(contest.contents);
-  const lapOf = ({ program }: Entrant, repeat = 1) => ({
-    steps: program!.calls.flatMap(({ steps }) => steps),
-    repeat,
-  });
-  let best = Number.POSITIVE_INFINITY;
-  const running: Entrant[] = [];
-  for (const entrant of entrants) {
-    if (!entrant.program) continue;
-    track.once(entrant.program);
-    for (const hopeless of HOPELESS) {
-      entrant.ms = Number.NaN;
-      [entrant.ms] = await track.watch.time([lapOf(entrant)]);
-      if (entrant.ms > hopeless * best + 0.01) {
-        entrant.dropped = true;
-        break;
-      }
-    }
-    best = Math.min(best, entrant.ms!);
-    if (!entrant.dropped) running.push(entrant);
+  private fallback({ calls, candidates }: Contest): string {
+    return calls.length === 2 ? APART : candidates[0].name;
   }
-  const laps = running.map((entrant) =>
-    lapOf(entrant, Math.min(64, Math.max(1, Math.ceil(LAP / Math.max(1e-3, entrant.ms!))))),
-  );
-  const round = running.reduce((sum, { ms = 0 }, i) => sum + ms * laps[i].repeat, 0);
-  const rounds = Math.max(ROUNDS.least, Math.min(ROUNDS.most, Math.floor(budget / round)));
-  const times: number[][] = running.map(() => []);
-  for (let k = 0; k < rounds; k++) {
-    // Each begins once: what ran before leaves its mark in the caches.
-    const order = laps.map((_, i) => (i + k) % laps.length);
-    const measured = await track.watch.time(order.map((i) => laps[i]));
-    for (const [at, i] of order.entries()) times[i].push(measured[at]);
-  }
-  running.forEach((entrant, i) => {
-    entrant.ms = median(times[i]);
-    entrant.range = [Math.min(...times[i]), Math.max(...times[i])];
-  });
-}
 
-/** The fastest; of two calls, joined only where it is worth it. */
-function winnerOf(entrants: readonly Entrant[]): string | undefined {
-  const score = ({ ms, of }: Entrant) => ms! * (of === APART ? 1 - WORTH_JOINING : 1);
-  const able = entrants.filter(({ ms, refused }) => ms !== undefined && !Number.isNaN(ms) && !refused);
-  if (able.length === 0) return undefined;
-  return able.reduce((a, b) => (score(b) < score(a) ? b : a)).candidate;
+  private unmeasured(contest: Contest): Race {
+    return { contest, entries: [], chosen: this.fallback(contest) };
+  }
 }
