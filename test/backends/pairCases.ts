@@ -17,6 +17,9 @@ export interface PairCase {
   readonly label: string;
 }
 
+/** Whole groups of four in half of the cases: the others make longer shaders. */
+const channels = (rng: Rng): number => (rng.chance(0.5) ? 4 * between(rng, 1, 5) : between(rng, 1, 21));
+
 /** A graph in the making, of nodes on tensors that are given. */
 class Draft {
   private readonly inputs: Value[] = [];
@@ -76,7 +79,7 @@ class Draft {
 function cross(rng: Rng): PairCase {
   const draft = new Draft(rng);
   const size = [between(rng, 1, 2), between(rng, 1, 9), between(rng, 1, 40)] as const;
-  const [cin, middle, cout] = [1, 2, 3].map(() => between(rng, 1, 21));
+  const [cin, middle, cout] = [1, 2, 3].map(() => channels(rng));
   const [down, along] = [rng.pick([3, 5]), rng.pick([3, 5])];
   const dilations = [1, 2].map(() => rng.pick([1, 2, 3, 4, 8, 16]));
   const attrs = (taps: number, axis: 0 | 1) => {
@@ -183,7 +186,7 @@ function window(rng: Rng): PairCase {
 function head(rng: Rng): PairCase {
   const draft = new Draft(rng);
   const size = [between(rng, 1, 2), between(rng, 1, 20), between(rng, 1, 20)] as const;
-  const [cin, classes] = [between(rng, 1, 21), between(rng, 1, 21)];
+  const [cin, classes] = [channels(rng), channels(rng)];
   const eightfold = rng.chance(0.5);
   const attrs = {
     height: eightfold ? 8 * size[1] : between(rng, 1, 90),
@@ -206,7 +209,7 @@ function head(rng: Rng): PairCase {
 function pyramid(rng: Rng): PairCase {
   const draft = new Draft(rng);
   const size = [between(rng, 1, 2), between(rng, 1, 30), between(rng, 1, 30)] as const;
-  const [cin, cout] = [between(rng, 1, 21), between(rng, 1, 21)];
+  const [cin, cout] = [channels(rng), channels(rng)];
   const stride = between(rng, 1, 3);
   const shared = { x: draft.random('x', [...size, cin]), ...draft.prologue('p1', cin) };
   const conv = draft.emit(
@@ -235,9 +238,10 @@ function pyramid(rng: Rng): PairCase {
   return draft.finish(draft.emit('concat', { a: conv, b: pool }, {}, 'concat').y);
 }
 
-export const pairCases: Readonly<Record<string, (rng: Rng) => PairCase>> = {
-  'a vertical and a horizontal convolution': cross,
-  'two convolutions of few channels': window,
-  'a convolution to logits and their labels': head,
-  'a convolution and a pyramid of poolings': pyramid,
+/** With as many rounds as there are ways. */
+export const pairCases: Readonly<Record<string, { draw(rng: Rng): PairCase; rounds: number }>> = {
+  'a vertical and a horizontal convolution': { draw: cross, rounds: 4 },
+  'two convolutions of few channels': { draw: window, rounds: 3 },
+  'a convolution to logits and their labels': { draw: head, rounds: 3 },
+  'a convolution and a pyramid of poolings': { draw: pyramid, rounds: 2 },
 };

@@ -8,17 +8,20 @@ import type { WebGpuBackend } from '../../src/backends/webgpu/index.js';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
 import { leastCapabilities } from '../../src/backends/webgpu/kernels/kernel.js';
 import { pairCandidatesOf } from '../../src/backends/webgpu/kernels/pairs/index.js';
+import { compileInference } from '../../src/compile.js';
 import type { Rng } from '../../src/data/rng.js';
 import { plan } from '../../src/graph/plan.js';
-import type { Call } from '../../src/graph/planned.js';
+import type { Call, ScratchRule } from '../../src/graph/planned.js';
 import type { Graph } from '../../src/ir/graph.js';
-import { adapters, backendOn } from './gpu.js';
+import { vnet } from '../../src/nets/vnet.js';
+import { adapters, backendOn, halfAdapter } from './gpu.js';
 import { assertClose, seededRandom, testSeed } from './harness.js';
+import { chooseJoined } from './joining.js';
+import { agreement, inference } from './network.js';
 import type { PairCase } from './pairCases.js';
 import { pairCases } from './pairCases.js';
 
 const seed = testSeed(171);
-const rounds = 4;
 
 async function run(backend: Backend, { graph, data }: PairCase, joined?: string) {
   const compiled = plan(graph, backend.scratchBytes);
@@ -48,30 +51,62 @@ function pairOf(graph: Graph): [Call, Call] {
   return [calls[at - 1], calls[at]];
 }
 
-async function everyCandidate(backend: WebGpuBackend, draw: (rng: Rng) => PairCase, round: number) {
+/** One of the ways each round: compiling shaders is most of the time. */
+async function pairParity(backend: WebGpuBackend, draw: (rng: Rng) => PairCase, round: number) {
   const pair = draw(seededRandom(seed + round));
   const expected = await run(referenceBackend, pair);
   const [first, second] = pairOf(pair.graph);
   const { able, choices } = backend.lowering;
   const candidates = pairCandidatesOf(first, second, able);
-  // One of them each round: compiling shaders is most of the time.
-  for (const { name } of [candidates[round % candidates.length]]) {
-    choices.set(pairSignatureOf(first, second), name);
-    const label = `seed ${seed}, round ${round}, ${name}: ${pair.label}`;
-    const actual = await run(backend, pair, name);
-    if (actual instanceof Uint8Array) assert.deepEqual(actual, Uint8Array.from(expected), label);
-    else assertClose(actual, expected, { relative: 2e-5, label });
-  }
+  const { name } = candidates[round % candidates.length];
+  choices.set(pairSignatureOf(first, second), name);
+  const label = `seed ${seed}, round ${round}, ${name}: ${pair.label}`;
+  const actual = await run(backend, pair, name);
+  if (actual instanceof Uint8Array) assert.deepEqual(actual, Uint8Array.from(expected), label);
+  else assertClose(actual, expected, { relative: 2e-5, label });
+}
+
+const narrow = vnet({ classes: 5, widths: [16, 24], alpha: 1, beta: 0 });
+const shape = [2, 43, 72] as const;
+
+/** Joins all that can be in inference of the narrow network. */
+function joinAll({ lowering }: WebGpuBackend, output: 'logits' | 'labels', precision: 'f32' | 'f16'): void {
+  const [batch, height, width] = shape;
+  const compile = (scratchBytes: ScratchRule) =>
+    compileInference(narrow, { batch, height, width, output, precision, scratchBytes });
+  chooseJoined(lowering, compile);
+  const joined = compile(lowering.rule).calls.filter((call) => call.joined === 'previous');
+  assert.equal(joined.length, output === 'labels' ? 6 : 5);
 }
 
 for (const { name } of adapters.map(describeAdapter)) {
   test(`pairs on ${name}`, async (t) => {
     const backend = await backendOn(name);
-    for (const [kind, draw] of Object.entries(pairCases)) {
+    for (const [kind, { draw, rounds }] of Object.entries(pairCases)) {
       await t.test(kind, async () => {
-        for (let round = 0; round < rounds; round++) await everyCandidate(backend, draw, round);
+        for (let round = 0; round < rounds; round++) await pairParity(backend, draw, round);
       });
     }
+
+    await t.test('a network of them: labels equal but for ties of rounding', async () => {
+      joinAll(backend, 'labels', 'f32');
+      const expected = await inference(referenceBackend, narrow, shape, 'labels', seed);
+      const share = agreement(await inference(backend, narrow, shape, 'labels', seed), expected);
+      assert.ok(share >= 0.999, `seed ${seed}: ${share} of the labels agree`);
+    });
     backend.dispose();
   });
 }
+
+const skip = halfAdapter ? false : 'no WebGPU adapter with shader-f16';
+
+test(`pairs in float16 on ${halfAdapter?.name}`, { skip }, async () => {
+  const backend = await backendOn(halfAdapter!.name);
+  joinAll(backend, 'logits', 'f16');
+  const half = { precision: 'f16' } as const;
+  const expected = await inference(referenceBackend, narrow, shape, 'logits', seed, half);
+  // The reference rounds what lies between, the GPU does not.
+  const actual = await inference(backend, narrow, shape, 'logits', seed, half);
+  assertClose(actual, expected, { relative: 8 * 2 ** -10, label: `seed ${seed}` });
+  backend.dispose();
+});

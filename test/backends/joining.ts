@@ -1,0 +1,22 @@
+import { pairSignatureOf } from '../../src/backends/webgpu/choices.js';
+import { pairCandidatesOf } from '../../src/backends/webgpu/kernels/pairs/index.js';
+import type { Lowering } from '../../src/backends/webgpu/lowering.js';
+import type { Call, Plan, ScratchRule } from '../../src/graph/planned.js';
+
+/** Chooses the first candidate of all pairs of a plan that may run as one, and for which `wanted` holds. */
+export function chooseJoined(
+  { able, choices, rule }: Lowering,
+  plan: (rule: ScratchRule) => Plan,
+  wanted: (first: Call, second: Call) => boolean = () => true,
+): void {
+  const bytes = (call: Call, partner?: Call) => rule(call, partner);
+  plan(
+    Object.assign(bytes, {
+      joins(first: Call, second: Call): boolean {
+        const [candidate] = pairCandidatesOf(first, second, able);
+        if (candidate && wanted(first, second)) choices.set(pairSignatureOf(first, second), candidate.name);
+        return false;
+      },
+    }),
+  );
+}
