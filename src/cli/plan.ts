@@ -1,5 +1,10 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
+import { Choices } from '../backends/webgpu/choices.js';
+import { leastCapabilities } from '../backends/webgpu/kernels/kernel.js';
+import { Lowering } from '../backends/webgpu/lowering.js';
+import { roofs } from '../backends/webgpu/roofs.js';
+import { countedChoices } from '../backends/webgpu/tuning/counted.js';
 import { compileInference, compileTraining, inferenceGraph, trainingGraph } from '../compile.js';
 import { scratchRuleOf } from '../device.js';
 import { UserError } from '../errors.js';
@@ -22,6 +27,8 @@ import type { CompileOptions } from '../run.js';
 import { callTable } from './callTable.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
+import type { GpuCosts } from './gpuCallTable.js';
+import { gpuCallTable, gpuCosts, gpuCostsToJson } from './gpuCallTable.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, netOption, sizeOption, whole } from './options.js';
 import type { PlanTime } from './plan-time.js';
@@ -40,6 +47,8 @@ interface PlanOptions extends DeviceFlags, PrecisionFlags {
   readonly alpha?: number;
   readonly beta?: number;
   readonly calls?: boolean;
+  readonly roof?: string;
+  readonly fewest?: boolean;
   readonly time?: boolean;
   readonly epochs: number;
   readonly images: number;
@@ -87,6 +96,16 @@ export function planCommand(): Command {
       '--calls',
       'also list every kernel call: what it writes and where, its private memory, the memory in use',
     )
+    .addOption(
+      new Option(
+        '--roof <gpu>',
+        'with --device webgpu --calls: as on that GPU, with the least time of every call there',
+      ).choices(Object.keys(roofs)),
+    )
+    .option(
+      '--fewest',
+      'with --device webgpu --calls: the kernels that move the fewest bytes, not those by default',
+    )
     .option(
       '--graph <file>',
       'also write the graph after every pass and the memory over time as an HTML page',
@@ -99,10 +118,11 @@ export function planCommand(): Command {
       '\nExamples:\n' +
         '  vnet plan --size 1024x2048 --batch 4 --mode train --policy reversible\n' +
         '  vnet plan --time --epochs 100 --images 367 --size 360x480\n' +
-        '  vnet plan --size 512x1024 --mode infer --calls --graph graph.html',
+        '  vnet plan --size 512x1024 --mode infer --calls --graph graph.html\n' +
+        '  vnet plan --size 1024x2048 --mode infer --device webgpu --calls --fewest --roof h100',
     )
     .action(async (options: PlanOptions) => {
-      const device = await scratchRuleOf(options.device, options.gpu);
+      const device = deviceOf(await scratchRuleOf(options.device, options.gpu), options);
       const result = planRun(options, device);
       if (options.graph !== undefined) await writeGraphPage(options.graph, result, device);
       const time = options.time ? await timeOf(result) : undefined;
@@ -120,10 +140,30 @@ async function timeOf({ options, network }: PlanResult): Promise<PlanTime> {
   return measureTime(network, how as CompileOptions, { epochs, images, batch });
 }
 
-type Device = Awaited<ReturnType<typeof scratchRuleOf>>;
+type Device = Awaited<ReturnType<typeof scratchRuleOf>> & { readonly lowering?: Lowering };
+
+/** On a GPU the calls depend on what it can do; without a named one, on what every GPU can. */
+function deviceOf(device: Device, options: PlanOptions): Device {
+  const { roof, fewest, calls } = options;
+  if ((roof !== undefined || fewest) && (device.name !== 'webgpu' || !calls)) {
+    throw new UserError(
+      `--${fewest ? 'fewest' : 'roof'}: has a meaning only with --device webgpu --calls`,
+      2,
+    );
+  }
+  if (device.name !== 'webgpu') return device;
+  const able = roof ? roofs[roof].able : leastCapabilities;
+  const choices = fewest
+    ? countedChoices(able, (scratchBytes) => [planned(options, { name: device.name, scratchBytes }).plan])
+    : new Choices();
+  const lowering = new Lowering(able, choices);
+  return { ...device, scratchBytes: lowering.rule, lowering };
+}
 
 interface PlanResult {
   readonly device: Device['name'];
+  /** Of calls on a GPU. */
+  readonly costs?: GpuCosts;
   readonly options: PlanOptions & { readonly batch: number };
   readonly network: Network;
   readonly plan: Plan;
@@ -132,7 +172,14 @@ interface PlanResult {
   readonly byPolicy: ReadonlyMap<Policy, { readonly plan: Plan; readonly cost: PlanCost }>;
 }
 
-function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): PlanResult {
+function planRun(asked: PlanOptions, device: Device): PlanResult {
+  const result = planned(asked, device);
+  const { calls, roof } = result.options;
+  if (!calls || !device.lowering) return result;
+  return { ...result, costs: gpuCosts(result.plan, device.lowering, roof ? roofs[roof] : undefined) };
+}
+
+function planned(asked: PlanOptions, { name: device, scratchBytes }: Device): PlanResult {
   const options = { ...asked, batch: asked.batch ?? (asked.mode === 'train' ? 4 : 1) };
   const { batch, size, net, classes, alpha, beta, precision } = options;
   const depth = Object.entries({ alpha, beta }).filter(([, value]) => value !== undefined);
@@ -157,7 +204,7 @@ function planRun(asked: PlanOptions, { name: device, scratchBytes }: Device): Pl
 /** Known figures for the step that the paper trains with: 4 images of 1024×2048, VNet(1, 2). */
 const references = { pytorchPeakRssMB: 4810, paperGpuMB: 9345 };
 
-function toJson({ device, options, network, plan, cost, byPolicy }: PlanResult) {
+function toJson({ device, options, network, plan, cost, byPolicy, costs }: PlanResult) {
   const { mode, batch, size, policy, net: name, classes } = options;
   const { alpha, beta } = network.config;
   return {
@@ -183,6 +230,7 @@ function toJson({ device, options, network, plan, cost, byPolicy }: PlanResult) 
     ),
     ...(mode === 'train' && name === 'vnet' ? { references } : {}),
     timeline: plan.timeline,
+    ...(costs ? { gpu: gpuCostsToJson(plan, costs) } : {}),
   };
 }
 
@@ -220,8 +268,17 @@ function render(result: PlanResult): string {
     renderStages(result),
   ];
   if (byPolicy.size > 0) parts.push(renderPolicies(result));
-  if (options.calls) parts.push(callTable(plan));
+  if (options.calls) parts.push(renderCalls(result));
   return `\n${parts.join('\n\n')}\n\n`;
+}
+
+function renderCalls({ options, plan, costs }: PlanResult): string {
+  if (!costs) return callTable(plan);
+  const roof = options.roof ? roofs[options.roof] : undefined;
+  const note = roof
+    ? `Roofs of ${roof.title}: ${roof.gbytes} GB/s, ${roof.f32} TFLOP/s in float32, ${roof.f16} in float16.`
+    : 'Kernels that every GPU can run; --roof names one.';
+  return `${gpuCallTable(plan, costs, roof)}\n${pc.dim(`${note}\nA tensor counts once a dispatch that reads or writes it.`)}`;
 }
 
 function renderArena(plan: Plan): string {

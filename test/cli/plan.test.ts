@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { workgroupBytesOf } from '../../src/backends/webgpu/cost.js';
 import { leastRule } from '../../src/backends/webgpu/lowering.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
@@ -122,4 +123,76 @@ test('plan --graph writes a page, --calls where every call writes', async () => 
   const refused = await vnet(['plan', '--size', '64x96', '--graph', folder]);
   assert.equal(refused.code, 1);
   assert.equal(refused.stderr.trim().split('\n').length, 1);
+});
+
+test('plan --device webgpu --calls counts dispatches and bytes; --fewest and --roof', async () => {
+  interface Gpu {
+    total: { dispatches: number; read: number; written: number; flops: number; roofMs?: number };
+    calls: {
+      phase: string;
+      label: string;
+      joined?: string;
+      dispatches: number;
+      read: number;
+      written: number;
+    }[];
+  }
+  const run = async (...flags: string[]) => {
+    const args = [
+      '--size',
+      '1024x2048',
+      '--mode',
+      'infer',
+      '--device',
+      'webgpu',
+      '--calls',
+      '--json',
+      ...flags,
+    ];
+    const { code, stdout, stderr } = await vnet(['plan', ...args]);
+    assert.equal(code, 0, stderr);
+    return (JSON.parse(stdout) as { gpu: Gpu }).gpu;
+  };
+  const [plain, fewest, half] = await Promise.all([
+    run(),
+    run('--fewest', '--roof', 'h100'),
+    run('--fewest', '--precision', 'f16'),
+  ]);
+  for (const { calls, total } of [plain, fewest, half]) {
+    const counted = calls.filter(({ phase }) => phase !== 'prepare');
+    for (const key of ['dispatches', 'read', 'written'] as const) {
+      assert.equal(
+        total[key],
+        counted.reduce((sum, call) => sum + call[key], 0),
+        key,
+      );
+    }
+  }
+  // The stem's second convolution: its input and weights (9 taps of 8×8, bias or slope) in, as many pixels out.
+  const { read, written } = plain.calls.find(
+    ({ phase, label }) => phase === 'forward' && label === 'stem.conv2.conv2d',
+  )!;
+  const map = 512 * 1024 * 8 * 4;
+  assert.equal(written, map);
+  assert.equal(read, map + 9 * 8 * 8 * 4 + 2 * 8 * 4);
+  const bytes = ({ total }: Gpu) => total.read + total.written;
+  assert.ok(fewest.total.dispatches <= 12 && bytes(fewest) <= 420e6, `${bytes(fewest)} bytes`);
+  assert.ok(half.total.dispatches <= 12 && bytes(half) <= 210e6, `${bytes(half)} bytes of float16`);
+  assert.ok(bytes(plain) > 1.3 * bytes(fewest));
+  // No faster than memory at 3350 GB/s.
+  assert.ok(fewest.total.roofMs! >= bytes(fewest) / 3350 / 1e6);
+  const refused = await vnet(['plan', '--size', '64x96', '--roof', 'h100']);
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /^vnet: --roof: has a meaning only with --device webgpu --calls\n$/);
+});
+
+test('workgroup memory of a shader', () => {
+  assert.equal(workgroupBytesOf(''), 0);
+  assert.equal(
+    workgroupBytesOf(
+      'var<workgroup> a: array<vec4f, 10>;\nvar<workgroup> n: atomic<u32>; var x: array<f32, 9>;',
+    ),
+    164,
+  );
+  assert.equal(workgroupBytesOf('var<workgroup> a: array<array<vec4h, 3>, 4>;'), 96);
 });

@@ -44,10 +44,14 @@ export class Lowering {
 
   /** The dispatches of a call of a plan made with `rule`, in order; of two that are joined, all belong to the second. */
   lower(call: Call, before?: Call): Dispatch[] {
-    if (call.joined === 'next') return [];
+    return call.joined === 'next' ? [] : this.candidate(call, before).lower();
+  }
+
+  /** What a call of a plan is computed by; `before`: the first of two that are joined. */
+  candidate(call: Call, before?: Call): Candidate {
     const candidates =
       call.joined === 'previous' ? this.ways.ofPair(before!, call, this.able) : this.ways.of(call, this.able);
-    return (named(candidates, call.algorithm) ?? candidates[0]).lower();
+    return named(candidates, call.algorithm) ?? candidates[0];
   }
 
   private chosen(call: Call): Candidate {

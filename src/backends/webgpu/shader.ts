@@ -47,6 +47,16 @@ export function usesOf({ tensors, code }: Dispatch): Record<string, Use> {
   return uses;
 }
 
+/** The tensors that `code` mentions, and whether it reads or writes them. */
+export function accessesOf(dispatch: Dispatch): { ref: TensorRef; reads: boolean; writes: boolean }[] {
+  const { code } = dispatch;
+  return Object.entries(usesOf(dispatch)).map(([name, { ref }]) => ({
+    ref,
+    reads: ['ld', 'ld4', 'q', 'word'].some((accessor) => calls(code, name, accessor)),
+    writes: ['st', 'st4', 'sq', 'sword'].some((accessor) => calls(code, name, accessor)),
+  }));
+}
+
 /** `if` chain over the pieces of a window; `unit`: bytes per array element. */
 function select(window: Window, first: number, unit: number, statement: (array: string) => string): string {
   let out = '';

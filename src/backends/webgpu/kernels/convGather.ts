@@ -37,9 +37,18 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
     first,
     ...runs
       .filter((cut) => fitsRuns(g, cut, able))
-      .map((cut) => ({ name: nameOf(cut), lower: () => [runsGather(g, parts, cut)] })),
+      .map((cut) => ({
+        name: nameOf(cut),
+        flops: runsFlops(g, cut),
+        lower: () => [runsGather(g, parts, cut)],
+      })),
   ];
 }
+
+/** F(4,3) makes four results of six products instead of twelve. */
+const runsFlops = (g: Gather, { winograd }: Runs): number =>
+  (2 * g.images * g.height * g.width * g.toChannels * g.fromChannels * g.taps[0] * g.taps[1]) /
+  (winograd ? 2 : 1);
 
 const nameOf = ({ pixels, quads, rows, depth, winograd }: Runs): string =>
   `${winograd ? 'winograd' : 'runs'} ${pixels}×${4 * quads}, ${rows} by ${4 * depth}`;

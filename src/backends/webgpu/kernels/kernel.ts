@@ -28,6 +28,8 @@ export interface Candidate {
   readonly scratch?: number;
   /** Bytes of what its dispatches with `once` make of constants and keep. Default none. */
   readonly kept?: number;
+  /** Operations really done, where they are not the call's: fewer by Winograd, more where borders are computed twice. */
+  readonly flops?: number;
   /** In order. Called when the places of tensors are known. */
   lower(): Dispatch[];
 }
