@@ -1,10 +1,11 @@
 import { convArgmax } from './convArgmax.js';
 import { convCross } from './convCross.js';
+import { convCrossRuns } from './convCrossRuns.js';
 import { convPyramid } from './convPyramid.js';
 import { convWindow } from './convWindow.js';
 import type { Pair } from './pair.js';
 
-const pairs: readonly Pair[] = [convCross, convWindow, convArgmax, convPyramid];
+const pairs: readonly Pair[] = [convCross, convCrossRuns, convWindow, convArgmax, convPyramid];
 
 /** The ways to run two calls as one. */
 export const pairCandidatesOf: Pair = (first, second, able) =>
