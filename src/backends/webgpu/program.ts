@@ -78,7 +78,8 @@ function pipelineOf(gpu: Gpu, call: Call, { text, pieces }: Bound): Promise<GPUC
         compute: { module, entryPoint: 'main' },
       })
       .catch(async (error: Error) => {
-        const [message] = (await module.getCompilationInfo()).messages;
+        const { messages } = await module.getCompilationInfo();
+        const message = messages.find(({ type }) => type === 'error');
         const reason = message
           ? `${message.message} (line ${message.lineNum}: ${text.split('\n')[message.lineNum - 1]?.trim()})`
           : error.message;

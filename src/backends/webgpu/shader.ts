@@ -20,6 +20,11 @@ export interface Dispatch {
   readonly workgroupSize: number;
   /** Workgroups in all. */
   readonly workgroups: number;
+  /**
+   * Extensions of WGSL that `code` needs, beside f16. With `subgroups`, `body` is also given its subgroup of the workgroup
+   * and its place therein: `fn body(group: u32, lane: u32, subgroup: u32, member: u32)`.
+   */
+  readonly extensions?: readonly string[];
   /** What it makes of the call's constants and writes into `call.kept`: run in phase `prepare` alone. */
   readonly once?: true;
 }
@@ -210,7 +215,11 @@ export function shaderOf(
     }
   }
   const entries = Object.entries(uses);
-  if (entries.some(([, { ref }]) => ref.dtype === 'f16')) lines.unshift('enable f16;');
+  const extensions = [
+    ...(entries.some(([, { ref }]) => ref.dtype === 'f16') ? ['f16'] : []),
+    ...(dispatch.extensions ?? []),
+  ];
+  lines.unshift(...extensions.map((extension) => `enable ${extension};`));
   const starts = new Uint32Array(Math.ceil(entries.length / 4) * 4);
   lines.push(`@group(0) @binding(${binding}) var<uniform> starts: array<vec4u, ${starts.length / 4}>;`);
   entries.forEach(([name, { ref }], i) => {
@@ -220,13 +229,17 @@ export function shaderOf(
     lines.push(accessors(name, ref, windows[k], firstBinding[k], start, dispatch.code));
   });
   const { workgroups, workgroupSize } = dispatch;
+  const bySubgroup = extensions.includes('subgroups');
+  const place = bySubgroup
+    ? ', @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) member: u32'
+    : '';
   lines.push(
     dispatch.code,
     `@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) lane: u32${place}) {
   let group = id.x + id.y * ${ROW}u;
   if (group >= ${workgroups}u) { return; }
-  body(group, lane);
+  body(group, lane${bySubgroup ? ', subgroup, member' : ''});
 }`,
   );
   return { text: lines.join('\n'), starts };

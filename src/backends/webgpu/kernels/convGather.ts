@@ -1,4 +1,6 @@
 import { directGather, fitsDirect } from './convDirect.js';
+import type { Matrices, MatrixCut } from './convMatrix.js';
+import { fitsMatrix, matricesOf, matrixGather } from './convMatrix.js';
 import type { GatherParts } from './convParts.js';
 import type { Runs } from './convRuns.js';
 import { fitsRuns, runsGather, takesRuns } from './convRuns.js';
@@ -11,16 +13,22 @@ const cuts: readonly (readonly [pixels: number, quads: number, rows: number, dep
   [4, 1, 8, 2],
   [8, 1, 8, 2],
   [8, 1, 8, 4],
-  [8, 1, 16, 2],
   [8, 1, 16, 4],
-  [4, 2, 16, 2],
   [4, 2, 16, 4],
-  [8, 2, 16, 2],
-  [8, 2, 16, 4],
   [8, 2, 32, 2],
-  [4, 4, 16, 2],
+];
+
+const winogradCuts: typeof cuts = [
+  [4, 1, 8, 2],
+  [8, 1, 16, 4],
   [4, 4, 32, 2],
-  [8, 4, 16, 2],
+];
+
+/** Rows of matrices of a workgroup, and subgroups that share them. */
+const matrixCuts: readonly (readonly [rows: number, subgroups: number])[] = [
+  [4, 4],
+  [8, 4],
+  [8, 8],
 ];
 
 /** The ways to compute a convolution, or the gradient of its input. */
@@ -31,10 +39,15 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
     : { name: 'tiled', lower: () => [tiledGather(g, parts)] };
   if (!takesRuns(g)) return [first];
   const runs = [false, true].flatMap((winograd) =>
-    cuts.map(([pixels, quads, rows, depth]): Runs => ({ pixels, quads, rows, depth, winograd })),
+    (winograd ? winogradCuts : cuts).map(([pixels, quads, rows, depth]): Runs => ({
+      ...{ pixels, quads, rows, depth, winograd },
+    })),
   );
+  const half = Object.values(parts.tensors).some((ref) => ref?.dtype === 'f16');
+  const matrices = half ? matricesOf(able) : undefined;
   return [
     first,
+    ...(matrices ? matrixCandidates(g, parts, able, matrices) : []),
     ...runs
       .filter((cut) => fitsRuns(g, cut, able))
       .map((cut) => ({
@@ -49,6 +62,21 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
 const runsFlops = (g: Gather, { winograd }: Runs): number =>
   (2 * g.images * g.height * g.width * g.toChannels * g.fromChannels * g.taps[0] * g.taps[1]) /
   (winograd ? 2 : 1);
+
+function matrixCandidates(
+  g: Gather,
+  parts: GatherParts,
+  able: Capabilities,
+  matrices: Matrices,
+): Candidate[] {
+  return matrixCuts
+    .map(([rows, subgroups]): MatrixCut => ({ ...matrices, pixels: rows * matrices.side, subgroups }))
+    .filter((cut) => fitsMatrix(g, cut, able))
+    .map((cut) => ({
+      name: `matrix ${cut.pixels}, ${cut.subgroups} subgroups`,
+      lower: () => [matrixGather(g, parts, cut)],
+    }));
+}
 
 const nameOf = ({ pixels, quads, rows, depth, winograd }: Runs): string =>
   `${winograd ? 'winograd' : 'runs'} ${pixels}×${4 * quads}, ${rows} by ${4 * depth}`;

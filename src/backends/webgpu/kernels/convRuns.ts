@@ -26,7 +26,7 @@ export const takesRuns = ({ taps: [kh, kw], attrs: { groups, stride, padding } }
   (kw > 1 || padding[1] === 0);
 
 /** The image as lines along the taps. */
-function linesOf(g: Gather) {
+export function linesOf(g: Gather) {
   const axis = g.taps[0] > 1 ? 0 : 1;
   const taps = g.taps[axis];
   const dilation = taps > 1 ? g.attrs.dilation[axis] : 1;
