@@ -39,9 +39,11 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
     : { name: 'tiled', lower: () => [tiledGather(g, parts)] };
   if (!takesRuns(g)) return [first];
   const runs = [false, true].flatMap((winograd) =>
-    (winograd ? winogradCuts : cuts).map(([pixels, quads, rows, depth]): Runs => ({
-      ...{ pixels, quads, rows, depth, winograd },
-    })),
+    (winograd ? winogradCuts : cuts).map(
+      ([pixels, quads, rows, depth]): Runs => ({
+        ...{ pixels, quads, rows, depth, winograd },
+      }),
+    ),
   );
   const half = Object.values(parts.tensors).some((ref) => ref?.dtype === 'f16');
   const matrices = half ? matricesOf(able) : undefined;
