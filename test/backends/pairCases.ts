@@ -240,7 +240,7 @@ function pyramid(rng: Rng): PairCase {
 
 /** With as many rounds as there are ways. */
 export const pairCases: Readonly<Record<string, { draw(rng: Rng): PairCase; rounds: number }>> = {
-  'a vertical and a horizontal convolution': { draw: cross, rounds: 7 },
+  'a vertical and a horizontal convolution': { draw: cross, rounds: 5 },
   'two convolutions of few channels': { draw: window, rounds: 3 },
   'a convolution to logits and their labels': { draw: head, rounds: 3 },
   'a convolution and a pyramid of poolings': { draw: pyramid, rounds: 2 },

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { compileInference, inferenceGraph, trainingGraph } from '../../src/compile.js';
 import { placementOf } from '../../src/graph/plan.js';
+import type { Call, TensorRef } from '../../src/graph/planned.js';
 import { verifyPlacement } from '../../src/graph/verifyPlacement.js';
-import { networkFromConfig } from '../../src/nets/index.js';
+import { networkFromConfig, networkNames } from '../../src/nets/index.js';
 import { vnet } from '../../src/nets/vnet.js';
 
 const { scratchBytes } = wasmBackend;
@@ -31,6 +32,26 @@ for (const name of ['vnet', 'erfnet', 'enet']) {
     const size = { batch: 2, height: 96, width: 128, scratchBytes };
     verifyPlacement(placementOf(inferenceGraph(net, size), scratchBytes, ['images']));
     verifyPlacement(placementOf(trainingGraph(net, size), scratchBytes));
+  });
+}
+
+for (const name of networkNames) {
+  test(`${name}: places hold whatever is joined`, () => {
+    const net = networkFromConfig(name, { classes: 5 });
+    const size = { batch: 1, height: 64, width: 96 };
+    const pairs = { chained: 0, beside: 0 };
+    const eager = Object.assign(() => 64, {
+      joins(first: Call, second: Call): boolean {
+        const [result] = Object.values<TensorRef | undefined>(first.outputs);
+        const read = Object.values<TensorRef | undefined>(second.inputs).map((ref) => ref?.name);
+        pairs[read.includes(result!.name) ? 'chained' : 'beside']++;
+        return true;
+      },
+    });
+    verifyPlacement(placementOf(inferenceGraph(net, { ...size, scratchBytes: eager }), eager, ['images']));
+    assert.ok(pairs.chained > 0, JSON.stringify(pairs));
+    verifyPlacement(placementOf(trainingGraph(net, { ...size, scratchBytes: eager }), eager));
+    assert.ok(pairs.beside > 0, JSON.stringify(pairs));
   });
 }
 

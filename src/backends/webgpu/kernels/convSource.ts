@@ -1,6 +1,7 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
 import { f32 } from '../shader.js';
+import { spanOf } from '../windows.js';
 import { preluText } from './kernel.js';
 
 interface PrologueRefs {
@@ -60,13 +61,21 @@ function normalizedText(x: TensorRef, normalize: ConvAttrs['normalize']): string
     }).join(', ');
   const std = (channel: number) => normalize?.std[channel] ?? 1;
   const mean = (channel: number) => normalize?.mean[channel] ?? 0;
+  // Up to four bytes lie in two words; what comes with them belongs to other pixels and is multiplied by zero.
+  const inWords = quads === 1 && x.offset % 4 === 0;
+  const lastWord = Math.ceil(spanOf(x) / 4) - 1;
   const byte = (k: number) => `f32(x_ld(min(i + ${k}u, p * ${x.pixelStride}u + ${channels - 1}u)))`;
+  const load = inWords
+    ? `let shift = (i & 3u) * 8u;
+  let word = (x_word(i >> 2u) >> shift) | ((x_word(min((i >> 2u) + 1u, ${lastWord}u)) << 1u) << (31u - shift));
+  let v = vec4f((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u));`
+    : `let v = vec4f(${[0, 1, 2, 3].map(byte).join(', ')});`;
   return `
 const imageScale = array<vec4f, ${quads}>(${table((c) => (normalize ? 1 / (255 * std(c)) : 1))});
 const imageShift = array<vec4f, ${quads}>(${table((c) => (normalize ? -mean(c) / std(c) : 0))});
 fn xhat_q(p: u32, c: u32) -> vec4f {
   let i = p * ${x.pixelStride}u + c;
-  let v = vec4f(${[0, 1, 2, 3].map(byte).join(', ')});
+  ${load}
   return v * imageScale[${quads === 1 ? '0' : 'c / 4u'}] + imageShift[${quads === 1 ? '0' : 'c / 4u'}];
 }`;
 }

@@ -24,9 +24,7 @@ interface Tiling {
  */
 const shapes = [
   { pixels: 4, quads: 2, staged: false },
-  { pixels: 8, quads: 2, staged: false },
   { pixels: 4, quads: 2, staged: true },
-  { pixels: 8, quads: 2, staged: true },
 ] as const;
 
 /** Workgroup memory beyond which too few workgroups fit on a processor. */
