@@ -5,6 +5,8 @@ import type { GatherParts } from './convParts.js';
 import type { Runs } from './convRuns.js';
 import { fitsRuns, runsGather, takesRuns } from './convRuns.js';
 import type { Gather } from './convSource.js';
+import type { StagedTile } from './convStaged.js';
+import { fitsStaged, stagedGather } from './convStaged.js';
 import { tiledGather } from './convTiled.js';
 import type { Candidate, Capabilities } from './kernel.js';
 
@@ -31,13 +33,25 @@ const matrixCuts: readonly (readonly [rows: number, subgroups: number])[] = [
   [8, 8],
 ];
 
+const stagedTiles: readonly StagedTile[] = [
+  { width: 32, height: 16, invocations: 256 },
+  { width: 32, height: 16, invocations: 128 },
+  { width: 32, height: 8, invocations: 128 },
+];
+
 /** The ways to compute a convolution, or the gradient of its input. */
 export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabilities): Candidate[] {
   const direct = fitsDirect(g);
   const first: Candidate = direct
     ? { name: 'direct', lower: () => [directGather(g, parts)] }
     : { name: 'tiled', lower: () => [tiledGather(g, parts)] };
-  if (!takesRuns(g)) return [first];
+  const staged = stagedTiles
+    .filter((tile) => fitsStaged(g, tile, able))
+    .map((tile) => ({
+      name: `staged ${tile.height}×${tile.width}, ${tile.invocations} invocations`,
+      lower: () => [stagedGather(g, parts, tile)],
+    }));
+  if (!takesRuns(g)) return [first, ...staged];
   const runs = [false, true].flatMap((winograd) =>
     (winograd ? winogradCuts : cuts).map(
       ([pixels, quads, rows, depth]): Runs => ({
@@ -49,6 +63,7 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
   const matrices = half ? matricesOf(able) : undefined;
   return [
     first,
+    ...staged,
     ...(matrices ? matrixCandidates(g, parts, able, matrices) : []),
     ...runs
       .filter((cut) => fitsRuns(g, cut, able))
