@@ -65,6 +65,8 @@ const pair = (value: number | readonly [number, number]): readonly [number, numb
 export class Builder {
   private readonly nodes: Node[] = [];
   private readonly regions: Region[] = [];
+  /** Of the checkpoint that is being built. */
+  private twiceNodes: Node[] = [];
   private readonly inputs: Value[] = [];
   private readonly params: Value[] = [];
   private readonly states: Value[] = [];
@@ -333,8 +335,25 @@ export class Builder {
   /** Marks what `body` builds as recomputable: under the policies that recompute, only its inputs are kept. */
   checkpoint<T>(body: () => T): T {
     const first = this.nodes.length;
+    this.twiceNodes = [];
     const result = body();
-    this.regions.push({ kind: 'checkpoint', nodes: this.nodes.slice(first) });
+    const nodes = this.nodes.slice(first);
+    this.regions.push({
+      kind: 'checkpoint',
+      nodes,
+      ...(this.twiceNodes[0] ? { twice: this.twiceNodes } : {}),
+    });
+    return result;
+  }
+
+  /**
+   * What a checkpoint starts with, where that is cheap and large: recomputed for what follows, and once more for its own
+   * gradient, so that it does not wait in memory while the rest has its turn.
+   */
+  twice<T>(body: () => T): T {
+    const first = this.nodes.length;
+    const result = body();
+    this.twiceNodes.push(...this.nodes.slice(first));
     return result;
   }
 

@@ -79,6 +79,19 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
     for (const node of [...list].reverse()) backward(node);
   };
 
+  /** As `backwardAll`; the nodes `twice` are recomputed when one of the others asks for what they give. */
+  const backwardTwice = (list: readonly Node[], twice: readonly Node[]): void => {
+    const given = new Set(twice.flatMap(({ outputs }) => valuesOf(outputs).map(({ id }) => id)));
+    let recomputed = false;
+    for (const node of [...list].reverse()) {
+      if (!recomputed && !twice.includes(node) && valuesOf(node.inputs).some(({ id }) => given.has(id))) {
+        again(twice);
+        recomputed = true;
+      }
+      backward(node);
+    }
+  };
+
   const reverse = (region: Extract<Region, { kind: 'reversible' }>): void => {
     const { x1, x2, y1, y2, f, g, label } = region;
     const computeBack = (x: Value, y: Value, out: Value): void => {
@@ -117,7 +130,7 @@ export function differentiate(graph: Graph, policy: Policy): Graph {
       if (region.kind === 'reversible' && policy === 'reversible') reverse(region);
       else {
         again(region.nodes);
-        backwardAll(region.nodes);
+        backwardTwice(region.nodes, (region.kind === 'checkpoint' && region.twice) || []);
       }
     }
   }

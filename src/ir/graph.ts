@@ -20,7 +20,12 @@ export interface Node {
 
 /** Nodes that the backward pass may recompute instead of keeping their activations. */
 export type Region =
-  | { readonly kind: 'checkpoint'; readonly nodes: readonly Node[] }
+  | {
+      readonly kind: 'checkpoint';
+      readonly nodes: readonly Node[];
+      /** Some of them, first in order: recomputed once more for their gradient, and not kept until then. */
+      readonly twice?: readonly Node[];
+    }
   | {
       /** `y1 = x1 + F(x2)`, `y2 = x2 + G(y1)`; both adds are nodes of the region, after F and after G. */
       readonly kind: 'reversible';

@@ -55,13 +55,14 @@ export const vnet = defineNetwork('vnet', vnetConfig, (b, images, config) => {
 /** 3×3 stride 2, then twice 3×3, each with BN and PReLU: `N×H×W×3` → `N×⌈H/2⌉×⌈W/2⌉×channels`. */
 function stem(b: Builder, images: Value, channels: number): Value {
   return b.scope('stem', () => {
-    let x = images;
-    for (const [i, stride] of [2, 1, 1].entries()) {
-      const normalize = i === 0 ? imageNorm : undefined;
-      x = b.conv(`conv${i + 1}`, x, { out: channels, kernel: 3, stride, normalize });
-      x = b.batchNorm(`norm${i + 1}`, x, { act: 'prelu' });
-    }
-    return x;
+    const layer = (i: number, x: Value, stride: number): Value => {
+      const normalize = i === 1 ? imageNorm : undefined;
+      const y = b.conv(`conv${i}`, x, { out: channels, kernel: 3, stride, normalize });
+      return b.batchNorm(`norm${i}`, y, { act: 'prelu' });
+    };
+    // From the image it takes next to nothing, and its result is as large as each that follow.
+    const first = b.twice(() => layer(1, images, 2));
+    return layer(3, layer(2, first, 1), 1);
   });
 }
 

@@ -28,8 +28,9 @@ export const preluGrad: OpDef<{ x: Value; slope: Value; gy: Value }, { gx: Value
   }),
   features: ['x', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => 3 * sizeOf(gx.shape),
+  // Over `x` first: then `gy` may have no memory at all.
   inPlace: [
-    ['gx', 'gy'],
     ['gx', 'x'],
+    ['gx', 'gy'],
   ],
 };

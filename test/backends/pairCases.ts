@@ -11,7 +11,7 @@ import { randomBytes, randomTensor } from './harness.js';
 import { between, vector } from './shapes.js';
 
 export interface PairCase {
-  /** With one output, `y`. */
+  /** Its outputs are compared. */
   readonly graph: Graph;
   readonly data: ReadonlyMap<string, Float32Array | Uint8Array>;
   readonly label: string;
@@ -60,14 +60,14 @@ class Draft {
     return outputs;
   }
 
-  finish(y: Value): PairCase {
+  finish(outputs: Readonly<Record<string, Value>>): PairCase {
     const { inputs, nodes, data } = this;
     const shapes = inputs.map(({ name, shape }) => `${name} ${formatShape(shape)}`).join(', ');
     const attrs = nodes.map((node) => JSON.stringify(node.attrs)).join(' ');
     return {
       graph: {
         ...{ nodes, regions: [], inputs, params: [], states: [] },
-        ...{ initial: new Map(), gradients: new Map(), outputs: { y } },
+        ...{ initial: new Map(), gradients: new Map(), outputs },
       },
       data,
       label: `${shapes} ${attrs}`,
@@ -122,7 +122,7 @@ function cross(rng: Rng): PairCase {
     attrs(along, 1),
     'second',
   );
-  return draft.finish(y);
+  return draft.finish({ y });
 }
 
 /** Two convolutions of few channels, the first perhaps of the bytes of an image. */
@@ -178,7 +178,7 @@ function window(rng: Rng): PairCase {
       next,
       'second',
     );
-    return draft.finish(y);
+    return draft.finish({ y });
   }
 }
 
@@ -202,7 +202,31 @@ function head(rng: Rng): PairCase {
   };
   const plain = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 } as const;
   const logits = draft.emit('conv2d', { x, ...inputs }, plain, 'first').y;
-  return draft.finish(draft.emit('resizeArgmax', { x: logits }, attrs, 'second').labels);
+  const { labels } = draft.emit('resizeArgmax', { x: logits }, attrs, 'second');
+  return draft.finish({ labels });
+}
+
+/** The gradients of a convolution's input and of the PReLU before it, of images so large that they are taken in parts. */
+function backward(rng: Rng): PairCase {
+  const draft = new Draft(rng);
+  const [height, width] = [between(rng, 180, 400), between(rng, 320, 340)];
+  const x: Shape = [height * width < 100_000 ? 3 : 2, height, width, between(rng, 1, 5)];
+  const cout = between(rng, 1, 3);
+  const axis = rng.int(2);
+  const along = (value: number, other: number) =>
+    axis === 0 ? ([value, other] as const) : ([other, value] as const);
+  const dilation = between(rng, 1, 4);
+  const attrs = {
+    ...({ stride: [1, 1], groups: 1, height, width } as const),
+    ...{ dilation: along(dilation, 1), padding: along(dilation, 0) },
+  };
+  const gy = draft.random('gy', [...(x.slice(0, 3) as [number, number, number]), cout]);
+  const weight = draft.random('weight', [...along(3, 1), x[3], cout]);
+  // Of the graph, so that the result may be written over it.
+  const kept = draft.emit('scale', { x: draft.random('x', x) }, { factor: 1 }, 'scale').y;
+  const { gx: inner } = draft.emit('conv2dGradInput', { gy, weight }, attrs, 'first');
+  const slope = draft.random('slope', vector(x[3]));
+  return draft.finish(draft.emit('preluGrad', { x: kept, slope, gy: inner }, {}, 'second'));
 }
 
 /** A 1×1 convolution and a pyramid of poolings of one map, side by side in the result. */
@@ -235,7 +259,8 @@ function pyramid(rng: Rng): PairCase {
     { kernels: rng.pick([[3, 5, 7], [3], [1, 5]]), stride },
     'second',
   ).y;
-  return draft.finish(draft.emit('concat', { a: conv, b: pool }, {}, 'concat').y);
+  const { y } = draft.emit('concat', { a: conv, b: pool }, {}, 'concat');
+  return draft.finish({ y });
 }
 
 /** With as many rounds as there are ways. */
@@ -244,4 +269,5 @@ export const pairCases: Readonly<Record<string, { draw(rng: Rng): PairCase; roun
   'two convolutions of few channels': { draw: window, rounds: 3 },
   'a convolution to logits and their labels': { draw: head, rounds: 3 },
   'a convolution and a pyramid of poolings': { draw: pyramid, rounds: 2 },
+  'gradients of an input and of the PReLU before it': { draw: backward, rounds: 1 },
 };

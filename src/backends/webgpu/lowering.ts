@@ -66,7 +66,11 @@ export class Lowering {
     if (candidates.length === 0) return undefined;
     const measured = this.choices.of(pairSignatureOf(first, second));
     if (measured === APART) return undefined;
-    return named(candidates, measured) ?? this.byDefault([first, second], candidates);
+    return (
+      named(candidates, measured) ??
+      this.byDefault([first, second], candidates) ??
+      candidates.find(({ frugal }) => frugal)
+    );
   }
 
   /** What adapters of the family take where nothing was measured. */

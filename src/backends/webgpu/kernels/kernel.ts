@@ -30,6 +30,8 @@ export interface Candidate {
   readonly kept?: number;
   /** Operations really done, where they are not the call's: fewer by Winograd, more where borders are computed twice. */
   readonly flops?: number;
+  /** Of two joined calls: needs less memory than they do apart, and is taken for that, whatever its time. */
+  readonly frugal?: true;
   /** In order. Called when the places of tensors are known. */
   lower(): Dispatch[];
 }
@@ -66,19 +68,24 @@ export const WORKGROUP = 256;
 export const pixelsOf = ([n, h, w]: Shape): number => n * h * w;
 /** Groups of four channels, the last perhaps not full. */
 export const quadsOf = (shape: Shape): number => Math.ceil(shape[3] / 4);
-/** Image n of a tensor. */
-export const imageOf = (ref: TensorRef, n: number): TensorRef => {
+/** Images `[from, to)` of a tensor. */
+export const imagesOf = (ref: TensorRef, from: number, to: number): TensorRef => {
   const [, h, w, c] = ref.shape;
   const bytes = h * w * ref.pixelStride * elementBytes[ref.dtype];
-  return { ...ref, shape: [1, h, w, c], offset: ref.offset + n * bytes };
+  return { ...ref, shape: [to - from, h, w, c], offset: ref.offset + from * bytes };
 };
+/** Image n of a tensor. */
+export const imageOf = (ref: TensorRef, n: number): TensorRef => imagesOf(ref, n, n + 1);
 /** Bytes of a `rows × channels` matrix of scratch. */
 export const matrixBytes = (rows: number, channels: number): number => rows * Math.ceil(channels / 4) * 16;
 
 /** A `rows × channels` matrix in the scratch of a call, `at` bytes from its start; rows are whole quads. */
-export function scratchMatrix(call: Call, at: number, rows: number, channels: number): TensorRef {
+export const scratchMatrix = (call: Call, at: number, rows: number, channels: number): TensorRef =>
+  matrixAt(call.scratch.offset + at, rows, channels);
+
+/** The same at `offset` in the arena. */
+export function matrixAt(offset: number, rows: number, channels: number): TensorRef {
   const width = Math.ceil(channels / 4) * 4;
-  const offset = call.scratch.offset + at;
   return { name: 'scratch', dtype: 'f32', shape: [1, 1, rows, width], offset, pixelStride: width };
 }
 

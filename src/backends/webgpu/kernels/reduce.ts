@@ -1,7 +1,7 @@
 import type { Call, TensorRef } from '../../../graph/planned.js';
 import type { Shape } from '../../../ir/value.js';
 import type { Dispatch } from '../shader.js';
-import { matrixBytes, pixelsOf, quadsOf, scratchMatrix, WORKGROUP } from './kernel.js';
+import { matrixAt, matrixBytes, pixelsOf, quadsOf, WORKGROUP } from './kernel.js';
 
 /** Workgroups that share the pixels: enough for the widest device, few enough to be summed by one workgroup. */
 const MAX_CHUNKS = 512;
@@ -9,11 +9,8 @@ const MAX_CHUNKS = 512;
 const MIN_PIXELS = 16;
 const FINISH_LANES = 64;
 
-/** Sums per channel over all images and pixels, in a fixed order: chunks of pixels, then the chunks. */
-export interface ChannelSums {
-  readonly call: Call;
-  readonly tensors: Dispatch['tensors'];
-  readonly shape: Shape;
+/** What is summed per channel, over all images and pixels. */
+export interface PixelSums {
   readonly rows: number;
   /** WGSL before the loop over pixels; sees `c`, the first of four channels. */
   readonly before?: string;
@@ -21,6 +18,12 @@ export interface ChannelSums {
   readonly each: string;
   /** WGSL that turns the sums `s0` … of the channels from `c` into results. */
   readonly finish: string;
+}
+
+/** Pixels to be summed: those of a tensor of `shape`, or of a part of it. */
+interface Part {
+  readonly shape: Shape;
+  readonly tensors: Dispatch['tensors'];
 }
 
 function chunking(shape: Shape) {
@@ -34,8 +37,11 @@ function chunking(shape: Shape) {
 }
 
 /** Scratch that `channelSums` needs. */
-export const channelSumsBytes = (shape: Shape, rows: number): number =>
-  matrixBytes(chunking(shape).chunks * rows, shape[3]);
+export const channelSumsBytes = (shape: Shape, rows: number): number => partSumsBytes([shape], rows);
+
+/** Scratch that `partSums` needs. */
+export const partSumsBytes = (shapes: readonly Shape[], rows: number): number =>
+  shapes.reduce((sum, shape) => sum + matrixBytes(chunking(shape).chunks * rows, shape[3]), 0);
 
 const rowsText = (rows: number, text: (row: number) => string): string =>
   Array.from({ length: rows }, (_, row) => text(row)).join(' ');
@@ -52,25 +58,53 @@ const treeText = (rows: number, lanes: number, stride: number): string => `
     workgroupBarrier();
   }`;
 
+/** Sums of a whole tensor, in a fixed order: chunks of pixels, then the chunks. */
 export function channelSums({
   call,
   tensors,
   shape,
-  rows,
-  before = '',
-  each,
-  finish,
-}: ChannelSums): Dispatch[] {
+  ...sums
+}: PixelSums & Part & { readonly call: Call }): Dispatch[] {
+  const { parts, finish } = partSums([{ shape, tensors }], sums, tensors, call.scratch.offset);
+  return [...parts, finish];
+}
+
+/**
+ * Sums of several parts of one tensor, which may run at different times.
+ * @param tensors of `finish`.
+ * @param at where the scratch begins.
+ */
+export function partSums(
+  parts: readonly Part[],
+  sums: PixelSums,
+  tensors: Dispatch['tensors'],
+  at: number,
+): { parts: Dispatch[]; finish: Dispatch } {
+  let row = 0;
+  const [, , , channels] = parts[0].shape;
+  const dispatches = parts.map((part) => {
+    const { chunks } = chunking(part.shape);
+    const partial = matrixAt(at + matrixBytes(row, channels), chunks * sums.rows, channels);
+    row += chunks * sums.rows;
+    return sumPart(part, sums, partial);
+  });
+  const all = matrixAt(at, row, channels);
+  return { parts: dispatches, finish: finishSums(sums, all, row / sums.rows, tensors) };
+}
+
+function sumPart(
+  { shape, tensors }: Part,
+  { rows, before = '', each }: PixelSums,
+  partial: TensorRef,
+): Dispatch {
   const { quads, columns, lanes, pixels, perChunk, chunks } = chunking(shape);
   const columnTiles = Math.ceil(quads / columns);
-  const partial = scratchMatrix(call, 0, chunks * rows, shape[3]);
   const workgroupSize = columns * lanes;
-  return [
-    {
-      tensors: { ...tensors, partial },
-      workgroupSize,
-      workgroups: chunks * columnTiles,
-      code: `
+  return {
+    tensors: { ...tensors, partial },
+    workgroupSize,
+    workgroups: chunks * columnTiles,
+    code: `
 var<workgroup> sums: array<vec4f, ${workgroupSize * rows}>;
 fn body(group: u32, lane: u32) {
   let chunk = group / ${columnTiles}u;
@@ -89,12 +123,21 @@ fn body(group: u32, lane: u32) {
     ${rowsText(rows, (r) => `partial_sq(chunk * ${rows}u + ${r}u, c, sums[lane * ${rows}u + ${r}u]);`)}
   }
 }`,
-    },
-    {
-      tensors: { ...tensors, partial },
-      workgroupSize: FINISH_LANES,
-      workgroups: quads,
-      code: `
+  };
+}
+
+function finishSums(
+  { rows, finish }: PixelSums,
+  partial: TensorRef,
+  chunks: number,
+  tensors: Dispatch['tensors'],
+): Dispatch {
+  const quads = partial.shape[3] / 4;
+  return {
+    tensors: { ...tensors, partial },
+    workgroupSize: FINISH_LANES,
+    workgroups: quads,
+    code: `
 var<workgroup> sums: array<vec4f, ${FINISH_LANES * rows}>;
 fn body(group: u32, lane: u32) {
   let c = group * 4u;
@@ -108,8 +151,7 @@ fn body(group: u32, lane: u32) {
     ${finish}
   }
 }`,
-    },
-  ];
+  };
 }
 
 /** Invocations that add up the parts of one quad at most. */

@@ -145,6 +145,10 @@ function movedTogether(calls: readonly Call[]): { moved: Call[]; contents: Conte
   return { moved, contents, bytes: at };
 }
 
+/** Whether two calls may also run apart, which takes more memory where a candidate is frugal. */
+export const mayPart = ({ calls, candidates }: Contest): boolean =>
+  calls.length === 2 && !candidates.some(({ frugal }) => frugal);
+
 /** Of the contest's tensors, and of the memory of its candidates behind them; for a pair also where it is not joined. */
 export function arenaBytesOf(
   { calls, tensorBytes, candidates }: Contest,

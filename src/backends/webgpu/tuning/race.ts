@@ -3,7 +3,7 @@ import { APART } from '../choices.js';
 import type { Candidate } from '../kernels/kernel.js';
 import type { Program } from '../program.js';
 import type { Contest } from './contest.js';
-import { callsAs } from './contest.js';
+import { callsAs, mayPart } from './contest.js';
 import type { Entry } from './result.js';
 import { WARM } from './stopwatch.js';
 import type { Track } from './track.js';
@@ -35,7 +35,7 @@ export async function enter(
   apart: readonly Candidate[],
   patience: number,
 ): Promise<Entrant[]> {
-  const all = contest.calls.length === 2 ? ([APART, ...contest.candidates] as const) : contest.candidates;
+  const all = mayPart(contest) ? ([APART, ...contest.candidates] as const) : contest.candidates;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('not compiled before the time was up')), patience);

@@ -5,7 +5,7 @@ import type { Candidate } from '../kernels/kernel.js';
 import type { Ways } from '../lowering.js';
 import { everyWay } from '../lowering.js';
 import type { Contest } from './contest.js';
-import { arenaBytesOf, contestsOf, kinOf } from './contest.js';
+import { arenaBytesOf, contestsOf, kinOf, mayPart } from './contest.js';
 import type { Entrant } from './race.js';
 import { enter, race, winnerOf } from './race.js';
 import type { Race, Tuned, TuneWork } from './result.js';
@@ -156,8 +156,8 @@ class Tuner {
     });
   }
 
-  private fallback({ calls, candidates }: Contest): string {
-    return calls.length === 2 ? APART : candidates[0].name;
+  private fallback(contest: Contest): string {
+    return mayPart(contest) ? APART : contest.candidates[0].name;
   }
 
   private unmeasured(contest: Contest): Race {
