@@ -32,6 +32,9 @@ export interface BackendOptions {
   readonly threads?: number;
 }
 
+/** The way that each kernel goes, by a text that tells calls apart. */
+export type KernelWays = readonly (readonly [call: string, way: string])[];
+
 /** A device that executes plans. */
 export interface Backend {
   /** Of its kind, as in the list of devices. */
@@ -43,6 +46,13 @@ export interface Backend {
   threads?(wanted?: number): Promise<number>;
   /** Of CPU cores: bits of the vectors that kernels run on, and why. */
   vectors?(): Promise<{ readonly bits: 128 | 256; readonly why: string }>;
+  /** Of a device on which one kernel may go several ways, which differ in their last bits. */
+  readonly ways?: {
+    /** Those that a plan goes. */
+    of(plan: Plan): KernelWays;
+    /** For plans that go given ways, where the device can. */
+    rule(ways: KernelWays): ScratchRule;
+  };
   /** Bytes that a plan may take now: what it can address, and the memory that is left. Infinity where only trying tells. */
   usableBytes(): number;
   /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */

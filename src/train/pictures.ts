@@ -10,6 +10,7 @@ import { Rng } from '../data/rng.js';
 import type { Place } from '../device.js';
 import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
+import type { ScratchRule } from '../graph/planned.js';
 import type { ModelInfo } from '../model/format.js';
 import type { Model } from '../model/model.js';
 import type { NetworkKind } from '../nets/define.js';
@@ -20,6 +21,7 @@ import { parseTrainConfig, recipeOf } from './config.js';
 import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import type { FilesStore } from './filesStore.js';
+import { kernelsOfRun } from './kernels.js';
 import type { LabelledPicture } from './labelledPicture.js';
 import { fingerprintOf } from './pictureFingerprint.js';
 import { PictureValidation } from './pictureValidation.js';
@@ -92,7 +94,10 @@ export async function trainPictures(options: TrainPicturesOptions): Promise<Trai
   };
   if (resumed) checkSameRecipe(resumed.recipe, recipe, store.place, onEvent);
   const weighted = recipe.weights !== undefined;
-  const planFor = (batch: number) => trainingPlan(network, config, backend, { batch, ...size, weighted });
+  const planBy = (scratchBytes: ScratchRule, batch = config.batch) =>
+    trainingPlan(network, config, { scratchBytes }, { batch, ...size, weighted });
+  const { scratchBytes, kernels } = kernelsOfRun(backend, resumed?.kernels, planBy, store.place, onEvent);
+  const planFor = (batch: number) => planBy(scratchBytes, batch);
   const plan = planFor(config.batch);
   const bytesOf = (batch: number) => (batch === config.batch ? plan : planFor(batch)).arenaBytes;
   checkBatch(config.batch, bytesOf, backend.usableBytes());
@@ -145,6 +150,7 @@ export async function trainPictures(options: TrainPicturesOptions): Promise<Trai
         scored: judge && { data: title, split: 'val', images: validation.length },
         image: [size.height, size.width],
         recipe,
+        kernels,
         signal,
         onEvent,
       },

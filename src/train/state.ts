@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { KernelWays } from '../backends/backend.js';
 import { UserError } from '../errors.js';
 import type { ModelInfo, Tensors } from '../model/format.js';
 import { averagePrefix, decodeTensors, field, infoOf, metadataOf, withPrefix } from '../model/format.js';
@@ -36,7 +37,14 @@ export interface TrainingState {
   readonly progress: Progress;
   /** The options that determine the weights; a resumed run must have the same. */
   readonly recipe: Readonly<Record<string, unknown>>;
+  /** The ways that its kernels go, on a device where they may go several. */
+  readonly kernels?: KernelWays;
 }
+
+const kernelsSchema = v.pipe(
+  v.array(v.strictTuple([v.pipe(v.string(), v.maxLength(20_000)), v.pipe(v.string(), v.maxLength(200))])),
+  v.maxLength(50_000),
+);
 
 const optimizerPrefix = 'optimizer/';
 
@@ -53,6 +61,7 @@ export function encodeTraining(state: TrainingState): Uint8Array {
     ...metadataOf('training', state.info),
     progress: JSON.stringify(state.progress),
     recipe: JSON.stringify(state.recipe),
+    ...(state.kernels ? { kernels: JSON.stringify(state.kernels) } : {}),
   };
   return encodeSafetensors(tensors, metadata);
 }
@@ -75,5 +84,6 @@ export function decodeTraining(bytes: Uint8Array, file: string): TrainingState {
     optimizer: withPrefix(tensors, optimizerPrefix),
     progress: field(metadata, 'progress', progressSchema, file),
     recipe: field(metadata, 'recipe', v.record(v.string(), v.unknown()), file),
+    ...('kernels' in metadata ? { kernels: field(metadata, 'kernels', kernelsSchema, file) } : {}),
   };
 }

@@ -10,6 +10,7 @@ import { checkUsable } from '../data/trainable.js';
 import type { Place } from '../device.js';
 import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
+import type { ScratchRule } from '../graph/planned.js';
 import { removeTemporaries } from '../model/durable.js';
 import { classesOf } from '../model/format.js';
 import type { NetworkKind } from '../nets/define.js';
@@ -22,6 +23,7 @@ import { TrainingEngine } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import { FolderStore } from './folderStore.js';
 import type { GradientSource } from './gradients.js';
+import { kernelsOfRun } from './kernels.js';
 import { RunLock } from './lock.js';
 import { trainingPlan } from './plan.js';
 import { checkSameRecipe, storedWeights } from './sameRecipe.js';
@@ -128,8 +130,16 @@ async function trainLocked(
     if (resumed) checkSameRecipe(resumed.state.recipe, recipe, config.out, onEvent);
     const { height, width } = await loader.imageSize();
     const weighted = recipe.weights !== undefined;
-    const planFor = (batch: number) =>
-      trainingPlan(network, config, backend, { batch, height, width, weighted });
+    const planBy = (scratchBytes: ScratchRule, batch = config.batch) =>
+      trainingPlan(network, config, { scratchBytes }, { batch, height, width, weighted });
+    const { scratchBytes, kernels } = kernelsOfRun(
+      backend,
+      resumed?.state.kernels,
+      planBy,
+      config.out,
+      onEvent,
+    );
+    const planFor = (batch: number) => planBy(scratchBytes, batch);
     const plan = planFor(config.batch);
     checkBatch(
       config.batch,
@@ -203,6 +213,7 @@ async function trainLocked(
         },
         image: validationResize(config) ?? [stored.height, stored.width],
         recipe,
+        kernels,
         gradients: elsewhere,
         signal,
         onEvent,

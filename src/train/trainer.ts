@@ -55,6 +55,8 @@ export interface TrainerOptions {
   /** See `ModelInfo.trained.image`. */
   readonly image?: readonly [height: number, width: number];
   readonly recipe: Readonly<Record<string, unknown>>;
+  /** See `TrainingState.kernels`. */
+  readonly kernels?: TrainingState['kernels'];
   /** Default: the engine's own executor. */
   readonly gradients?: GradientSource;
   readonly signal?: AbortSignal;
@@ -291,6 +293,7 @@ export class Trainer {
         ...(engine.lossScale ? { lossScale: engine.lossScale.state } : {}),
       },
       recipe: options.recipe,
+      kernels: options.kernels,
     };
     const broken = [...state.weights].find(([, { data }]) => !data.every(Number.isFinite));
     if (broken) {

@@ -28,6 +28,10 @@ export async function webgpuBackend(
     device: gpu.name,
     lowering,
     scratchBytes: lowering.rule,
+    ways: {
+      of: (plan) => lowering.choicesOf(plan).entries(),
+      rule: (ways) => new Lowering(gpu.capabilities, new Choices(ways)).rule,
+    },
     // A GPU has memory of its own, and says itself where it ends.
     usableBytes: () => Number.POSITIVE_INFINITY,
     prepare: (plan: Plan) => WebGpuExecutor.prepare(plan, gpu, lowering, { ...gpu.memory, ...memory }),

@@ -1,4 +1,4 @@
-import type { Call, ScratchRule } from '../../graph/planned.js';
+import type { Call, Plan, ScratchRule } from '../../graph/planned.js';
 import { APART, Choices, pairSignatureOf, signatureOf } from './choices.js';
 import { defaultsOf } from './defaults.js';
 import { candidatesOf } from './kernels/index.js';
@@ -52,6 +52,26 @@ export class Lowering {
     const candidates =
       call.joined === 'previous' ? this.ways.ofPair(before!, call, this.able) : this.ways.of(call, this.able);
     return named(candidates, call.algorithm) ?? candidates[0];
+  }
+
+  /** The choices that a plan was made by, those of calls with one candidate left out. */
+  choicesOf({ calls }: Pick<Plan, 'calls'>): Choices {
+    const made = new Choices();
+    const apart = new Set<string>();
+    const before = new Map<Call['phase'], Call>();
+    for (const call of calls) {
+      const first = before.get(call.phase);
+      before.set(call.phase, call);
+      const pair = first && pairSignatureOf(first, call);
+      if (call.joined === 'previous') made.set(pair!, call.algorithm!);
+      else if (first && this.ways.ofPair(first, call, this.able).length > 0) apart.add(pair!);
+      if (!call.joined && this.ways.of(call, this.able).length > 1) {
+        made.set(signatureOf(call), call.algorithm!);
+      }
+    }
+    // Two calls may also be apart because one of them is joined with another.
+    for (const pair of apart) if (made.of(pair) === undefined) made.set(pair, APART);
+    return made;
   }
 
   private chosen(call: Call): Candidate {

@@ -2,7 +2,7 @@ import type { Dispatch } from '../shader.js';
 import type { GatherParts } from './convParts.js';
 import { repeat } from './convParts.js';
 import type { Gather } from './convSource.js';
-import { tapText } from './convSource.js';
+import { tapsLoop, tapText } from './convSource.js';
 import { leastCapabilities, WORKGROUP } from './kernel.js';
 
 /** Result channels that one invocation computes at most, in fours. */
@@ -51,7 +51,7 @@ fn body(group: u32, lane: u32) {
   let y = row % ${g.height}u;
   let image = row / ${g.height}u * ${g.fromHeight * g.fromWidth}u;
   ${repeat(pixels, (r) => repeat(quads, (q) => `var ${acc(r, q)} = vec4f(0f);`))}
-  for (var t = 0u; t < ${taps}u; t++) {
+  ${tapsLoop(g)} {
     ${repeat(pixels, (r) => `let p${r} = tap(vec2i(i32(x) + ${r}, i32(y)), t);`)}
     for (var k = 0u; k < ${fromQuads}u; k++) {
       ${repeat(pixels, (r) => `var x${r} = vec4f(0f); if (p${r} >= 0) { x${r} = xhat_q(image + u32(p${r}), k * 4u); }`)}

@@ -122,3 +122,7 @@ export function tapText({ taps, attrs, transposed, fromHeight, fromWidth }: Gath
   return y * ${fromWidth} + x;
 }`;
 }
+
+/** WGSL before a block that is run for each tap `t`. SwiftShader takes four times as long to compile a loop of one turn. */
+export const tapsLoop = ({ taps: [kh, kw] }: Gather): string =>
+  kh * kw === 1 ? 'const t = 0u;' : `for (var t = 0u; t < ${kh * kw}u; t++)`;

@@ -2,7 +2,7 @@ import type { Dispatch } from '../shader.js';
 import type { GatherParts } from './convParts.js';
 import { repeat } from './convParts.js';
 import type { Gather } from './convSource.js';
-import { tapText } from './convSource.js';
+import { tapsLoop, tapText } from './convSource.js';
 
 /** How `tiledGather` cuts its work. */
 interface Tiling {
@@ -78,7 +78,7 @@ fn body(group: u32, lane: u32) {
   let live${l} = m${l} < ${count}u && ${guard(l)};`,
   )}
   ${eachAcc((r, q) => `var ${acc(r, q)} = vec4f(0f);`)}
-  for (var t = 0u; t < ${g.taps[0] * g.taps[1]}u; t++) {
+  ${tapsLoop(g)} {
     ${repeat(loads, (l) => `let p${l} = select(-1, tap(o${l}, t), live${l});`)}
     for (var first = 0u; first < ${fromQuads}u; first += ${depth}u) {
       workgroupBarrier();
