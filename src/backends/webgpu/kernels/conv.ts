@@ -1,4 +1,5 @@
-import type { TensorRef } from '../../../graph/planned.js';
+import type { CallFor, TensorRef } from '../../../graph/planned.js';
+import type { Shape } from '../../../ir/value.js';
 import type { Dispatch } from '../shader.js';
 import { gatherCandidates } from './convGather.js';
 import type { Gather } from './convSource.js';
@@ -40,21 +41,30 @@ export const conv2d: GpuKernel<'conv2d'> = {
   },
 };
 
+type Pair = readonly [number, number];
+
+/** Every stride-th pixel of a map, by the pixels of a smaller one. */
+const spreadText = ({ shape: [, height, width] }: TensorRef, [, h, w]: Shape, [down, across]: Pair): string =>
+  `(p / ${h * w}u * ${height}u + p / ${w}u % ${h}u * ${down}u) * ${width}u + p % ${w}u * ${across}u`;
+
 export const conv2dGradInput: GpuKernel<'conv2dGradInput'> = {
-  candidates: ({ inputs, outputs, attrs }, able) => {
+  candidates: (call, able) => {
+    const { inputs, outputs, attrs } = call;
     const { gy, weight, acc } = inputs;
     const { gx } = outputs;
     const [, , groupIn] = weight.shape;
+    const isSparse = sparse(call);
+    const [, height, width] = isSparse ? gy.shape : gx.shape;
     const gather: Gather = {
       images: gx.shape[0],
-      height: gx.shape[1],
-      width: gx.shape[2],
+      height,
+      width,
       fromHeight: gy.shape[1],
       fromWidth: gy.shape[2],
       fromChannels: gy.shape[3],
       toChannels: gx.shape[3],
       taps: [weight.shape[0], weight.shape[1]],
-      attrs,
+      attrs: isSparse ? { ...attrs, stride: [1, 1] } : attrs,
       transposed: true,
     };
     const row = (k: number) =>
@@ -71,12 +81,33 @@ export const conv2dGradInput: GpuKernel<'conv2dGradInput'> = {
   return transpose(mat4x4f(${[0, 1, 2, 3].map((i) => `weight_q(t * ${groupIn}u + min(c + ${i}u, ${groupIn - 1}u), k)`).join(', ')}));
 }`,
       finish: `fn finish(p: u32, c: u32, sum: vec4f) {
-  gx_sq(p, c, ${acc ? 'sum + acc_q(p, c)' : 'sum'});
+  let at = ${isSparse ? spreadText(gx, gy.shape, attrs.stride) : 'p'};
+  gx_sq(at, c, ${acc ? 'sum + acc_q(at, c)' : 'sum'});
 }`,
     };
-    return attrs.groups === 1 ? gatherCandidates(gather, parts, able) : grouped(gather, parts, weight);
+    if (attrs.groups > 1) return grouped(gather, parts, weight);
+    const candidates = gatherCandidates(gather, parts, able);
+    if (!isSparse) return candidates;
+    // The other pixels keep what is added, or become zeros.
+    return candidates.map((candidate) => ({
+      ...candidate,
+      lower: () => [...(acc?.offset === gx.offset ? [] : [fillRest(gx, acc)]), ...candidate.lower()],
+    }));
   },
 };
+
+/** Whether most pixels of the result get nothing of a convolution: one of a single tap and a stride. */
+const sparse = ({
+  inputs: { weight },
+  attrs: { stride, padding, groups },
+}: CallFor<'conv2dGradInput'>): boolean =>
+  groups === 1 &&
+  weight.shape[0] * weight.shape[1] === 1 &&
+  padding[0] + padding[1] === 0 &&
+  stride[0] * stride[1] > 1;
+
+const fillRest = (gx: TensorRef, acc: TensorRef | undefined): Dispatch =>
+  perQuad(gx.shape, { gx, acc }, `gx_sq(p, c, ${acc ? 'acc_q(p, c)' : 'vec4f(0f)'});`);
 
 const grouped = (...of: Parameters<typeof groupedGather>): Candidate[] => [
   { name: 'grouped', lower: () => [groupedGather(...of)] },

@@ -27,13 +27,23 @@ const columnsOf = (classes: number): number => Math.max(2, Math.min(64, Math.flo
 /** Workgroups along a row of labels; the first invocation of each repeats the last column of the one before. */
 const tilesOf = ([, , w, classes]: TensorRef['shape']): number => Math.ceil(w / (columnsOf(classes) - 1));
 
-/** Scratch: horizontally gathered gradients of one image, then loss and weight of every workgroup. */
+/** Gathered gradients of the images that are taken at a time at most, bytes, unless one has more. */
+const GATHER_BYTES = 96 << 20;
+
+/** Scratch: horizontally gathered gradients of a few images, then loss and weight of every workgroup. */
 function layout({ inputs: { logits, labels } }: LossCall) {
   const [n, , w, classes] = logits.shape;
   const height = labels.shape[1];
   const sumRows = n * height * tilesOf(logits.shape);
-  const rowsBytes = matrixBytes(height * w, classes);
-  return { gatherRows: height * w, sumRows, sumsAt: rowsBytes, bytes: rowsBytes + matrixBytes(sumRows, 4) };
+  const imageBytes = matrixBytes(height * w, classes);
+  const images = Math.max(1, Math.min(n, Math.floor(GATHER_BYTES / imageBytes)));
+  return {
+    images,
+    gatherRows: images * height * w,
+    sumRows,
+    sumsAt: images * imageBytes,
+    bytes: images * imageBytes + matrixBytes(sumRows, 4),
+  };
 }
 
 /** Bytes of scratch of {@link lossDispatches}. */
@@ -47,21 +57,22 @@ export const lanes = (classes: number, q: number, inside: string, outside: strin
   `vec4f(${[0, 1, 2, 3].map((k) => (4 * q + k < classes ? inside : outside)).join(', ')})`;
 
 /**
- * Per image: each invocation takes the label pixels of one row whose logits lie between two columns, and adds up what
+ * A few images at a time: each invocation takes the label pixels of one row whose logits lie between two columns, and adds up what
  * they send to the two; neighbours swap halves, so that a row of labels leaves one gradient per column. A second
  * dispatch gathers the rows. Sums have a fixed order: no atomics.
  */
 export function lossDispatches(call: LossCall, term: PixelTerm): Dispatch[] {
   const { logits } = call.inputs;
   const { loss, glogits } = call.outputs;
-  const { gatherRows, sumRows, sumsAt } = layout(call);
+  const { images: each, gatherRows, sumRows, sumsAt } = layout(call);
   const gathered = scratchMatrix(call, 0, gatherRows, logits.shape[3]);
   const sums = scratchMatrix(call, sumsAt, sumRows, 4);
-  const images = Array.from({ length: logits.shape[0] }, (_, n) => [
-    rowsOfImage(call, term, n, gathered, sums),
-    gatherRowsOfImage(call, n, gathered),
-  ]).flat();
-  const dispatches = [...images, totalLoss(sums, sumRows, loss, term.mean)];
+  const [n] = logits.shape;
+  const parts = Array.from({ length: Math.ceil(n / each) }, (_, i) => {
+    const images = [i * each, Math.min(n, (i + 1) * each)] as const;
+    return [rowsOf(call, term, images, gathered, sums), gatherRowsOf(call, images, gathered)];
+  });
+  const dispatches = [...parts.flat(), totalLoss(sums, sumRows, loss, term.mean)];
   if (!term.mean) return dispatches;
   return [
     ...dispatches,
@@ -73,10 +84,13 @@ export function lossDispatches(call: LossCall, term: PixelTerm): Dispatch[] {
   ];
 }
 
-function rowsOfImage(
+/** From the first image to the one after the last. */
+type Images = readonly [from: number, to: number];
+
+function rowsOf(
   { inputs: { logits, labels }, attrs }: LossCall,
   term: PixelTerm,
-  n: number,
+  [from, to]: Images,
   gathered: TensorRef,
   sums: TensorRef,
 ): Dispatch {
@@ -93,20 +107,20 @@ function rowsOfImage(
   return {
     tensors: { ...term.tensors, logits, labels, gathered, sums },
     workgroupSize: columns,
-    workgroups: height * tiles,
+    workgroups: (to - from) * height * tiles,
     code: `${sampleStruct}${sampleText('row', h, height, attrs)}${sampleText('column', w, width, attrs)}${cellText('cell', w, width, attrs)}${term.declarations ?? ''}
 var<workgroup> halves: array<vec4f, ${columns * quads}>;
 var<workgroup> losses: array<vec4f, ${columns}>;
 fn body(group: u32, lane: u32) {
-  let image = ${n}u;
-  let y = group / ${tiles}u;
+  let image = ${from}u + group / ${height * tiles}u;
+  let y = group / ${tiles}u % ${height}u;
   let x = group % ${tiles}u * ${columns - 1}u + lane - 1u;
   ${each((q) => `var left${q} = vec4f(0f); var right${q} = vec4f(0f);`)}
   var own = vec4f(0f);
   if (x < ${w}u) {
     let sy = row(y);
-    let top = ${n * h * w}u + sy.first * ${w}u;
-    let bottom = ${n * h * w}u + sy.second * ${w}u;
+    let top = image * ${h * w}u + sy.first * ${w}u;
+    let bottom = image * ${h * w}u + sy.second * ${w}u;
     let next = min(x + 1u, ${w - 1}u);
     ${each(
       (q) => `let from${q} = mix(logits_q(top + x, ${4 * q}u), logits_q(bottom + x, ${4 * q}u), sy.weight);
@@ -114,7 +128,7 @@ fn body(group: u32, lane: u32) {
     )}
     let end = select(cell(x + 1u), ${width}u, x == ${w - 1}u);
     for (var column_ = cell(x); column_ < end; column_++) {
-      let label = labels_ld(${n * height * width}u + y * ${width}u + column_);
+      let label = labels_ld((image * ${height}u + y) * ${width}u + column_);
       if (label == ${ignore}u || label >= ${classes}u) { continue; }
       let wx = column(column_).weight;
       ${each((q) => `let z${q} = mix(from${q}, to${q}, wx);`)}
@@ -143,39 +157,40 @@ fn body(group: u32, lane: u32) {
     ${each(
       (q) => `{
       let own = left${q} + select(vec4f(0f), right${q}, x == ${w - 1}u);
-      gathered_sq(y * ${w}u + x, ${4 * q}u, own + halves[(lane - 1u) * ${quads}u + ${q}u]);
+      gathered_sq(((image - ${from}u) * ${height}u + y) * ${w}u + x, ${4 * q}u, own + halves[(lane - 1u) * ${quads}u + ${q}u]);
     }`,
     )}
   }
   if (lane == 0u) {
     var sum = vec4f(0f);
     for (var k = 1u; k < ${columns}u; k++) { sum += losses[k]; }
-    sums_sq(${n * height * tiles}u + group, 0u, sum);
+    sums_sq(${from * height * tiles}u + group, 0u, sum);
   }
 }`,
   };
 }
 
-function gatherRowsOfImage(
+function gatherRowsOf(
   { inputs: { labels }, outputs: { glogits }, attrs }: LossCall,
-  n: number,
+  [from, to]: Images,
   gathered: TensorRef,
 ): Dispatch {
   const [, h, w, classes] = glogits.shape;
   const height = labels.shape[1];
   return perQuad(
-    [1, h, w, classes],
+    [to - from, h, w, classes],
     { gathered, glogits },
     `let x = p % ${w}u;
-  let y = p / ${w}u;
+  let y = p / ${w}u % ${h}u;
+  let first = p / ${h * w}u * ${height}u;
   var sum = vec4f(0f);
   let end = select(cell(y + 1u), ${height}u, y == ${h - 1}u);
   for (var o = cell(max(y, 1u) - 1u); o < end; o++) {
     let s = row(o);
     let weight = select(0f, 1f - s.weight, s.first == y) + select(0f, s.weight, s.second == y);
-    sum += weight * gathered_q(o * ${w}u + x, c);
+    sum += weight * gathered_q((first + o) * ${w}u + x, c);
   }
-  glogits_sq(${n * h * w}u + p, c, sum);`,
+  glogits_sq(${from * h * w}u + p, c, sum);`,
     `${sampleStruct}${sampleText('row', h, height, attrs)}${cellText('cell', h, height, attrs)}`,
   );
 }

@@ -13,6 +13,12 @@ function ringWeights(kernels: readonly number[]): number[] {
   );
 }
 
+/** Input stride·m + j (j < stride) lies in the windows of results m + least … m + most. */
+function windowsOf({ kernels, stride }: PyramidAttrs): { least: number; most: number } {
+  const reach = ringWeights(kernels).length - 1;
+  return { least: Math.ceil(-reach / stride), most: Math.floor((stride - 1 + reach) / stride) };
+}
+
 /** WGSL of the table as a function, so that no array is indexed at run time. */
 const ringText = (rings: readonly number[]): string =>
   `fn ring(r: i32) -> f32 { return ${rings.reduceRight(
@@ -46,9 +52,7 @@ export function stripText({
 }: Strips): string {
   const rings = ringWeights(kernels);
   const reach = rings.length - 1;
-  // Row stride·m + j of the input lies in the windows of results m + least … m + most.
-  const least = Math.ceil(-reach / stride);
-  const most = Math.floor((stride - 1 + reach) / stride);
+  const { least, most } = windowsOf({ kernels, stride });
   const sums = Array.from({ length: most - least + 1 }, (_, k) => k);
   const row = (j: number) => {
     const far = sums.map((k) => Math.abs(j - stride * (k + least)));
@@ -114,31 +118,72 @@ ${stripText({ from: inputs.x.shape, height, width, rows, attrs })}`,
     })),
 };
 
+/** Windows in a row that `pyramidPoolGrad` writes out at most. */
+const MOST_WRITTEN = 6;
+
+/** A block of stride × stride pixels lies in about the same windows: an invocation reads each of them once for all. */
 export const pyramidPoolGrad: GpuKernel<'pyramidPoolGrad'> = {
-  lower: ({ inputs, outputs, attrs: { kernels, stride } }) => {
+  lower: ({ inputs, outputs, attrs }) => {
+    const { kernels, stride } = attrs;
     const [, oh, ow] = inputs.gy.shape;
-    const [, h, w] = outputs.gx.shape;
+    const [n, h, w, channels] = outputs.gx.shape;
     const rings = ringWeights(kernels);
-    const reach = rings.length - 1;
-    const from = (i: string) =>
-      `max(0, (${i} - ${reach} + ${stride - 1 + stride * reach}) / ${stride} - ${reach})`;
-    const to = (i: string, n: number) => `min(${n - 1}, (${i} + ${reach}) / ${stride})`;
+    const { least, most } = windowsOf(attrs);
+    const [down, across] = [Math.ceil(h / stride), Math.ceil(w / stride)];
+    const offsets = Array.from({ length: stride }, (_, k) => k);
+    const block = offsets.flatMap((a) => offsets.map((b) => ({ a, b, sum: `s${a}_${b}` })));
+    const windows = Array.from({ length: most - least + 1 }, (_, k) => k + least);
+    const isWritten = windows.length <= MOST_WRITTEN;
+    const visit = (dx: string, weight: (a: number, b: number) => string | undefined) => `{
+      let ox = bx + ${dx};
+      if (ox >= 0 && ox < ${ow}) {
+        let g = gy_q(u32(row + ox), c);
+        ${block.map(({ a, b, sum }) => (weight(a, b) ? `${sum} += ${weight(a, b)} * g;` : '')).join(' ')}
+      }
+    }`;
+    // Weights of pixel a of a block in a row of windows, by the distance across.
+    const weights = offsets.flatMap((a) =>
+      rings.map((_, far) => `let w${a}_${far} = ring(max(abs(${a} - dy * ${stride}), ${far}));`),
+    );
+    const row = isWritten
+      ? [
+          ...weights,
+          ...windows.map((dx) =>
+            visit(`(${dx})`, (a, b) => {
+              const far = Math.abs(b - stride * dx);
+              return far < rings.length ? `w${a}_${far}` : undefined;
+            }),
+          ),
+        ].join('\n    ')
+      : `for (var dx = ${least}; dx <= ${most}; dx++) ${visit(
+          'dx',
+          (a, b) => `ring(max(abs(${a} - dy * ${stride}), abs(${b} - dx * ${stride})))`,
+        )}`;
+    const inside = (a: number, b: number) => `y + ${a}u < ${h}u && x + ${b}u < ${w}u`;
     return [
       perQuad(
-        outputs.gx.shape,
+        [n, down, across, channels],
         { ...inputs, ...outputs },
-        `let ix = i32(p % ${w}u);
-  let iy = i32(p / ${w}u % ${h}u);
-  let image = p / ${w * h}u * ${oh * ow}u;
-  var sum = ${inputs.acc ? 'acc_q(p, c)' : 'vec4f(0f)'};
-  for (var oy = ${from('iy')}; oy <= ${to('iy', oh)}; oy++) {
-    for (var ox = ${from('ix')}; ox <= ${to('ix', ow)}; ox++) {
-      let far = max(abs(iy - oy * ${stride}), abs(ix - ox * ${stride}));
-      sum += ring(far) * gy_q(image + u32(oy * ${ow} + ox), c);
-    }
+        `let bx = i32(p % ${across}u);
+  let by = i32(p / ${across}u % ${down}u);
+  let image = p / ${across * down}u;
+  let x = u32(bx) * ${stride}u;
+  let y = u32(by) * ${stride}u;
+  let first = (image * ${h}u + y) * ${w}u + x;
+  ${block.map(({ sum }) => `var ${sum} = vec4f(0f);`).join(' ')}
+  for (var dy = ${least}; dy <= ${most}; dy++) {
+    let oy = by + dy;
+    if (oy < 0 || oy >= ${oh}) { continue; }
+    let row = i32(image * ${oh * ow}u) + oy * ${ow};
+    ${row}
   }
-  gx_sq(p, c, sum);`,
-        ringText(rings),
+  ${block
+    .map(({ a, b, sum }) => {
+      const at = `first + ${a * w + b}u`;
+      return `if (${inside(a, b)}) { gx_sq(${at}, c, ${inputs.acc ? `acc_q(${at}, c) + ${sum}` : sum}); }`;
+    })
+    .join('\n  ')}`,
+        ringText([...rings, 0]),
       ),
     ];
   },

@@ -107,7 +107,8 @@ function sumPart(
     code: `
 var<workgroup> sums: array<vec4f, ${workgroupSize * rows}>;
 fn body(group: u32, lane: u32) {
-  let chunk = group / ${columnTiles}u;
+  // From the end: of what the call before has written, caches hold the last.
+  let chunk = ${chunks - 1}u - group / ${columnTiles}u;
   let quad = (group % ${columnTiles}u) * ${columns}u + lane % ${columns}u;
   let c = quad * 4u;
   ${rowsText(rows, (r) => `var s${r} = vec4f(0f);`)}
