@@ -28,7 +28,7 @@ const columnsOf = (classes: number): number => Math.max(2, Math.min(64, Math.flo
 const tilesOf = ([, , w, classes]: TensorRef['shape']): number => Math.ceil(w / (columnsOf(classes) - 1));
 
 /** Gathered gradients of the images that are taken at a time at most, bytes, unless one has more. */
-const GATHER_BYTES = 96 << 20;
+const GATHER_BYTES = 64 << 20;
 
 /** Scratch: horizontally gathered gradients of a few images, then loss and weight of every workgroup. */
 function layout({ inputs: { logits, labels } }: LossCall) {
@@ -36,7 +36,8 @@ function layout({ inputs: { logits, labels } }: LossCall) {
   const height = labels.shape[1];
   const sumRows = n * height * tilesOf(logits.shape);
   const imageBytes = matrixBytes(height * w, classes);
-  const images = Math.max(1, Math.min(n, Math.floor(GATHER_BYTES / imageBytes)));
+  const most = Math.max(1, Math.floor(GATHER_BYTES / imageBytes));
+  const images = Math.ceil(n / Math.ceil(n / most));
   return {
     images,
     gatherRows: images * height * w,
