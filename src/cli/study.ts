@@ -4,14 +4,15 @@ import pc from 'picocolors';
 import type { Backend } from '../backends/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
-import { isFile, readBytes, writeAtomic } from '../data/files.js';
+import { isFile, writeAtomic } from '../data/files.js';
 import { readImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../eval/evaluate.js';
 import { Predictor } from '../eval/predictor.js';
 import { loadModel } from '../model/load.js';
 import { lossCurve, readRun, timesOf } from '../report/record.js';
-import type { Part, PartResult } from '../report/study.js';
+import type { Part, PartResult } from '../report/studyPart.js';
+import { partNames, partSchema } from '../report/studyPart.js';
 import { runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
@@ -21,7 +22,7 @@ import { formatSize, pixelSize, whole } from './options.js';
 import { Progress } from './progress.js';
 import { alphaBetaCommand } from './studyAlphaBeta.js';
 import { drivesCommand } from './studyDrives.js';
-import { claimStudy } from './studyFolder.js';
+import { claimStudy, kept } from './studyFolder.js';
 import type { RecipeFlags } from './studyOptions.js';
 import { withRecipeOptions } from './studyOptions.js';
 import { policyCommand } from './studyPolicy.js';
@@ -93,18 +94,13 @@ async function run(flags: StudyFlags): Promise<void> {
   const dataset = await openDataset(flags.data, { split: flags.trainSplit });
   const settings = await settingsOf(flags, dataset);
   await claimStudy(flags.out, settings);
-  const parts: Part[] = ['full', 'crop', 'resize'];
   const results: PartResult[] = [];
-  for (const [i, part] of parts.entries()) {
+  for (const [i, part] of partNames.entries()) {
     const file = path.join(flags.out, part, 'result.json');
-    const known = isFile(file);
     const name = `${pc.bold(`${i + 1}/3`)} ${part}, ${formatSize(sizeOf(part, settings))}`;
-    process.stderr.write(`${name}${known ? ': finished before' : `, ${settings.iterations} iterations`}\n`);
-    if (!known) {
-      const result = await runPart(part, settings, flags, dataset, backend);
-      await writeAtomic(file, Buffer.from(`${JSON.stringify(result, null, 2)}\n`));
-    }
-    results.push(JSON.parse((await readBytes(file)).toString('utf8')) as PartResult);
+    const after = isFile(file) ? ': finished before' : `, ${settings.iterations} iterations`;
+    process.stderr.write(`${name}${after}\n`);
+    results.push(await kept(file, partSchema, () => runPart(part, settings, flags, dataset, backend)));
   }
   await writeResults(flags, settings, results);
 }

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import * as v from 'valibot';
 import { readJson } from '../data/classes.js';
 import { isFile, writeAtomic } from '../data/files.js';
 import { UserError } from '../errors.js';
 
-/** Largest `study.json` that is read. */
+/** Largest file of a study that is read. */
 const mostBytes = 2 ** 20;
 
 /**
@@ -31,4 +32,20 @@ export async function claimStudy(out: string, settings: object, other?: string):
       2,
     );
   }
+}
+
+/** What a file of a study holds, or what the work gives, which the file then holds. @throws UserError where it holds another thing. */
+export async function kept<T>(
+  file: string,
+  schema: v.GenericSchema<unknown, T>,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (isFile(file)) {
+    const parsed = v.safeParse(schema, await readJson(file, mostBytes));
+    if (parsed.success) return parsed.output;
+    throw new UserError(`${file}: is no result of this study; delete it, and it is made again`);
+  }
+  const result = await work();
+  await writeAtomic(file, Buffer.from(`${JSON.stringify(result, null, 2)}\n`));
+  return result;
 }

@@ -6,7 +6,7 @@ import type { Backend } from '../backends/backend.js';
 import { compileInference, compileTraining } from '../compile.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
-import { isFile, readBytes, writeAtomic } from '../data/files.js';
+import { isFile, writeAtomic } from '../data/files.js';
 import { readImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import { evaluate } from '../eval/evaluate.js';
@@ -25,7 +25,7 @@ import type { PixelSize } from './options.js';
 import { formatSize, sizeOption, whole } from './options.js';
 import { measureTime } from './plan-time.js';
 import { Progress } from './progress.js';
-import { claimStudy } from './studyFolder.js';
+import { claimStudy, kept } from './studyFolder.js';
 import type { RecipeFlags } from './studyOptions.js';
 import { withRecipeOptions } from './studyOptions.js';
 import { formatTable } from './table.js';
@@ -137,22 +137,6 @@ export async function runVariants(
     results.push({ ...facts, trained });
   }
   return results;
-}
-
-/** What the file holds, or what the work gives, which it then holds. */
-async function kept<T>(
-  file: string,
-  schema: v.GenericSchema<unknown, T>,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (isFile(file)) {
-    const parsed = v.safeParse(schema, JSON.parse((await readBytes(file)).toString('utf8')));
-    if (parsed.success) return parsed.output;
-    throw new UserError(`${file}: is no result of a study; delete it`);
-  }
-  const result = await work();
-  await writeAtomic(file, Buffer.from(`${JSON.stringify(result, null, 2)}\n`));
-  return result;
 }
 
 async function imageSize(dataset: Dataset, split: string): Promise<PixelSize> {

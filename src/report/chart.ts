@@ -34,6 +34,41 @@ export function renderChart(spec: PlotOptions, options: { standalone?: boolean }
   );
 }
 
+/** A point of a curve over epochs. */
+interface CurvePoint {
+  readonly name: string;
+  readonly epoch: number;
+  readonly colour: string;
+}
+
+/**
+ * Marks of several curves over epochs, each named at its end; one that others lie on is wider than they are, so that all are
+ * seen. @param y what the height is. @param top of the axis.
+ */
+export function curves<Y extends string>(
+  points: readonly (CurvePoint & Readonly<Record<Y, number>>)[],
+  y: Y,
+  top = Math.max(...points.map((point) => point[y])),
+) {
+  const runs = [...new Set(points.map(({ name }) => name))].map((name) =>
+    points.filter((point) => point.name === name),
+  );
+  const ends = runs.map((run) => run.at(-1)!);
+  const covers = (run: typeof points, other: typeof points): boolean =>
+    run.length === other.length &&
+    run.every((point, i) => point.epoch === other[i].epoch && Math.abs(point[y] - other[i][y]) < 0.01 * top);
+  const widths = runs.map((run, i) => 2 + 3 * runs.slice(i + 1).filter((other) => covers(other, run)).length);
+  return [
+    Plot.ruleY([0], { strokeOpacity: 0.4 }),
+    ...runs.map((run, i) => Plot.lineY(run, { x: 'epoch', y, stroke: 'colour', strokeWidth: widths[i] })),
+    Plot.dot(ends, { x: 'epoch', y, fill: 'colour', r: 3 }),
+    Plot.text(
+      namesApart(ends, (end) => end[y], top),
+      { x: 'epoch', y: 'at', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' },
+    ),
+  ];
+}
+
 /** `at`: the height of a name at the end of a line, that of its value, moved up where it would cover the one below. `top`: of the axis. */
 export function namesApart<T extends object>(
   ends: readonly T[],

@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import type { MemoryPoint } from '../graph/planned.js';
-import { namesApart, renderChart } from './chart.js';
+import { curves, renderChart } from './chart.js';
 import type { ClassScore, LossPoint, ScorePoint } from './data.js';
 
 /** Most points a curve is drawn with; more would only make the page heavy. */
@@ -95,22 +95,13 @@ export function runsChart(
   const points = runs.flatMap(({ name, scores }, i) =>
     scores.map(({ epoch, miou }) => ({ name, epoch, miou: 100 * miou, colour: runColour(i) })),
   );
-  const ends = runs.flatMap(({ name }) => points.filter((point) => point.name === name).slice(-1));
   return renderChart({
     ariaLabel: 'Validation mIoU of the runs over epochs',
     marginRight: 90,
     x: { label: 'epoch', ...ticksOfEpochs(points) },
     y: { label: 'mIoU, %', grid: true, zero: true, ticks: 5 },
     color: { type: 'identity' },
-    marks: [
-      Plot.ruleY([0], { strokeOpacity: 0.4 }),
-      Plot.lineY(points, { x: 'epoch', y: 'miou', z: 'name', stroke: 'colour', strokeWidth: 2.2 }),
-      Plot.dot(ends, { x: 'epoch', y: 'miou', fill: 'colour', r: 3 }),
-      Plot.text(
-        namesApart(ends, ({ miou }) => miou),
-        { x: 'epoch', y: 'at', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' },
-      ),
-    ],
+    marks: curves(points, 'miou'),
   });
 }
 

@@ -1,5 +1,4 @@
-import * as Plot from '@observablehq/plot';
-import { namesApart, renderChart } from './chart.js';
+import { curves, renderChart } from './chart.js';
 import { runColour } from './charts.js';
 import type { LossPoint } from './data.js';
 
@@ -10,7 +9,6 @@ export function lossesChart(
   const points = runs.flatMap(({ name, losses }, i) =>
     losses.map((point) => ({ ...point, name, colour: runColour(i) })),
   );
-  const ends = runs.flatMap(({ name }) => points.filter((point) => point.name === name).slice(-1));
   const longest = Math.max(...runs.map(({ name }) => name.length));
   return renderChart(
     {
@@ -21,15 +19,7 @@ export function lossesChart(
       x: { label: 'epoch' },
       y: { label: 'loss', grid: true, zero: true, ticks: 5 },
       color: { type: 'identity' },
-      marks: [
-        Plot.ruleY([0], { strokeOpacity: 0.4 }),
-        Plot.lineY(points, { x: 'epoch', y: 'loss', z: 'name', stroke: 'colour', strokeWidth: 2 }),
-        Plot.dot(ends, { x: 'epoch', y: 'loss', fill: 'colour', r: 3 }),
-        Plot.text(
-          namesApart(ends, ({ loss }) => loss, Math.max(...points.map(({ loss }) => loss))),
-          { x: 'epoch', y: 'at', text: 'name', dx: 7, textAnchor: 'start', fill: 'colour' },
-        ),
-      ],
+      marks: curves(points, 'loss'),
     },
     { standalone: true },
   );

@@ -1,29 +1,8 @@
 import * as Plot from '@observablehq/plot';
 import { renderChart } from './chart.js';
 import { formatBytes, formatDuration, formatRate, formatScore } from './format.js';
+import type { PartResult } from './studyPart.js';
 import { markdownTable } from './table.js';
-
-/** What a network was trained on in a resolution study. */
-export type Part = 'full' | 'crop' | 'resize';
-
-/** One of the trainings of a resolution study, scored at full resolution. */
-export interface PartResult {
-  readonly part: Part;
-  /** Pixels of a training image. */
-  readonly height: number;
-  readonly width: number;
-  readonly iterations: number;
-  /** With full-resolution images as input. */
-  readonly miou: number | null;
-  readonly pixelAccuracy: number | null;
-  /** Of `resize` only: images resized as in training, labels scaled back and scored at full resolution. */
-  readonly resizedMiou?: number | null;
-  readonly classIou: Readonly<Record<string, number | null>>;
-  readonly trainingSeconds: number;
-  readonly imagesPerSecond: number;
-  /** The plan of a training step. */
-  readonly arenaBytes: number;
-}
 
 const size = ({ height, width }: PartResult): string => `${height}×${width}`;
 
