@@ -11,6 +11,8 @@ export interface Footprint {
   readonly planBytes: number;
   /** Highest resident memory of the process. */
   readonly peakBytes: number;
+  /** Of it, mapped files: Node and its libraries, where that is known. */
+  readonly programBytes: number;
   readonly steps: number;
 }
 

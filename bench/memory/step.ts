@@ -14,10 +14,22 @@ const { step } = await train({
     if (event.type === 'start') planBytes = event.planBytes;
   },
 });
-process.stdout.write(`${JSON.stringify({ planBytes, peakBytes: peakBytes(), steps: step })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ planBytes, peakBytes: peakBytes(), programBytes: programBytes(), steps: step })}\n`,
+);
 
 /** Linux: of this program alone, where `maxRSS` counts what the process was before it was this program. */
 function peakBytes(): number {
   if (process.platform !== 'linux') return 1024 * process.resourceUsage().maxRSS;
-  return 1024 * Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync('/proc/self/status', 'latin1'))![1]);
+  return status('VmHWM');
+}
+
+/** Of it, mapped files: Node and its libraries, which are in memory once for all processes. Elsewhere 0, not known. */
+function programBytes(): number {
+  return process.platform === 'linux' ? status('RssFile') : 0;
+}
+
+function status(name: string): number {
+  const line = new RegExp(`^${name}:\\s*(\\d+) kB`, 'm').exec(readFileSync('/proc/self/status', 'latin1'));
+  return 1024 * Number(line![1]);
 }

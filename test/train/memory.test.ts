@@ -3,12 +3,21 @@ import { test } from 'node:test';
 import { footprint } from '../../bench/memory/measure.js';
 import { cacheBudget } from '../../src/train/training-data.js';
 
-test('a training step takes its plan and at most 200 MB more', async () => {
-  const { planBytes, peakBytes, steps } = await footprint(4, 512, 1024);
+/**
+ * Of 200 MB that a step may take beside its plan, Node 20 itself is 46 as mapped files, and later ones are 56 to 60: what is
+ * left is counted without them.
+ */
+const most = 155;
+
+test('a training step takes its plan, Node, and at most 155 MB more', async () => {
+  const { planBytes, peakBytes, programBytes, steps } = await footprint(4, 512, 1024);
   assert.equal(steps, 2);
-  const megabytes = (peakBytes - planBytes) / 1e6;
+  const megabytes = (peakBytes - planBytes - programBytes) / 1e6;
   assert.ok(planBytes > 100e6 && megabytes > 0, `plan ${planBytes}, peak ${peakBytes}`);
-  assert.ok(megabytes <= 200, `${megabytes.toFixed(0)} MB more than the plan of ${planBytes} bytes`);
+  assert.ok(
+    megabytes <= most,
+    `${megabytes.toFixed(0)} MB more than Node and the plan of ${planBytes} bytes`,
+  );
 });
 
 test('the cache is what was asked for, or an eighth of what is left, and nothing for large images', () => {
