@@ -17,6 +17,7 @@ import { openModel } from './model.js';
 import { StreamDisplay } from './streamDisplay.js';
 import type { StreamFlags } from './streamFlags.js';
 import { StreamOutputs } from './streamOutputs.js';
+import { interruptSignal } from './training.js';
 import { fittedOptions, fittingNote } from './views.js';
 
 /** Segments a video, a camera, a stream on the network, or a pipe. */
@@ -38,7 +39,9 @@ export async function predictStream(given: string, flags: StreamFlags): Promise<
     precision: flags.precision,
     sizes: 1,
   });
-  const interrupt = stopSignal();
+  // Files that are begun are ended so that they can be played.
+  const interrupt = interruptSignal('ending the files');
+  interrupt.began();
   const total = source.kind === 'file' ? framesOf(info, flags) : undefined;
   const display = new StreamDisplay(source, total, outputs.done);
   if (info?.hdr && !canMapTones(ffmpeg)) {
@@ -149,22 +152,4 @@ async function recipeOf(given: string, model: string, flags: StreamFlags): Promi
   };
   const hash = createHash('sha256').update(await readBytes(model));
   return hash.update(JSON.stringify([video, options])).digest('hex');
-}
-
-/** Ctrl-C, a request to end, or a closed terminal end the stream so that its files can be played; twice: at once. */
-function stopSignal(): { signal: AbortSignal; release: () => void } {
-  const controller = new AbortController();
-  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-  const stop = () => {
-    if (controller.signal.aborted) process.exit(130);
-    process.stderr.write('\nvnet: ending the files; once more to stop at once\n');
-    controller.abort();
-  };
-  for (const name of names) process.on(name, stop);
-  return {
-    signal: controller.signal,
-    release: () => {
-      for (const name of names) process.off(name, stop);
-    },
-  };
 }

@@ -81,12 +81,13 @@ export interface Interrupt {
   release(): void;
 }
 
-export function interruptSignal(): Interrupt {
+/** @param doing what the first signal still lets it do. */
+export function interruptSignal(doing = 'finishing the step and saving'): Interrupt {
   const controller = new AbortController();
   let working = false;
   const stop = (name: NodeJS.Signals): void => {
     if (!working || controller.signal.aborted) process.exit(128 + constants.signals[name]);
-    process.stderr.write('\nvnet: finishing the step and saving; once more to stop at once\n');
+    process.stderr.write(`\nvnet: ${doing}; once more to stop at once\n`);
     controller.abort();
   };
   for (const name of endSignals) process.on(name, stop);

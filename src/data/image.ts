@@ -169,20 +169,17 @@ export async function writeRgbPng(file: string, image: RgbImage, compressionLeve
 
 /** The bytes of an 8-bit RGB PNG. */
 export async function encodeRgbPng(image: RgbImage, compressionLevel = 6): Promise<Uint8Array> {
-  const { width, height, data } = image;
-  const sharp = await loadSharp();
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel })
-    .toBuffer();
+  return (await rawSharp(image)).png({ compressionLevel }).toBuffer();
 }
 
 /** The bytes of a JPEG. `quality` 1 to 100. */
 export async function encodeJpeg(image: RgbImage, quality: number): Promise<Uint8Array> {
-  const { width, height, data } = image;
+  return (await rawSharp(image)).jpeg({ quality }).toBuffer();
+}
+
+async function rawSharp({ width, height, data }: RgbImage) {
   const sharp = await loadSharp();
-  return sharp(data, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality })
-    .toBuffer();
+  return sharp(data, { raw: { width, height, channels: 3 } });
 }
 
 /** Replaces an image by what a JPEG of this quality keeps of it, in place. */

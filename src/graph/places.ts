@@ -176,19 +176,14 @@ export class Places {
     for (const [name, output] of Object.entries(outputs)) {
       // Gradients of parameters already have their place in the flat region.
       if (this.places.has(output.id)) continue;
-      const over = (definition.inPlace ?? []).find(([out, input]) => {
+      const over = definition.inPlace?.[name]?.find((input) => {
         const target = inputs[input];
-        return (
-          out === name &&
-          target &&
-          !taken.has(input) &&
-          this.mayOverwrite(node, output, target, at, definition)
-        );
+        return target && !taken.has(input) && this.mayOverwrite(node, output, target, at, definition);
       });
       if (over) {
-        const place = this.placeOf(inputs[over[1]]!);
+        const place = this.placeOf(inputs[over]!);
         this.assign(output, place.storage, place.channel);
-        taken.add(over[1]);
+        taken.add(over);
       } else if (node.phase === 'prepare') {
         this.placePersistent(output);
       } else {

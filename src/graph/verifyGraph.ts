@@ -41,8 +41,8 @@ export function verifyGraph(graph: Graph, pass: string): void {
     }
     verifyOutputs(node, (what) => fail(where, what));
     for (const value of valuesOf(node.outputs)) write(where, value, node.phase);
-    const { updatesState, inPlace = [] } = opOf(node);
-    for (const [, input] of updatesState ? inPlace : []) {
+    const { updatesState, inPlace = {} } = opOf(node);
+    for (const input of updatesState ? Object.values(inPlace).flatMap((names) => names ?? []) : []) {
       const state = node.inputs[input];
       if (state) replaced.set(state.id, where);
     }

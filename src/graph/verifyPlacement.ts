@@ -193,8 +193,8 @@ function cutPieces(list: readonly Piece[], low: number, high: number): Piece[] {
 
 /** Inputs that the op may write this output over. */
 function inputsUnder(node: Node, output: Value): Set<string> {
-  const { inPlace = [], updatesState } = opOf(node);
-  const names = inPlace.filter(([name]) => node.outputs[name] === output).map(([, input]) => input);
+  const { inPlace = {}, updatesState } = opOf(node);
+  const names = Object.keys(inPlace).flatMap((name) => (node.outputs[name] === output ? inPlace[name]! : []));
   return new Set(updatesState ? [...names, 'state'] : names);
 }
 

@@ -16,7 +16,7 @@ export const prelu: OpDef<{ x: Value; slope: Value }, { y: Value }, object> = {
   },
   features: ['x', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
-  inPlace: [['y', 'x']],
+  inPlace: { y: ['x'] },
   map: ({ inputs, label }) => ({ ...inputs, label }),
 };
 
@@ -29,8 +29,5 @@ export const preluGrad: OpDef<{ x: Value; slope: Value; gy: Value }, { gx: Value
   features: ['x', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => 3 * sizeOf(gx.shape),
   // Over `x` first: then `gy` may have no memory at all.
-  inPlace: [
-    ['gx', 'x'],
-    ['gx', 'gy'],
-  ],
+  inPlace: { gx: ['x', 'gy'] },
 };

@@ -34,10 +34,6 @@ export const adam: OpDef<
     newV: { shape: param.shape, dtype: 'f32' },
   }),
   flops: ({ inputs: { param } }) => 12 * sizeOf(param.shape),
-  inPlace: [
-    ['newParam', 'param'],
-    ['newM', 'm'],
-    ['newV', 'v'],
-  ],
+  inPlace: { newParam: ['param'], newM: ['m'], newV: ['v'] },
   updatesState: true,
 };

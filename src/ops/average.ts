@@ -14,6 +14,6 @@ export const average: OpDef<{ x: Value; average: Value; decay: Value }, { newAve
     return { newAverage: { shape: x.shape, dtype: 'f32' } };
   },
   flops: ({ inputs: { x } }) => 3 * sizeOf(x.shape),
-  inPlace: [['newAverage', 'average']],
+  inPlace: { newAverage: ['average'] },
   updatesState: true,
 };

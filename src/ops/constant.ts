@@ -28,7 +28,7 @@ export const addBias: OpDef<{ x: Value; bias: Value; one: Value }, { y: Value },
     return { bias: emit('sumPixels', { x: gy }, {}).sum, ...(needsGradient(x) ? { x: gy } : {}) };
   },
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
-  inPlace: [['y', 'x']],
+  inPlace: { y: ['x'] },
   lower: ({ inputs: { x, bias, one } }, { emit }) =>
     emit('affine', { x, scale: one, shift: bias }, { sign: 1 }),
   absorb({ inputs: { x, bias } }, { scale, shift, slope, label }, { emit }) {

@@ -85,7 +85,7 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
   features: ['x', 'residual', 'y'],
   flops: ({ inputs: { weight }, outputs: { y } }) =>
     2 * (sizeOf(y.shape) / y.shape[3]) * sizeOf(weight.shape),
-  inPlace: [['y', 'residual']],
+  inPlace: { y: ['residual'] },
   shortProducts: true,
   prologue: 'x',
   absorb({ inputs, attrs, label }, map, { emit }) {
@@ -130,7 +130,7 @@ export const conv2dGradInput: OpDef<
   },
   features: ['gy', 'acc', 'gx'],
   flops: ({ inputs: { gy, weight } }) => 2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(weight.shape),
-  inPlace: [['gx', 'acc']],
+  inPlace: { gx: ['acc'] },
   accumulate({ inputs, attrs, label }, acc, sign, { emit }) {
     if (inputs.acc || sign !== 1) return undefined;
     return emit('conv2dGradInput', { ...inputs, acc }, attrs, { label }).gx;

@@ -6,7 +6,7 @@ import type { OpDef } from './op.js';
 export const countStep: OpDef<{ counter: Value }, { next: Value }, object> = {
   infer: ({ counter }) => ({ next: { shape: counter.shape, dtype: 'f32' } }),
   flops: () => 1,
-  inPlace: [['next', 'counter']],
+  inPlace: { next: ['counter'] },
   keep: true,
   updatesState: true,
 };

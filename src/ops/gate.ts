@@ -24,7 +24,7 @@ export const multiply: OpDef<{ a: Value; b: Value }, { y: Value }, object> = {
   },
   features: ['a', 'b', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
-  inPlace: [['y', 'a']],
+  inPlace: { y: ['a'] },
 };
 
 /** `sum[n, c] = Σ a·b` over the pixels of each image: the gradient of a gate. `a`, `b`: `N×H×W×C`, `sum`: `N×1×1×C`. */

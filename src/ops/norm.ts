@@ -31,10 +31,7 @@ export const runningStats: OpDef<
     newVariance: { shape: variance.shape, dtype: 'f32' },
   }),
   flops: ({ inputs: { mean } }) => 6 * sizeOf(mean.shape),
-  inPlace: [
-    ['newMean', 'mean'],
-    ['newVariance', 'variance'],
-  ],
+  inPlace: { newMean: ['mean'], newVariance: ['variance'] },
   keep: true,
   updatesState: true,
 };
@@ -60,7 +57,7 @@ export const batchNorm: OpDef<
     return { x: gx, gamma: ggamma, beta: gbeta, ...(slope ? { slope: gslope } : {}) };
   },
   flops: ({ outputs: { y } }) => 3 * sizeOf(y.shape),
-  inPlace: [['y', 'x']],
+  inPlace: { y: ['x'] },
   lower({ inputs: { x, stats, gamma, beta, slope } }, { emit }) {
     const coefficients = emit('normCoefficients', { stats, gamma, beta }, {});
     return emit('affine', { x, ...coefficients, slope }, { sign: 1 });
@@ -86,10 +83,7 @@ export const batchNormGrad: OpDef<
   }),
   features: ['x', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => 10 * sizeOf(gx.shape),
-  inPlace: [
-    ['gx', 'x'],
-    ['gx', 'gy'],
-  ],
+  inPlace: { gx: ['x', 'gy'] },
 };
 
 /** `scale = gamma·rstd`, `shift = beta − mean·scale`, from the rows of `stats` (see `batchStats`). */
@@ -132,10 +126,7 @@ export const affine: OpDef<
   },
   features: ['x', 'residual', 'y'],
   flops: ({ outputs: { y } }) => 3 * sizeOf(y.shape),
-  inPlace: [
-    ['y', 'residual'],
-    ['y', 'x'],
-  ],
+  inPlace: { y: ['residual', 'x'] },
   map: ({ inputs: { residual, ...map }, attrs: { sign }, label }) =>
     residual || sign !== 1 ? undefined : { ...map, label },
   accumulate({ inputs, attrs, label }, residual, sign, { emit }) {

@@ -80,9 +80,9 @@ export interface OpDef<I extends object, O extends object, A extends object> {
   readonly loss?: keyof O & string;
   /** True for small results that the backward pass keeps instead of recomputing (batch statistics). */
   readonly keep?: boolean;
-  /** Pairs `[output, input]`: the output may be written over that input if nothing reads the input later. Tried in order. */
-  readonly inPlace?: readonly (readonly [keyof O & string, keyof I & string])[];
-  /** True where the in-place pairs are the meaning of the op: new state over old state. */
+  /** Inputs that an output may be written over, the best first: where nothing reads the input later. */
+  readonly inPlace?: { readonly [K in keyof O & string]?: readonly (keyof I & string)[] };
+  /** True where writing in place is the meaning of the op: new state over old state. */
   readonly updatesState?: boolean;
   /**
    * `join`: the output is the channels of all inputs side by side; `cut`: the outputs are the channels of the input in

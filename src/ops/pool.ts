@@ -53,7 +53,7 @@ export const pyramidPoolGrad: OpDef<
   features: ['gy', 'acc', 'gx'],
   flops: ({ inputs: { gy }, attrs }) =>
     sizeOf(gy.shape) * attrs.kernels.reduce((sum, k) => sum + k * k + 1, 0),
-  inPlace: [['gx', 'acc']],
+  inPlace: { gx: ['acc'] },
   accumulate({ inputs, attrs, label }, acc, sign, { emit }) {
     if (inputs.acc || sign !== 1) return undefined;
     return emit('pyramidPoolGrad', { ...inputs, acc }, attrs, { label }).gx;

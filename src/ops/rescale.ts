@@ -9,7 +9,7 @@ import type { Emit, OpDef } from './op.js';
 export const rescale: OpDef<{ x: Value; factor: Value }, { y: Value }, { readonly invert: boolean }> = {
   infer: ({ x }) => ({ y: { shape: x.shape, dtype: x.dtype } }),
   flops: ({ inputs: { x } }) => sizeOf(x.shape),
-  inPlace: [['y', 'x']],
+  inPlace: { y: ['x'] },
   updatesState: true,
 };
 

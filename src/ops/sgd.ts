@@ -24,9 +24,6 @@ export const sgd: OpDef<
     newVelocity: { shape: param.shape, dtype: 'f32' },
   }),
   flops: ({ inputs: { param } }) => 6 * sizeOf(param.shape),
-  inPlace: [
-    ['newParam', 'param'],
-    ['newVelocity', 'velocity'],
-  ],
+  inPlace: { newParam: ['param'], newVelocity: ['velocity'] },
   updatesState: true,
 };

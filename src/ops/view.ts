@@ -92,10 +92,7 @@ export const add: OpDef<{ a: Value; b: Value }, { y: Value }, { readonly sign: 1
   },
   features: ['a', 'b', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
-  inPlace: [
-    ['y', 'a'],
-    ['y', 'b'],
-  ],
+  inPlace: { y: ['a', 'b'] },
   sum: ({ inputs, attrs }) => ({ ...inputs, ...attrs }),
 };
 
@@ -109,5 +106,5 @@ export const scale: OpDef<{ x: Value }, { y: Value }, { readonly factor: number 
   gradient: ({ attrs }, { y: gy }, { emit }) => (gy ? { x: emit('scale', { x: gy }, attrs).y } : {}),
   features: ['x', 'y'],
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
-  inPlace: [['y', 'x']],
+  inPlace: { y: ['x'] },
 };

@@ -375,3 +375,12 @@ function forEachElement(block: Block, ref: TensorRef, visit: (at: number, i: num
     visit(first + Math.floor(i / channels) * ref.pixelStride + (i % channels), i);
   }
 }
+
+/** Each way in which one output of an op may lie over one of the given inputs. */
+export const waysInPlace = (
+  op: KernelName,
+  inputs: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, string>>[] =>
+  Object.entries<readonly string[]>((ops[op] as OpDef<object, object, object>).inPlace ?? {}).flatMap(
+    ([output, over]) => over.filter((input) => inputs[input]).map((input) => ({ [output]: input })),
+  );

@@ -3,11 +3,9 @@ import { test } from 'node:test';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { Plan, Slot } from '../../src/graph/planned.js';
 import type { KernelName, OutputsOf } from '../../src/ops/index.js';
-import { ops } from '../../src/ops/index.js';
-import type { OpDef } from '../../src/ops/op.js';
 import { kernelNames, randomCase } from './cases.js';
 import type { Layout, Tensor, Tensors, View } from './harness.js';
-import { assertClose, runOp, seededRandom, testSeed } from './harness.js';
+import { assertClose, runOp, seededRandom, testSeed, waysInPlace } from './harness.js';
 
 const seed = testSeed(2);
 
@@ -24,9 +22,7 @@ function layoutsOf(
   ]) {
     if (value) views[name] = { pixelStride: value.shape[3] + 5, channelOffset: 2 };
   }
-  const pairs = (ops[op] as OpDef<object, object, object>).inPlace ?? [];
-  const possible = (pairs as readonly (readonly [string, string])[]).filter(([, input]) => inputs[input]);
-  return [{ views }, ...possible.map(([output, input]) => ({ views, inPlace: { [output]: input } }))];
+  return [{ views }, ...waysInPlace(op, inputs).map((inPlace) => ({ views, inPlace }))];
 }
 
 for (const op of kernelNames) {

@@ -10,7 +10,7 @@ import { ops } from '../../src/ops/index.js';
 import type { OpDef } from '../../src/ops/op.js';
 import { randomCase } from './cases.js';
 import type { Layout, Tensor, View } from './harness.js';
-import { assertParity, runOp, seededRandom, testSeed } from './harness.js';
+import { assertParity, runOp, seededRandom, testSeed, waysInPlace } from './harness.js';
 import type { Case } from './shapes.js';
 import { wideCases } from './wideCases.js';
 
@@ -44,12 +44,12 @@ function randomLayout<K extends KernelName>(rng: Rng, op: K, { inputs, attrs }: 
   >;
   const outputs = def.infer(given, attrs) as Record<string, { shape: Shape }>;
   const options = { threads: 1 + rng.int(3) };
-  const choices = (def.inPlace ?? []).filter(([, input]) => input in given) as unknown as [string, string][];
+  const choices = waysInPlace(op, given);
   if (choices.length === 0 || rng.chance(0.5))
     return { views: randomViews(rng, { ...given, ...outputs }), options };
-  const [output, input] = rng.pick(choices);
-  const separate = Object.fromEntries(Object.entries(outputs).filter(([name]) => name !== output));
-  return { views: randomViews(rng, { ...given, ...separate }), inPlace: { [output]: input }, options };
+  const inPlace = rng.pick(choices);
+  const separate = Object.fromEntries(Object.entries(outputs).filter(([name]) => !(name in inPlace)));
+  return { views: randomViews(rng, { ...given, ...separate }), inPlace, options };
 }
 
 for (const build of builds) {

@@ -17,12 +17,10 @@ const scenes = Array.from({ length: 6 }, (_, i) => {
   return { ...image, data: image.data.map((value) => 255 - value) };
 });
 
+type LossOf = (weights: ReadonlyMap<string, Float32Array>, label: number, batch: number) => Promise<number>;
+
 /** Mean cross-entropy over all pixels by a forward pass in training, which normalises by the batch itself. */
-async function trainingLoss(
-  weights: ReadonlyMap<string, Float32Array>,
-  label: number,
-  batch: number,
-): Promise<number> {
+const trainingLoss: LossOf = async (weights, label, batch) => {
   const { network } = await loadModel(shippedModel);
   const plan = compileTraining(network, {
     batch,
@@ -40,14 +38,10 @@ async function trainingLoss(
   const [loss] = await executor.read('loss');
   await executor.dispose();
   return loss;
-}
+};
 
 /** The same by inference: softmax of the coarse logits, raised to the picture's size as the head does. */
-async function inferenceLoss(
-  weights: ReadonlyMap<string, Float32Array>,
-  label: number,
-  batch: number,
-): Promise<number> {
+const inferenceLoss: LossOf = async (weights, label, batch) => {
   const { network } = await loadModel(shippedModel);
   const predictor = new Predictor(network, weights, { backend: wasmBackend, threads: 1 });
   let sum = 0;
@@ -76,7 +70,7 @@ async function inferenceLoss(
   }
   await predictor.dispose();
   return sum / (batch * height * width);
-}
+};
 
 test('with statistics of one batch, inference says what training said of it', async () => {
   const { network, weights } = await loadModel(shippedModel);

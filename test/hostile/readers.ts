@@ -104,6 +104,13 @@ function spoilTensors(good: Buffer, rng: Rng): Buffer {
 
 const deepJson = '['.repeat(20_000);
 
+/** The picture that annotations are of. */
+const drawBlack = async (folder: string): Promise<void> =>
+  writeFileSync(
+    path.join(folder, 'a.png'),
+    await encodeRgbPng({ width, height, data: new Uint8Array(3 * width * height) }),
+  );
+
 export const readers: readonly Reader[] = [
   ...(['png', 'jpeg', 'webp', 'tiff', 'gif'] as const).map(
     (format): Reader => ({
@@ -247,10 +254,7 @@ export const readers: readonly Reader[] = [
     name: 'COCO',
     ending: '.json',
     make: async (folder) => {
-      writeFileSync(
-        path.join(folder, 'a.png'),
-        await encodeRgbPng({ width, height, data: new Uint8Array(3 * width * height) }),
-      );
+      await drawBlack(folder);
       return Buffer.from(
         JSON.stringify({
           images: [{ id: 1, file_name: 'a.png', height, width }],
@@ -282,10 +286,7 @@ export const readers: readonly Reader[] = [
     name: 'labelme',
     ending: '.json',
     make: async (folder) => {
-      writeFileSync(
-        path.join(folder, 'a.png'),
-        await encodeRgbPng({ width, height, data: new Uint8Array(3 * width * height) }),
-      );
+      await drawBlack(folder);
       const mask = labels().toString('base64');
       return Buffer.from(
         JSON.stringify({

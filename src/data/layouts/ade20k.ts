@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { type ClassTable, classTable } from '../classes.js';
-import { type LayoutKind, splitsOf } from '../dataset.js';
-import { isFolder, listNames } from '../files.js';
-import { pairUp } from './pairs.js';
+import type { LayoutKind } from '../dataset.js';
+import { isFolder } from '../files.js';
+import { splitFolders } from './pairs.js';
 
 /** In the order of the values 1 to 150. */
 const names = `
@@ -36,14 +36,6 @@ export const ade20k: LayoutKind = {
       ['training', 'validation'].some((split) => isFolder(path.join(root, folder, split))),
     ),
   open(root, { own }) {
-    const splits = splitsOf(listNames(path.join(root, 'images'), 'folders'));
-    const at = (kind: string, split: string) => path.join(root, kind, splits.get(split) ?? split);
-    return {
-      classes: own ?? ade20kClasses,
-      splits: [...splits.keys()],
-      list: (split) => pairUp(at('images', split), at('annotations', split)),
-      imagesOf: (split) => at('images', split),
-      labelsOf: (split) => at('annotations', split),
-    };
+    return { classes: own ?? ade20kClasses, ...splitFolders(root, 'images', 'annotations') };
   },
 };

@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { type ClassTable, plainTable } from '../classes.js';
-import { type LayoutKind, splitsOf } from '../dataset.js';
-import { isFolder, listNames } from '../files.js';
+import type { LayoutKind } from '../dataset.js';
+import { isFolder } from '../files.js';
 import { cityscapesClasses } from './cityscapes.js';
-import { pairUp } from './pairs.js';
+import { splitFolders } from './pairs.js';
 
 /** The 19 classes of Cityscapes; the files hold train ids. */
 export const bdd100kClasses: ClassTable = {
@@ -27,14 +27,6 @@ export const bdd100k: LayoutKind = {
   test: (root) => places.some((folders) => folders.every((folder) => isFolder(path.join(root, folder)))),
   open(root, { own }) {
     const [images, labels] = places.find(([folder]) => isFolder(path.join(root, folder)))!;
-    const splits = splitsOf(listNames(path.join(root, images), 'folders'));
-    const at = (kind: string, split: string) => path.join(root, kind, splits.get(split) ?? split);
-    return {
-      classes: own ?? bdd100kClasses,
-      splits: [...splits.keys()],
-      list: (split) => pairUp(at(images, split), at(labels, split), { encoding: 'raw' }),
-      imagesOf: (split) => at(images, split),
-      labelsOf: (split) => at(labels, split),
-    };
+    return { classes: own ?? bdd100kClasses, ...splitFolders(root, images, labels, { encoding: 'raw' }) };
   },
 };

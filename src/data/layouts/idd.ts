@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { type ClassTable, colourTable, type Rgb } from '../classes.js';
-import { type LayoutKind, splitsOf } from '../dataset.js';
+import type { LayoutKind } from '../dataset.js';
 import { listNames } from '../files.js';
-import { pairUp } from './pairs.js';
+import { splitFolders } from './pairs.js';
 
 const rows: readonly (readonly [name: string, colour: Rgb])[] = [
   ['road', [128, 64, 128]],
@@ -47,15 +47,7 @@ export const idd: LayoutKind = {
   looks: `leftImg8bit/ with gtFine/…/*${suffix}.png`,
   test: (root) => someLabel(path.join(root, 'gtFine'))?.endsWith(`${suffix}.png`) ?? false,
   open(root, { own }) {
-    const splits = splitsOf(listNames(path.join(root, 'leftImg8bit'), 'folders'));
-    const at = (kind: string, split: string) => path.join(root, kind, splits.get(split) ?? split);
-    return {
-      classes: own ?? iddClasses,
-      splits: [...splits.keys()],
-      list: (split) => pairUp(at('leftImg8bit', split), at('gtFine', split), { suffix }),
-      imagesOf: (split) => at('leftImg8bit', split),
-      labelsOf: (split) => at('gtFine', split),
-    };
+    return { classes: own ?? iddClasses, ...splitFolders(root, 'leftImg8bit', 'gtFine', { suffix }) };
   },
 };
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { isImageName, type Sample, stem } from '../dataset.js';
-import { walkFiles } from '../files.js';
+import { isImageName, type Layout, type Sample, splitsOf, stem } from '../dataset.js';
+import { listNames, walkFiles } from '../files.js';
 
 /** What names of label files may have after the name of their image, and whether they then hold train ids. */
 const labelSuffixes: readonly (readonly [suffix: string, encoding: Sample['encoding']])[] = [
@@ -37,6 +37,23 @@ export interface Pairing {
   readonly isImage?: (name: string) => boolean;
   /** Look into folders below; default true. */
   readonly deep?: boolean;
+}
+
+/** A data set whose splits are folders of the same names in a folder of images and in one of labels. */
+export function splitFolders(
+  root: string,
+  images: string,
+  labels: string,
+  pairing?: Pairing,
+): Omit<Layout, 'classes'> {
+  const splits = splitsOf(listNames(path.join(root, images), 'folders'));
+  const at = (kind: string, split: string) => path.join(root, kind, splits.get(split) ?? split);
+  return {
+    splits: [...splits.keys()],
+    list: (split) => pairUp(at(images, split), at(labels, split), pairing),
+    imagesOf: (split) => at(images, split),
+    labelsOf: (split) => at(labels, split),
+  };
 }
 
 /** The same name however its accents are written. */

@@ -18,17 +18,14 @@ const forward = (name: PointwiseName): Forward => ({
   },
   features: ['x', 'y'],
   flops: ({ outputs: { y } }) => workOf(pointwise[name].value) * sizeOf(y.shape),
-  inPlace: [['y', 'x']],
+  inPlace: { y: ['x'] },
 });
 
 const backward = (name: PointwiseName): Backward => ({
   infer: ({ gy }) => ({ gx: { shape: gy.shape, dtype: 'f32' } }),
   features: ['x', 'y', 'gy', 'gx'],
   flops: ({ outputs: { gx } }) => workOf(pointwise[name].gradient) * sizeOf(gx.shape),
-  inPlace: [
-    ['gx', 'gy'],
-    ['gx', readsResult(pointwise[name].gradient) ? 'y' : 'x'],
-  ],
+  inPlace: { gx: ['gy', readsResult(pointwise[name].gradient) ? 'y' : 'x'] },
 });
 
 export type PointwiseOps = Readonly<

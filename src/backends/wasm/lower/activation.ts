@@ -1,6 +1,6 @@
 import type { WasmKernel } from '../stage.js';
 import { overPixels, pointers, scratchPointer, strided } from '../stage.js';
-import { joinPartials, partialsOver } from './sums.js';
+import { channelSums, partialsOver } from './sums.js';
 
 export const prelu: WasmKernel<'prelu'> = {
   lower({ inputs: { x, slope }, outputs: { y } }) {
@@ -16,21 +16,8 @@ export const preluGrad: WasmKernel<'preluGrad'> = {
   lower(call) {
     const { x, slope, gy } = call.inputs;
     const { gx, gslope } = call.outputs;
-    const sums = partialsOver(x, 1);
-    const { span, chunks, blockBytes } = sums;
-    const partials = scratchPointer(call);
-    const channels = x.shape[3];
-    return [
-      {
-        kernel: 'preluGrad',
-        chunks,
-        args: {
-          ...strided({ x, gy, gx }),
-          ...pointers({ slope }),
-          ...{ channels, pixels: span, partials, blockBytes },
-        },
-      },
-      joinPartials(sums, partials, channels, gslope),
-    ];
+    const { chunks, range, join } = channelSums(x, scratchPointer(call), gslope);
+    const args = { ...strided({ x, gy, gx }), ...pointers({ slope }), ...range };
+    return [{ kernel: 'preluGrad', chunks, args }, join];
   },
 };

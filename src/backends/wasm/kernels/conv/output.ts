@@ -50,6 +50,32 @@ export function storeEight(y: usize, low: v128, high: v128, rest: i32): void {
   if (rest > 4) storeLanes(y + 16, high, rest - 4);
 }
 
+/** Eight channels of a pixel: bias, PReLU, residual; `rest` of them are stored. Everything in pairs, for 256 bits. */
+// @ts-ignore: decorator
+@inline
+export function finish<Activate, Add, Some>(
+  y: usize,
+  low: v128,
+  high: v128,
+  r: usize,
+  bias0: v128,
+  bias1: v128,
+  slope0: v128,
+  slope1: v128,
+  rest: i32,
+): void {
+  if (is<Activate>()) {
+    low = prelu4(f32x4.add(low, bias0), slope0);
+    high = prelu4(f32x4.add(high, bias1), slope1);
+  }
+  if (is<Add>()) {
+    low = f32x4.add(low, v128.load(r));
+    high = f32x4.add(high, v128.load(r, 16));
+  }
+  if (is<Some>()) storeEight(y, low, high, rest);
+  else storeBoth(y, low, high);
+}
+
 function write<Activate, Add, Some>(
   m: usize,
   end: usize,
@@ -66,19 +92,8 @@ function write<Activate, Add, Some>(
   const slope0 = slope ? v128.load(slope) : f32x4.splat(1);
   const slope1 = slope ? v128.load(slope, 16) : f32x4.splat(1);
   while (m < end) {
-    let low = v128.load(m);
-    let high = v128.load(m, 16);
-    if (is<Activate>()) {
-      low = prelu4(f32x4.add(low, bias0), slope0);
-      high = prelu4(f32x4.add(high, bias1), slope1);
-    }
-    if (is<Add>()) {
-      low = f32x4.add(low, v128.load(r));
-      high = f32x4.add(high, v128.load(r, 16));
-      r += rStep;
-    }
-    if (is<Some>()) storeEight(y, low, high, rest);
-    else storeBoth(y, low, high);
+    finish<Activate, Add, Some>(y, v128.load(m), v128.load(m, 16), r, bias0, bias1, slope0, slope1, rest);
+    if (is<Add>()) r += rStep;
     m += 32;
     y += yStep;
   }

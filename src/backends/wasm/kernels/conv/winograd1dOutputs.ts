@@ -4,9 +4,9 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { is, madd, No, prelu4, Yes } from '../lanes';
+import { is, madd, No, Yes } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
-import { Output, storeBoth, storeEight } from './output';
+import { finish, Output } from './output';
 import { Place, Tiles } from './tiles';
 
 /** The sum of four products and one, as `Aᵀ` has it: `m0 + a + c`. */
@@ -14,32 +14,6 @@ import { Place, Tiles } from './tiles';
 @inline
 function sum3(m0: v128, a: v128, c: v128): v128 {
   return f32x4.add(f32x4.add(m0, a), c);
-}
-
-/** One output's eight channels: bias, PReLU, residual; `rest` of them are stored. */
-// @ts-ignore: decorator
-@inline
-function finish<Activate, Add, Some>(
-  y: usize,
-  low: v128,
-  high: v128,
-  r: usize,
-  biasA: v128,
-  biasB: v128,
-  slopeA: v128,
-  slopeB: v128,
-  rest: i32,
-): void {
-  if (is<Activate>()) {
-    low = prelu4(f32x4.add(low, biasA), slopeA);
-    high = prelu4(f32x4.add(high, biasB), slopeB);
-  }
-  if (is<Add>()) {
-    low = f32x4.add(low, v128.load(r));
-    high = f32x4.add(high, v128.load(r, 16));
-  }
-  if (is<Some>()) storeEight(y, low, high, rest);
-  else storeBoth(y, low, high);
 }
 
 /** `Aᵀ·m` of eight channels, then the epilogue; outputs go `step` bytes apart. */

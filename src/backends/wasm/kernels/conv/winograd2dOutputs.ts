@@ -1,8 +1,8 @@
 /** The output side of `winograd2d.ts`: back along the rows, then up the columns, with the epilogue. */
 
-import { is, madd, No, prelu4, Yes } from '../lanes';
+import { is, madd, No, Yes } from '../lanes';
 import { planeBytes } from './gemm';
-import { Output, storeBoth, storeEight } from './output';
+import { finish, Output, storeBoth } from './output';
 import { halfRoot, lineBytes, linesBytes, root, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 
 /** `m0 + c + 2a`, the first row of `Aᵀ`. */
@@ -58,31 +58,6 @@ export function returnRows(m: usize, octs: i32, count: i32, to: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function write<Activate, Add, Some>(
-  y: usize,
-  low: v128,
-  high: v128,
-  biasA: v128,
-  biasB: v128,
-  slopeA: v128,
-  slopeB: v128,
-  r: usize,
-  rest: i32,
-): void {
-  if (is<Activate>()) {
-    low = prelu4(f32x4.add(low, biasA), slopeA);
-    high = prelu4(f32x4.add(high, biasB), slopeB);
-  }
-  if (is<Add>()) {
-    low = f32x4.add(low, v128.load(r));
-    high = f32x4.add(high, v128.load(r, 16));
-  }
-  if (is<Some>()) storeEight(y, low, high, rest);
-  else storeBoth(y, low, high);
-}
-
 /** `Aᵀ·q` up the columns of eight channels, and the epilogue. `y…`, `r…`: four rows. */
 function returnColumns<Activate, Add, Some>(
   q: usize,
@@ -130,12 +105,12 @@ function returnColumns<Activate, Add, Some>(
     const qc = f32x4.add(q3, q4);
     const pe = f32x4.sub(p3, p4);
     const qe = f32x4.sub(q3, q4);
-    write<Activate, Add, Some>(y0, firstOf(p0, pa, pc), firstOf(q0, qa, qc), biasA, biasB, slopeA, slopeB, r0, rest);
+    finish<Activate, Add, Some>(y0, firstOf(p0, pa, pc), firstOf(q0, qa, qc), r0, biasA, biasB, slopeA, slopeB, rest);
     const low = f32x4.mul(whole, f32x4.add(pb, pe));
     const high = f32x4.mul(whole, f32x4.add(qb, qe));
-    write<Activate, Add, Some>(y1, low, high, biasA, biasB, slopeA, slopeB, r1, rest);
-    write<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), biasA, biasB, slopeA, slopeB, r2, rest);
-    write<Activate, Add, Some>(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), biasA, biasB, slopeA, slopeB, r3, rest);
+    finish<Activate, Add, Some>(y1, low, high, r1, biasA, biasB, slopeA, slopeB, rest);
+    finish<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), r2, biasA, biasB, slopeA, slopeB, rest);
+    finish<Activate, Add, Some>(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), r3, biasA, biasB, slopeA, slopeB, rest);
     q += 32;
     y0 += pixel;
     y1 += pixel;
