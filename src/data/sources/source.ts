@@ -39,7 +39,13 @@ export interface Archive {
 }
 
 /** The name of a part of an archive as a path that stays below where it is put. */
-export function nameInside(name: string): string {
+function nameInside(name: string): string {
   const parts = name.split(/[\\/]/).filter((part) => part !== '' && part !== '.' && part !== '..');
   return parts.join('/');
+}
+
+/** How a file of an archive is called. @param name as the archive has it. */
+export function placeInside(archive: string, name: string): Pick<Source, 'file' | 'name' | 'plain'> {
+  const inside = nameInside(name);
+  return { file: path.join(archive, inside), name: stem(inside), plain: false };
 }

@@ -1,12 +1,11 @@
 import { createReadStream, promises as fs } from 'node:fs';
-import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import tar from 'tar-stream';
 import { UserError } from '../../errors.js';
-import { isImageName, stem } from '../dataset.js';
+import { isImageName } from '../dataset.js';
 import { reason } from '../files.js';
-import { type Archive, mostEntries, mostPictureBytes, nameInside, type Source } from './source.js';
+import { type Archive, mostEntries, mostPictureBytes, placeInside, type Source } from './source.js';
 import { hidden } from './zip.js';
 
 /** Above a gigabyte, an archive of pictures does not unpack to more than so many times its size. */
@@ -120,18 +119,15 @@ class Walk {
 }
 
 function sourceOf(walk: Walk, file: string, header: Part['header'], place: number): Source {
-  const inside = nameInside(header.name);
-  const shown = path.join(file, inside);
+  const inside = placeInside(file, header.name);
   return {
-    file: shown,
-    name: stem(inside),
-    plain: false,
+    ...inside,
     stamp: () => `${header.size} ${header.mtime?.getTime()} ${place}`,
     async read() {
       try {
         return await walk.read(place);
       } catch (error) {
-        throw unreadable(shown, error);
+        throw unreadable(inside.file, error);
       }
     },
   };

@@ -1,10 +1,9 @@
-import path from 'node:path';
 import yauzl from 'yauzl';
 import { UserError } from '../../errors.js';
-import { isImageName, stem } from '../dataset.js';
+import { isImageName } from '../dataset.js';
 import { reason } from '../files.js';
 import { crc32 } from '../png.js';
-import { type Archive, mostEntries, mostPictureBytes, nameInside, type Source } from './source.js';
+import { type Archive, mostEntries, mostPictureBytes, placeInside, type Source } from './source.js';
 
 /**
  * Lists the pictures in a zip; each is read when it is asked for.
@@ -48,17 +47,14 @@ function listEntries(zip: yauzl.ZipFile, file: string): Promise<yauzl.Entry[]> {
 }
 
 function sourceOf(zip: yauzl.ZipFile, file: string, entry: yauzl.Entry): Source {
-  const inside = nameInside(entry.fileName);
-  const shown = path.join(file, inside);
+  const inside = placeInside(file, entry.fileName);
   return {
-    file: shown,
-    name: stem(inside),
-    plain: false,
+    ...inside,
     stamp: () => `${entry.uncompressedSize} ${entry.crc32}`,
     async read() {
       if (entry.uncompressedSize > mostPictureBytes) {
         throw unreadable(
-          shown,
+          inside.file,
           new Error(`it has ${entry.uncompressedSize} bytes, at most ${mostPictureBytes} are read`),
         );
       }
@@ -66,10 +62,10 @@ function sourceOf(zip: yauzl.ZipFile, file: string, entry: yauzl.Entry): Source 
       try {
         bytes = await readEntry(zip, entry);
       } catch (error) {
-        throw unreadable(shown, error);
+        throw unreadable(inside.file, error);
       }
       if (crc32(bytes) !== entry.crc32)
-        throw unreadable(shown, new Error('its checksum is wrong: it is damaged'));
+        throw unreadable(inside.file, new Error('its checksum is wrong: it is damaged'));
       return bytes;
     },
   };
