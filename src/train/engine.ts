@@ -90,6 +90,7 @@ export class TrainingEngine {
     const { executor } = this;
     let sum: Float64Array | undefined;
     let grads = new Float32Array() as Float32Array;
+    let known: number | undefined;
     let count = 0;
     let lossSum = 0;
     let weightSum = 0;
@@ -101,6 +102,7 @@ export class TrainingEngine {
       // A second batch: what was the whole gradient becomes the first term.
       if (count === 1) sum = Float64Array.from(grads, (g) => firstWeight * g);
       grads = batch.grads;
+      known = batch.norm;
       if (sum) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
       else firstWeight = weight;
       if (batch.statistics) statistics.push(batch.statistics);
@@ -109,7 +111,8 @@ export class TrainingEngine {
       count++;
     }
     if (sum) grads = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
-    const norm = normOf(grads);
+    // A GPU has nothing to do meanwhile.
+    const norm = (sum ? undefined : known) ?? normOf(grads);
     if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count - 1);
     if (statistics.length > 0) await this.addStatistics(statistics);
     if (sum || statistics.length > 0) executor.write('grads', grads);
@@ -219,7 +222,7 @@ export class TrainingEngine {
       if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, batch);
       const grads = flat as Float32Array;
       const norm = normOf(grads);
-      if (Number.isFinite(norm)) return { loss, weight, grads };
+      if (Number.isFinite(norm)) return { loss, weight, grads, norm };
       if (!this.lossScale?.reduce()) throw new NonFiniteError('gradient', norm, batch);
     }
   }

@@ -6,6 +6,8 @@ export interface BatchGradient {
   readonly weight: number;
   /** Gradient of all parameters, flat. */
   readonly grads: Float32Array;
+  /** √Σg² of it, where it is known. */
+  readonly norm?: number;
   /**
    * What the batch adds to the running statistics, momentum times its own, flat (see `TrainingEngine.contribution`);
    * absent where the engine's own executor has run the batch, and so has them already.
