@@ -30,6 +30,8 @@ export interface Executor {
 export interface BackendOptions {
   /** Worker threads (wasm only). Default: the machine's cores. */
   readonly threads?: number;
+  /** Told while shaders are compiled (GPUs only): kernels that are ready, and all. */
+  onProgress?(done: number, total: number): void;
 }
 
 /** The way that each kernel goes, by a text that tells calls apart. */

@@ -5,6 +5,7 @@ import type { Precision } from '../compile.js';
 import { precisions, trainingPrecisions } from '../compile.js';
 import type { DeviceName } from '../device.js';
 import { deviceNames, openDevice } from '../device.js';
+import { Progress } from './progress.js';
 
 /** Of commands without {@link deviceOptions}. */
 export const defaultBackend: Backend = wasmBackend;
@@ -45,4 +46,30 @@ export const trainingPrecisionOption = (): Option =>
     'storage of feature maps (default: f32); f16 halves the memory on GPUs that have it',
   ).choices(trainingPrecisions);
 
-export const openBackend = ({ device, gpu }: DeviceFlags): Promise<Backend> => openDevice(device, gpu);
+/** Milliseconds after which somebody wonders what happens. */
+const PATIENCE = 2000;
+
+/** The device that was asked for; where it takes long to compile a plan's shaders, that is shown. */
+export async function openBackend({ device, gpu }: DeviceFlags): Promise<Backend> {
+  const backend = await openDevice(device, gpu);
+  if (backend.name !== 'webgpu') return backend;
+  return {
+    ...backend,
+    async prepare(plan, options) {
+      const started = performance.now();
+      let progress: Progress | undefined;
+      try {
+        return await backend.prepare(plan, {
+          ...options,
+          onProgress(done, total) {
+            if (!progress && performance.now() - started < PATIENCE) return;
+            progress ??= new Progress('shaders', total);
+            progress.update(done);
+          },
+        });
+      } finally {
+        progress?.stop();
+      }
+    },
+  };
+}

@@ -3,7 +3,7 @@ import { UserError } from '../../errors.js';
 import type { Plan, Slot } from '../../graph/planned.js';
 import type { Phase } from '../../ir/graph.js';
 import { sizeOf } from '../../ir/value.js';
-import type { Executor } from '../backend.js';
+import type { BackendOptions, Executor } from '../backend.js';
 import { hasHalf, hasI16 } from '../backend.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
@@ -47,6 +47,7 @@ export class WebGpuExecutor implements Executor {
     gpu: Gpu,
     lowering: Lowering,
     limits: MemoryLimits = gpu.memory,
+    onProgress?: BackendOptions['onProgress'],
   ): Promise<WebGpuExecutor> {
     if (hasHalf(plan) && !gpu.device.features.has('shader-f16')) {
       throw new UserError(`\`precision: 'f16'\`: ${gpu.name} has no shader-f16; use \`precision: 'f32'\``);
@@ -59,7 +60,7 @@ export class WebGpuExecutor implements Executor {
     const arenaBytes = Math.max(256, Math.ceil(plan.arenaBytes / 256) * 256);
     const buffers = await allocate(gpu, arenaBytes, limits);
     try {
-      const program = await compileProgram(gpu, plan, buffers, limits, arenaBytes, lowering);
+      const program = await compileProgram(gpu, plan, buffers, limits, arenaBytes, lowering, onProgress);
       return new WebGpuExecutor(plan, gpu, limits, buffers, program);
     } catch (error) {
       for (const buffer of buffers) buffer.destroy();

@@ -1,5 +1,7 @@
 /// <reference types="@webgpu/types" />
+
 import type { Plan } from '../../graph/planned.js';
+import type { BackendOptions } from '../backend.js';
 import { Choices } from './choices.js';
 import { Gpu } from './device.js';
 import { WebGpuExecutor } from './executor.js';
@@ -34,7 +36,8 @@ export async function webgpuBackend(
     },
     // A GPU has memory of its own, and says itself where it ends.
     usableBytes: () => Number.POSITIVE_INFINITY,
-    prepare: (plan: Plan) => WebGpuExecutor.prepare(plan, gpu, lowering, { ...gpu.memory, ...memory }),
+    prepare: (plan: Plan, { onProgress }: BackendOptions = {}) =>
+      WebGpuExecutor.prepare(plan, gpu, lowering, { ...gpu.memory, ...memory }, onProgress),
     dispose: () => gpu.device.destroy(),
   };
 }

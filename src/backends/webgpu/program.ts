@@ -2,6 +2,7 @@
 import { UserError } from '../../errors.js';
 import type { Call, Plan, TensorRef } from '../../graph/planned.js';
 import { formatShape } from '../../ir/value.js';
+import type { BackendOptions } from '../backend.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, firstLine } from './device.js';
 import type { Lowering } from './lowering.js';
@@ -102,6 +103,7 @@ export async function compileProgram(
   limits: MemoryLimits,
   arenaBytes: number,
   lowering: Lowering,
+  onProgress?: BackendOptions['onProgress'],
 ): Promise<Program> {
   const before = new Map<Call['phase'], Call>();
   const bound = plan.calls.map((call) => {
@@ -117,8 +119,10 @@ export async function compileProgram(
   const slotOf = new Map(parts.map((part, i) => [part, i * UNIFORM_ALIGN]));
   for (const [part, offset] of slotOf) gpu.device.queue.writeBuffer(starts, offset, part.starts);
 
+  let ready = 0;
   const stepOf = async (call: Call, part: Bound): Promise<Step> => {
     const pipeline = await pipelineOf(gpu, call, part);
+    onProgress?.(++ready, parts.length);
     const resources = [
       ...part.pieces.map(({ buffer, offset, size }) => ({ buffer: buffers[buffer], offset, size })),
       { buffer: starts, offset: slotOf.get(part), size: part.starts.byteLength },
