@@ -106,11 +106,15 @@ async function tuned(file: string): Promise<Choices> {
   const result = await tune({
     // One that no device was asked of.
     adapter: async () => (await chooseAdapter(dawnGpus, flags.gpu))!,
-    plans: (scratchBytes) =>
-      (hasHalf ? (['f32', 'f16'] as const) : (['f32'] as const)).flatMap((precision) => [
-        compileInference(net, { batch: 1, height, width, precision, scratchBytes }),
-        compileTraining(net, { batch, height, width, precision, scratchBytes }),
-      ]),
+    // Inference first: time may be up.
+    plans(scratchBytes) {
+      const precisions = hasHalf ? (['f32', 'f16'] as const) : (['f32'] as const);
+      const size = { height, width, scratchBytes };
+      return [
+        ...precisions.map((precision) => compileInference(net, { ...size, batch: 1, precision })),
+        ...precisions.map((precision) => compileTraining(net, { ...size, batch, precision })),
+      ];
+    },
     seconds: flags.tuneSeconds,
     onProgress: (done, total, call) => process.stderr.write(`${done + 1}/${total} ${call}\n`),
   });

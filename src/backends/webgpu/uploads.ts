@@ -2,7 +2,7 @@
 import { bufferUsage, MAP_WRITE } from './device.js';
 
 /** Upload buffers at most: one for each run under way, and one that is filled. */
-const MOST = 4;
+const MOST = 6;
 /** Bytes of all of them at most. */
 const MOST_BYTES = 2 ** 27;
 

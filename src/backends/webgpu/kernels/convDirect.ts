@@ -1,9 +1,8 @@
 import type { Dispatch } from '../shader.js';
 import type { GatherParts } from './convParts.js';
-import { repeat } from './convParts.js';
 import type { Gather } from './convSource.js';
 import { tapsLoop, tapText } from './convSource.js';
-import { leastCapabilities, WORKGROUP } from './kernel.js';
+import { leastCapabilities, repeat, WORKGROUP } from './kernel.js';
 
 /** Result channels that one invocation computes at most, in fours. */
 const DIRECT_QUADS = 4;

@@ -1,12 +1,15 @@
 import { directGather, fitsDirect } from './convDirect.js';
+import { takesLines } from './convLines.js';
 import type { Matrices, MatrixCut } from './convMatrix.js';
 import { fitsMatrix, matricesOf, matrixGather } from './convMatrix.js';
 import type { GatherParts } from './convParts.js';
 import type { Runs } from './convRuns.js';
-import { fitsRuns, runsGather, takesRuns } from './convRuns.js';
+import { fitsRuns, runsGather } from './convRuns.js';
 import type { Gather } from './convSource.js';
 import type { StagedTile } from './convStaged.js';
 import { fitsStaged, stagedGather } from './convStaged.js';
+import type { TileCut } from './convTile.js';
+import { fitsTile, tileGather } from './convTile.js';
 import { tiledGather } from './convTiled.js';
 import type { Candidate, Capabilities } from './kernel.js';
 
@@ -20,6 +23,13 @@ const cuts: readonly (readonly [pixels: number, quads: number, rows: number, dep
   [8, 2, 32, 2],
 ];
 
+const tileCuts: readonly TileCut[] = [
+  { rows: 4, pixels: 2 },
+  { rows: 4, pixels: 4 },
+  { rows: 8, pixels: 2 },
+  { rows: 8, pixels: 4 },
+];
+
 const winogradCuts: typeof cuts = [
   [4, 1, 8, 2],
   [8, 1, 16, 4],
@@ -29,6 +39,7 @@ const winogradCuts: typeof cuts = [
 /** Rows of matrices of a workgroup, and subgroups that share them. */
 const matrixCuts: readonly (readonly [rows: number, subgroups: number])[] = [
   [4, 4],
+  [6, 6],
   [8, 4],
   [8, 8],
 ];
@@ -51,7 +62,13 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
       name: `staged ${tile.height}×${tile.width}, ${tile.invocations} invocations`,
       lower: () => [stagedGather(g, parts, tile)],
     }));
-  if (!takesRuns(g)) return [first, ...staged];
+  const tiles = tileCuts
+    .filter((cut) => fitsTile(g, cut, able))
+    .map((cut) => ({
+      name: `tile 32×${cut.rows * cut.pixels} by ${cut.pixels}`,
+      lower: () => [tileGather(g, parts, cut)],
+    }));
+  if (!takesLines(g)) return [first, ...staged, ...tiles];
   const runs = [false, true].flatMap((winograd) =>
     (winograd ? winogradCuts : cuts).map(
       ([pixels, quads, rows, depth]): Runs => ({
@@ -64,6 +81,7 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
   return [
     first,
     ...staged,
+    ...tiles,
     ...(matrices ? matrixCandidates(g, parts, able, matrices) : []),
     ...runs
       .filter((cut) => fitsRuns(g, cut, able))

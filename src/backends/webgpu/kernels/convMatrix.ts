@@ -1,9 +1,9 @@
 import type { Dispatch } from '../shader.js';
+import { linesOf } from './convLines.js';
 import type { GatherParts } from './convParts.js';
-import { repeat } from './convParts.js';
-import { linesOf } from './convRuns.js';
 import type { Gather } from './convSource.js';
 import type { Capabilities } from './kernel.js';
+import { repeat } from './kernel.js';
 
 /** The square matrices of float16 that subgroups of one size multiply, and sum in float32. */
 export interface Matrices {
@@ -21,6 +21,9 @@ export interface MatrixCut extends Matrices {
 const MOST_DEPTH = 96;
 /** Sums that a subgroup keeps at most, in matrices. */
 const MOST_SUMS = 10;
+
+/** Values that an invocation loads before it stores the first: each load takes hundreds of cycles. */
+const AT_ONCE = 8;
 
 const upTo = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
 
@@ -80,9 +83,11 @@ export function fitsMatrix(g: Gather, cut: MatrixCut, able: Capabilities): boole
  */
 export function matrixGather(g: Gather, parts: GatherParts, cut: MatrixCut): Dispatch {
   const { pixels, subgroups, side, subgroupSize } = cut;
-  const { taps, dilation, flat, length, fromLength, offset } = linesOf(g);
+  const { taps, dilation, flat, length, fromLength, offset, flatText } = linesOf(g);
   const { vertical, shift, staged, depth, columns, xStride, wStride, rows } = sizesOf(g, cut);
   const workgroupSize = subgroupSize * subgroups;
+  // Pixels that all invocations stage together, each four channels.
+  const perPass = Math.floor(workgroupSize / (depth / 4));
   const fromEnd = upTo(g.fromChannels, 4);
   const toEnd = upTo(g.toChannels, 4);
   const along = vertical ? pixels / side : pixels;
@@ -119,6 +124,7 @@ export function matrixGather(g: Gather, parts: GatherParts, cut: MatrixCut): Dis
     code: `${parts.source}
 ${parts.block}
 ${parts.finish}
+${flatText}
 struct Tile { first: u32, across: u32, input: u32, output: u32 }
 fn tile_at(group: u32) -> Tile {
   ${place}
@@ -127,13 +133,18 @@ fn source_at(tile: Tile, s: u32) -> i32 {
   let across = ${at.across};
   let at = i32(tile.first + ${at.along} * ${step}u) + ${offset};
   if (at < 0 || at >= ${fromLength}${outside}) { return -1; }
-  return ${index('input')};
+  return ${flat ? 'i32(flat_source(u32(at)))' : index('input')};
 }
 fn output_at(tile: Tile, s: u32) -> i32 {
   let across = ${at.across};
   let at = i32(tile.first + ${at.along} * ${step}u);
   if (at >= ${length}${outside}) { return -1; }
   return ${index('output')};
+}
+fn staged_x(tile: Tile, s: u32, k: u32) -> vec4h {
+  let at = source_at(tile, s);
+  if (at < 0 || s >= ${staged}u || k >= ${fromEnd}u) { return vec4h(0h); }
+  return vec4h(xhat_q(u32(at), k));
 }
 alias Left = subgroup_matrix_left<f16, ${side}, ${side}>;
 alias Right = subgroup_matrix_right<f16, ${side}, ${side}>;
@@ -148,14 +159,16 @@ fn body(group: u32, lane: u32, subgroup: u32, member: u32) {
     for (var t = 0u; t < ${taps}u; t++) {
       workgroupBarrier();
       if (t == 0u) {
-        for (var i = lane; i < ${(staged * depth) / 4}u; i += ${workgroupSize}u) {
-          let s = i / ${depth / 4}u;
-          let k = i % ${depth / 4}u * 4u;
-          let at = source_at(tile, s);
-          var v = vec4h(0h);
-          if (at >= 0 && first + k < ${fromEnd}u) { v = vec4h(xhat_q(u32(at), first + k)); }
-          let to = s * ${xStride}u + k;
-          ${repeat(4, (j) => `xs[to + ${j}u] = v[${j}];`)}
+        let k = lane % ${depth / 4}u * 4u;
+        for (var s = lane / ${depth / 4}u; s < ${staged}u; s += ${AT_ONCE * perPass}u) {
+          ${repeat(AT_ONCE, (j) => `let v${j} = staged_x(tile, s + ${j * perPass}u, first + k);`)}
+          ${repeat(
+            AT_ONCE,
+            (j) => `if (s + ${j * perPass}u < ${staged}u && lane < ${(perPass * depth) / 4}u) {
+            let to = (s + ${j * perPass}u) * ${xStride}u + k;
+            ${repeat(4, (l) => `xs[to + ${l}u] = v${j}[${l}];`)}
+          }`,
+          )}
         }
       }
       for (var i = lane; i < ${(depth / 4) * (columns / 4)}u; i += ${workgroupSize}u) {

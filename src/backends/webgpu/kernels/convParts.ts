@@ -15,6 +15,3 @@ export interface GatherParts {
   /** WGSL: `fn finish(p: u32, c: u32, sum: vec4f)`. */
   readonly finish: string;
 }
-
-export const repeat = (count: number, text: (k: number) => string): string =>
-  Array.from({ length: count }, (_, k) => text(k)).join('\n');

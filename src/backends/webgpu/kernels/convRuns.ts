@@ -1,8 +1,9 @@
 import type { Dispatch } from '../shader.js';
+import { linesOf } from './convLines.js';
 import type { GatherParts } from './convParts.js';
-import { repeat } from './convParts.js';
 import type { Gather } from './convSource.js';
 import type { Capabilities } from './kernel.js';
+import { repeat } from './kernel.js';
 
 /** How `runsGather` cuts its work. */
 export interface Runs {
@@ -15,35 +16,6 @@ export interface Runs {
   readonly depth: number;
   /** Winograd's F(4, 3): six products for four pixels of three taps, where twelve were. */
   readonly winograd: boolean;
-}
-
-/** True for convolutions with taps along one axis at most, whose output pixels are as dense as their input. */
-export const takesRuns = ({ taps: [kh, kw], attrs: { groups, stride, padding } }: Gather): boolean =>
-  groups === 1 &&
-  stride[0] === 1 &&
-  stride[1] === 1 &&
-  (kh === 1 ? padding[0] === 0 : kw === 1) &&
-  (kw > 1 || padding[1] === 0);
-
-/** The image as lines along the taps. */
-export function linesOf(g: Gather) {
-  const axis = g.taps[0] > 1 ? 0 : 1;
-  const taps = g.taps[axis];
-  const dilation = taps > 1 ? g.attrs.dilation[axis] : 1;
-  const padding = g.attrs.padding[axis];
-  // Without a second tap, neighbours need nothing of each other: all images are one line.
-  const flat = taps === 1;
-  const length = flat ? g.images * g.height * g.width : axis === 0 ? g.height : g.width;
-  const fromLength = flat ? length : axis === 0 ? g.fromHeight : g.fromWidth;
-  return {
-    axis,
-    taps,
-    dilation,
-    flat,
-    length,
-    fromLength,
-    offset: g.transposed ? padding - (taps - 1) * dilation : -padding,
-  };
 }
 
 /** Workgroup memory of a cut, bytes, and invocations. */
@@ -88,7 +60,7 @@ export function fitsRuns(g: Gather, runs: Runs, able: Capabilities): boolean {
  */
 export function runsGather(g: Gather, parts: GatherParts, runs: Runs): Dispatch {
   const { pixels, quads, rows, depth, winograd } = runs;
-  const { axis, taps, dilation, flat, length, fromLength, offset } = linesOf(g);
+  const { axis, taps, dilation, flat, length, fromLength, offset, flatText } = linesOf(g);
   const { columns, channelTiles, sources, products, stride, workgroupSize, tileQuads } = sizesOf(g, runs);
   const fromQuads = Math.ceil(g.fromChannels / 4);
   const toQuads = Math.ceil(g.toChannels / 4);
@@ -171,6 +143,7 @@ export function runsGather(g: Gather, parts: GatherParts, runs: Runs): Dispatch 
     code: `${parts.source}
 ${parts.block}
 ${parts.finish}
+${flatText}
 struct Run { input: u32, output: u32, first: u32 }
 fn run_at(u: u32) -> Run {
   ${place}
@@ -179,7 +152,7 @@ fn source_at(u: u32, s: u32) -> i32 {
   let run = run_at(u);
   let at = i32(run.first + s * ${dilation}u) + ${offset};
   if (u >= ${count}u || at < 0 || at >= ${fromLength}) { return -1; }
-  return i32(run.input) + at * ${step};
+  return ${flat ? 'i32(flat_source(u32(at)))' : `i32(run.input) + at * ${step}`};
 }
 var<workgroup> xs: array<vec4f, ${rows * sources * stride}>;
 var<workgroup> ws: array<vec4f, ${products * depth * 4 * tileQuads}>;

@@ -1,9 +1,9 @@
 import type { Dispatch } from '../shader.js';
 import { fitsDirect } from './convDirect.js';
 import type { GatherParts } from './convParts.js';
-import { repeat } from './convParts.js';
 import type { Gather } from './convSource.js';
 import type { Capabilities } from './kernel.js';
+import { repeat } from './kernel.js';
 
 /** How `stagedGather` cuts its work: pixels of the result of a workgroup, and its invocations. */
 export interface StagedTile {

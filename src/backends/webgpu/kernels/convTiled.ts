@@ -1,8 +1,8 @@
 import type { Dispatch } from '../shader.js';
 import type { GatherParts } from './convParts.js';
-import { repeat } from './convParts.js';
 import type { Gather } from './convSource.js';
 import { tapsLoop, tapText } from './convSource.js';
+import { repeat } from './kernel.js';
 
 /** How `tiledGather` cuts its work. */
 interface Tiling {

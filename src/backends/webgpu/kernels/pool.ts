@@ -19,10 +19,13 @@ function windowsOf({ kernels, stride }: PyramidAttrs): { least: number; most: nu
   return { least: Math.ceil(-reach / stride), most: Math.floor((stride - 1 + reach) / stride) };
 }
 
-/** WGSL of the table as a function, so that no array is indexed at run time. */
+/**
+ * WGSL of the table as a function, so that no array is indexed at run time; of a float, as NVIDIA's compiler (580.159) takes the
+ * absolute difference of integers for zero at the end of a loop.
+ */
 const ringText = (rings: readonly number[]): string =>
-  `fn ring(r: i32) -> f32 { return ${rings.reduceRight(
-    (rest, weight, r) => (rest ? `select(${rest}, ${f32(weight)}, r <= ${r})` : f32(weight)),
+  `fn ring(r: f32) -> f32 { return ${rings.reduceRight(
+    (rest, weight, r) => (rest ? `select(${rest}, ${f32(weight)}, r < ${f32(r + 0.5)})` : f32(weight)),
     '',
   )}; }`;
 
@@ -65,7 +68,7 @@ export function stripText({
         for (var r = 0; r <= ${reach}; r++) {
           var both = across(at, ix - r, c);
           if (r > 0) { both += across(at, ix + r, c); }
-          ${wanted.map((d) => `g${d} += ring(max(r, ${d})) * both;`).join(' ')}
+          ${wanted.map((d) => `g${d} += ring(f32(max(r, ${d}))) * both;`).join(' ')}
         }
         ${sums.flatMap((k) => (far[k] <= reach ? [`s${k} += g${far[k]};`] : [])).join(' ')}
       }
@@ -143,7 +146,9 @@ export const pyramidPoolGrad: GpuKernel<'pyramidPoolGrad'> = {
     }`;
     // Weights of pixel a of a block in a row of windows, by the distance across.
     const weights = offsets.flatMap((a) =>
-      rings.map((_, far) => `let w${a}_${far} = ring(max(abs(${a} - dy * ${stride}), ${far}));`),
+      rings.map(
+        (_, far) => `let w${a}_${far} = ring(max(abs(${f32(a)} - f32(dy) * ${f32(stride)}), ${f32(far)}));`,
+      ),
     );
     const row = isWritten
       ? [
@@ -157,7 +162,8 @@ export const pyramidPoolGrad: GpuKernel<'pyramidPoolGrad'> = {
         ].join('\n    ')
       : `for (var dx = ${least}; dx <= ${most}; dx++) ${visit(
           'dx',
-          (a, b) => `ring(max(abs(${a} - dy * ${stride}), abs(${b} - dx * ${stride})))`,
+          (a, b) =>
+            `ring(max(abs(${f32(a)} - f32(dy) * ${f32(stride)}), abs(${f32(b)} - f32(dx) * ${f32(stride)})))`,
         )}`;
     const inside = (a: number, b: number) => `y + ${a}u < ${h}u && x + ${b}u < ${w}u`;
     return [
