@@ -1,4 +1,4 @@
-import type { Call } from '../../graph/planned.js';
+import type { Call, TensorRef } from '../../graph/planned.js';
 import type { KernelName } from '../../ops/index.js';
 import type { Capabilities } from './kernels/kernel.js';
 
@@ -19,8 +19,31 @@ export interface Rule {
   readonly take: string;
 }
 
+/** Taps of a convolution, along columns and along rows. */
+function tapsOf(call: Call): readonly [number, number] {
+  const { weight } = call.inputs as { readonly weight?: TensorRef };
+  return weight ? [weight.shape[0], weight.shape[1]] : [0, 0];
+}
+const isColumn = (call: Call): boolean => tapsOf(call)[0] > 1 && tapsOf(call)[1] === 1;
+const isRow = (call: Call): boolean => tapsOf(call)[0] === 1 && tapsOf(call)[1] > 1;
+const isPoint = (call: Call): boolean => tapsOf(call)[0] === 1 && tapsOf(call)[1] === 1;
+/** Not the first, whose input is bytes: that is as fast from global memory. */
+const ofMaps = (call: Call): boolean => (call.inputs as { readonly x?: TensorRef }).x?.dtype !== 'u8';
+
 /** One line a rule, with where it was measured. */
-export const rules: readonly Rule[] = [];
+export const rules: readonly Rule[] = [
+  // NVIDIA H200: VNet at 1024×2048, inference of one image and training of four.
+  ...(['conv2d', 'conv2dGradInput'] as const).flatMap((op): Rule[] => [
+    { vendor: 'nvidia', op, when: ofMaps, take: 'tile 32×16 by 2' },
+    { vendor: 'nvidia', op, when: isRow, take: 'matrix 128, 8 subgroups' },
+    { vendor: 'nvidia', op, when: isColumn, take: 'matrix 96, 6 subgroups' },
+  ]),
+  { vendor: 'nvidia', op: 'conv2d', when: isPoint, take: 'matrix 128, 8 subgroups' },
+  ...(['conv2d', 'conv2dGradInput'] as const).flatMap((op): Rule[] => [
+    { vendor: 'nvidia', op, when: isPoint, take: 'runs 8×4, 16 by 16' },
+    { vendor: 'nvidia', op, take: 'runs 8×4, 8 by 8' },
+  ]),
+];
 
 /** Candidates that a call may take by default, or two calls together, the best first. */
 export function* defaultsOf(

@@ -101,7 +101,7 @@ function capabilitiesOf({ features, limits }: GPUDevice, info: MatrixInfo): Omit
         ({ componentType, resultComponentType }) => componentType === 'f16' && resultComponentType === 'f32',
       )
       .map(({ M, N, K }) => ({ m: M, n: N, k: K })),
-    subgroupSize: info.subgroupMinSize === info.subgroupMaxSize ? info.subgroupMinSize : 0,
+    subgroupSize: info.subgroupMinSize === info.subgroupMaxSize ? (info.subgroupMinSize ?? 0) : 0,
   };
 }
 

@@ -70,10 +70,7 @@ export class WebGpuExecutor implements Executor {
 
   get allocatedBytes(): number {
     return (
-      this.stagingBytes +
-      this.uploads.bytes +
-      this.program.starts.size +
-      this.buffers.reduce((sum, { size }) => sum + size, 0)
+      this.stagingBytes + this.program.starts.size + this.buffers.reduce((sum, { size }) => sum + size, 0)
     );
   }
 

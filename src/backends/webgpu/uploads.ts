@@ -16,7 +16,7 @@ interface Copy {
 
 /**
  * Large inputs on their way to the arena, through a few buffers that stay mapped: `queue.writeBuffer` takes fresh memory each
- * time, and for a picture of 1024×2048 four times as long.
+ * time, and for a picture of 1024×2048 four times as long. They are memory of the machine, not of the GPU.
  */
 export class Uploads {
   /** Mapped, and not in use. */
@@ -27,10 +27,6 @@ export class Uploads {
   private disposed = false;
 
   constructor(private readonly device: GPUDevice) {}
-
-  get bytes(): number {
-    return [...this.all].reduce((sum, { size }) => sum + size, 0);
-  }
 
   get isEmpty(): boolean {
     return this.pending.length === 0;
@@ -81,7 +77,8 @@ export class Uploads {
   private mapped(size: number): GPUBuffer | undefined {
     const i = this.free.findIndex((buffer) => buffer.size >= size && buffer.size <= 4 * size);
     if (i >= 0) return this.free.splice(i, 1)[0];
-    if (this.disposed || this.all.size >= MOST || this.bytes + size > MOST_BYTES) return undefined;
+    const bytes = [...this.all].reduce((sum, { size }) => sum + size, 0);
+    if (this.disposed || this.all.size >= MOST || bytes + size > MOST_BYTES) return undefined;
     const buffer = this.device.createBuffer({
       size,
       usage: bufferUsage.mapWrite | bufferUsage.copySource,

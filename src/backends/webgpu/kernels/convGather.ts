@@ -6,8 +6,6 @@ import type { GatherParts } from './convParts.js';
 import type { Runs } from './convRuns.js';
 import { fitsRuns, runsGather } from './convRuns.js';
 import type { Gather } from './convSource.js';
-import type { StagedTile } from './convStaged.js';
-import { fitsStaged, stagedGather } from './convStaged.js';
 import type { TileCut } from './convTile.js';
 import { fitsTile, tileGather } from './convTile.js';
 import { tiledGather } from './convTiled.js';
@@ -19,7 +17,6 @@ const cuts: readonly (readonly [pixels: number, quads: number, rows: number, dep
   [8, 1, 8, 2],
   [8, 1, 8, 4],
   [8, 1, 16, 4],
-  [4, 2, 16, 4],
   [8, 2, 32, 2],
 ];
 
@@ -33,7 +30,6 @@ const tileCuts: readonly TileCut[] = [
 const winogradCuts: typeof cuts = [
   [4, 1, 8, 2],
   [8, 1, 16, 4],
-  [4, 4, 32, 2],
 ];
 
 /** Rows of matrices of a workgroup, and subgroups that share them. */
@@ -44,31 +40,19 @@ const matrixCuts: readonly (readonly [rows: number, subgroups: number])[] = [
   [8, 8],
 ];
 
-const stagedTiles: readonly StagedTile[] = [
-  { width: 32, height: 16, invocations: 256 },
-  { width: 32, height: 16, invocations: 128 },
-  { width: 32, height: 8, invocations: 128 },
-];
-
 /** The ways to compute a convolution, or the gradient of its input. */
 export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabilities): Candidate[] {
   const direct = fitsDirect(g);
   const first: Candidate = direct
     ? { name: 'direct', lower: () => [directGather(g, parts)] }
     : { name: 'tiled', lower: () => [tiledGather(g, parts)] };
-  const staged = stagedTiles
-    .filter((tile) => fitsStaged(g, tile, able))
-    .map((tile) => ({
-      name: `staged ${tile.height}×${tile.width}, ${tile.invocations} invocations`,
-      lower: () => [stagedGather(g, parts, tile)],
-    }));
   const tiles = tileCuts
     .filter((cut) => fitsTile(g, cut, able))
     .map((cut) => ({
       name: `tile 32×${cut.rows * cut.pixels} by ${cut.pixels}`,
       lower: () => [tileGather(g, parts, cut)],
     }));
-  if (!takesLines(g)) return [first, ...staged, ...tiles];
+  if (!takesLines(g)) return [first, ...tiles];
   const runs = [false, true].flatMap((winograd) =>
     (winograd ? winogradCuts : cuts).map(
       ([pixels, quads, rows, depth]): Runs => ({
@@ -80,7 +64,6 @@ export function gatherCandidates(g: Gather, parts: GatherParts, able: Capabiliti
   const matrices = half ? matricesOf(able) : undefined;
   return [
     first,
-    ...staged,
     ...tiles,
     ...(matrices ? matrixCandidates(g, parts, able, matrices) : []),
     ...runs

@@ -72,8 +72,13 @@ class Tuner {
     const others = contests.filter((contest) => !firsts.includes(contest));
     const single = ({ calls }: Contest) => calls.length === 1;
     // Of two calls that may run as one, it is known how fast they are apart when all single calls are measured.
-    for (const which of [single, (contest: Contest) => !single(contest)]) {
+    const orders = [single, (contest: Contest) => !single(contest)];
+    for (const which of orders) {
       await this.measure(firsts.filter(which));
+      for (const contest of others.filter(which)) this.inherit(contest, kin.get(kinOf(contest))!);
+    }
+    // What is nearly the same comes last: it has a choice already, if the time should be up.
+    for (const which of orders) {
       await this.measure(
         others.filter(which).map((contest) => this.without(contest, kin.get(kinOf(contest))!)),
       );
@@ -89,6 +94,14 @@ class Tuner {
   close(): void {
     if (this.track) this.track.close();
     else this.gpu.device.destroy();
+  }
+
+  /** A contest takes, until it is measured, what the first of its kin took. */
+  private inherit({ signature, candidates }: Contest, first: Contest): void {
+    const name = this.choices.of(first.signature);
+    if (name === APART || candidates.some((candidate) => candidate.name === name)) {
+      this.choices.set(signature, name!);
+    }
   }
 
   /** A contest without the candidates that were far behind in one of the same kin. */
@@ -157,6 +170,8 @@ class Tuner {
   }
 
   private fallback(contest: Contest): string {
+    const inherited = this.choices.of(contest.signature);
+    if (inherited !== undefined) return inherited;
     return mayPart(contest) ? APART : contest.candidates[0].name;
   }
 
