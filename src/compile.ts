@@ -44,7 +44,7 @@ export interface SizeOptions {
   readonly height: number;
   readonly width: number;
   /**
-   * What feature maps are stored as; default `f32`. With `f16` kernels still compute in float32, and parameters, their
+   * What feature maps are stored as; default `f32`. With `f16` kernels still sum in float32, and parameters, their
    * gradients and statistics stay float32. A training plan then has the input `lossScale`, see {@link LOSS_SCALE}.
    * `i16`, on CPU cores and for inference only: stored as float32, but convolutions may multiply 16-bit integers
    * (`products` in `ops/conv.ts`).
