@@ -48,7 +48,7 @@ for (const { name } of adapters.map(describeAdapter)) {
       for (const way of await candidatesParity(backend, rng, gradient, options)) seen.add(way);
     }
     assert.ok(
-      [...seen].some((way) => way.startsWith('staged')),
+      [...seen].some((way) => way.startsWith('tile ')),
       [...seen].join('; '),
     );
     backend.dispose();
