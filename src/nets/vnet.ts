@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { UserError } from '../errors.js';
 import type { Builder } from '../graph/builder.js';
 import type { Value } from '../ir/value.js';
 import { defineNetwork } from './define.js';
@@ -97,7 +98,13 @@ export function contextualPyramidPooling(
   out: number,
   kernels: readonly number[],
 ): Value {
-  const pointwise = b.conv('pointwise', x, { out: out - x.shape[3], kernel: 1, stride: 2 });
+  const channels = x.shape[3];
+  if (out <= channels) {
+    throw new UserError(
+      `\`widths\`: pyramid pooling keeps the ${channels} channels that it is given; expected more than ${channels}, got ${out}`,
+    );
+  }
+  const pointwise = b.conv('pointwise', x, { out: out - channels, kernel: 1, stride: 2 });
   const pooled = b.pyramidPool('pool', x, { kernels, stride: 2 });
   return b.batchNorm('norm', b.concat(pointwise, pooled), { act: 'prelu' });
 }

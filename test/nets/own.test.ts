@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { z } from 'zod';
+import { compileInference } from '../../src/compile.js';
 import type { TrainEvent } from '../../src/index.js';
 import {
   defineNetwork,
@@ -77,6 +78,11 @@ test('options are checked when a network is made, by whatever library its schema
   );
   assert.throws(() => vnet({ classes: 1 }), wrong(/^network vnet: classes: .*>=2/));
   assert.throws(() => networkFromConfig('vnet', { classes: 3, widths: [8] }), wrong(/^network vnet: widths/));
+  const size = { batch: 1, height: 64, width: 64, scratchBytes: () => 0 };
+  assert.throws(
+    () => compileInference(vnet({ classes: 3, widths: [8, 16] }), size),
+    wrong(/`widths`: .*expected more than 8, got 8/),
+  );
   assert.deepEqual(
     networkNames,
     networks.map(({ name }) => name),
