@@ -16,13 +16,13 @@ const parity = assertParity as (
 
 /**
  * Compares a call as an adapter computes it where nothing was measured, and then in up to `most` of the other ways it has,
- * drawn by `rng`: each is a shader to compile. Every other time with weights that are known before the run.
+ * drawn by `rng`, first those whose names begin with `kind`: each is a shader to compile. Every other time with weights that are known before the run.
  */
 export async function candidatesParity(
   backend: WebGpuBackend,
   rng: Rng,
   { op, inputs, attrs }: { readonly op: KernelName; readonly inputs: object; readonly attrs: object },
-  { most, ...tolerance }: Tolerance & { readonly most: number },
+  { most, kind = '', ...tolerance }: Tolerance & { readonly most: number; readonly kind?: string },
 ): Promise<string[]> {
   const names: string[] = [];
   const layout: Layout = {
@@ -35,8 +35,10 @@ export async function candidatesParity(
   await parity(backend, op, inputs, attrs, { ...tolerance, layout });
   const others = names.slice(1);
   const tested = [names[0]];
+  const wanted = others.filter((name) => name.startsWith(kind));
   for (let i = 0; i < most && others.length > 0; i++) {
-    const [name] = others.splice(rng.int(others.length), 1);
+    const from = wanted.length > 0 ? wanted : others;
+    const [name] = from.splice(rng.int(from.length), 1);
     const label = `${tolerance.label}, ${name}`;
     await parity(backend, op, inputs, attrs, {
       ...tolerance,

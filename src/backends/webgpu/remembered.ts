@@ -41,9 +41,7 @@ export async function recall(files: Files, info: GPUAdapterInfo): Promise<Choice
   const bytes = await files.read(name);
   if (!bytes) return new Choices();
   const damaged = (why: string) =>
-    new UserError(
-      `${name} in ${files.place}: ${why}; nothing of it is used, measure again (vnet devices --tune)`,
-    );
+    new UserError(`${name} in ${files.place}: ${why}; nothing of it is used, measure again`);
   if (bytes.length > most.bytes) throw damaged(`${bytes.length} bytes, expected at most ${most.bytes}`);
   let content: unknown;
   try {

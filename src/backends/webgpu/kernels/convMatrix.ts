@@ -28,11 +28,12 @@ const AT_ONCE = 8;
 const upTo = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple;
 
 /** WGSL that the kernel needs beyond the standard. */
-export const matrixExtensions = ['subgroups', 'chromium_experimental_subgroup_matrix'] as const;
+const matrixExtensions = ['subgroups', 'chromium_experimental_subgroup_matrix'] as const;
 
 /** What an adapter multiplies; `undefined` where it has no units for it. */
 export function matricesOf({ matrices, subgroupSize, features }: Capabilities): Matrices | undefined {
-  if (!features.has('shader-f16') || subgroupSize === 0) return undefined;
+  const has = features.has('shader-f16') && features.has('subgroups') && subgroupSize > 0;
+  if (!has) return undefined;
   const sides = matrices.flatMap(({ m, n, k }) => (m === n && n === k ? [m] : []));
   return sides.length > 0 ? { side: Math.max(...sides), subgroupSize } : undefined;
 }
