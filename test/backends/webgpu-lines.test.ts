@@ -6,7 +6,7 @@ import { candidatesParity } from './candidates.js';
 import { adapters, backendOn } from './gpu.js';
 import { randomTensor, seededRandom, testSeed } from './harness.js';
 
-const seed = testSeed(5);
+const seed = testSeed(6);
 
 /** Convolutions along one axis, or of 1×1, at every dilation: what V modules are made of. */
 for (const { name } of adapters.map(describeAdapter)) {
@@ -14,7 +14,7 @@ for (const { name } of adapters.map(describeAdapter)) {
     const backend = await backendOn(name);
     const rng = seededRandom(seed);
     const seen = new Set<string>();
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       const axis = rng.int(2);
       const taps = round === 0 ? 3 : rng.pick([1, 3, 3]);
       const dilation = 1 + rng.int(4);
@@ -27,7 +27,8 @@ for (const { name } of adapters.map(describeAdapter)) {
         groups: 1,
       };
       const [n, h, w] = [1 + rng.int(2), 9 + rng.int(20), 9 + rng.int(20)];
-      const [from, to] = [1 + rng.int(24), 1 + rng.int(90)];
+      // Wide enough for Winograd once. Wider ones take SwiftShader minutes to compile.
+      const [from, to] = [9 + rng.int(16), round === 0 ? 24 + rng.int(9) : 1 + rng.int(32)];
       const kernel = along(taps, 1);
       const length = (axis: 0 | 1) =>
         convLength([h, w][axis], kernel[axis], attrs.stride[axis], attrs.padding[axis], attrs.dilation[axis]);
@@ -37,7 +38,7 @@ for (const { name } of adapters.map(describeAdapter)) {
         relative: 2e-5,
         label: `seed ${seed}, round ${round}`,
         most: 1,
-        kind: round === 0 ? 'winograd' : 'runs',
+        kind: round === 0 ? 'winograd 4' : 'runs',
       };
       const inputs = {
         ...{ x: randomTensor(rng, [n, h, w, from]), weight },

@@ -42,13 +42,20 @@ function sizesOf(g: Gather, { pixels, quads, rows, depth, winograd }: Runs) {
   };
 }
 
+/** Values and blocks of weights that one invocation holds for the next step at most: they are registers, and text to compile. */
+const MOST_LOADS = 8;
+
 /** True where the adapter has the memory and the invocations for a cut, and the convolution the shape. */
 export function fitsRuns(g: Gather, runs: Runs, able: Capabilities): boolean {
-  const { bytes, workgroupSize } = sizesOf(g, runs);
+  const { bytes, workgroupSize, sources, tileQuads } = sizesOf(g, runs);
+  const { depth, rows, winograd } = runs;
+  const weights = (winograd ? 3 : linesOf(g).taps) * depth * tileQuads;
+  const loads = (rows * sources * depth + weights) / workgroupSize;
   return (
     bytes <= able.workgroupBytes &&
     workgroupSize <= able.invocations &&
     workgroupSize >= 32 &&
+    loads <= MOST_LOADS &&
     (!runs.winograd || (linesOf(g).taps === 3 && runs.pixels % 4 === 0))
   );
 }
@@ -64,6 +71,8 @@ export function runsGather(g: Gather, parts: GatherParts, runs: Runs): Dispatch 
   const { columns, channelTiles, sources, products, stride, workgroupSize, tileQuads } = sizesOf(g, runs);
   const fromQuads = Math.ceil(g.fromChannels / 4);
   const toQuads = Math.ceil(g.toChannels / 4);
+  // SwiftShader compiles a loop of one turn for minutes.
+  const isOneStep = depth >= fromQuads;
   const segments = dilation * Math.ceil(Math.ceil(length / dilation) / pixels);
   const lines = flat ? 1 : g.images * (axis === 0 ? g.width : g.height);
   const count = lines * segments;
@@ -169,14 +178,11 @@ fn body(group: u32, lane: u32) {
   ${repeat(wLoads, (l) => wTaps.map((t) => `var nw${l}_${t}: mat4x4f;`).join(' '))}
   ${each((r, i, q) => `var ${acc(r, i, q)} = vec4f(0f);`)}
   ${load('0u')}
-  for (var first = 0u; first < ${fromQuads}u; first += ${depth}u) {
+  ${isOneStep ? '{ let first = 0u;' : `for (var first = 0u; first < ${fromQuads}u; first += ${depth}u) {`}
     workgroupBarrier();
     ${store}
     workgroupBarrier();
-    if (first + ${depth}u < ${fromQuads}u) {
-      let next = first + ${depth}u;
-      ${load('next')}
-    }
+    ${isOneStep ? '' : `if (first + ${depth}u < ${fromQuads}u) { let next = first + ${depth}u; ${load('next')} }`}
     for (var k = 0u; k < min(${depth}u, ${fromQuads}u - first); k++) {
       let x = row * ${sources * stride}u + k;
       let w = k * ${4 * tileQuads}u + column;
