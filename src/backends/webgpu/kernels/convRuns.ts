@@ -71,7 +71,7 @@ export function runsGather(g: Gather, parts: GatherParts, runs: Runs): Dispatch 
   const { columns, channelTiles, sources, products, stride, workgroupSize, tileQuads } = sizesOf(g, runs);
   const fromQuads = Math.ceil(g.fromChannels / 4);
   const toQuads = Math.ceil(g.toChannels / 4);
-  // SwiftShader compiles a loop of one turn for minutes.
+  // A loop of one turn takes SwiftShader several times as long to compile.
   const isOneStep = depth >= fromQuads;
   const segments = dilation * Math.ceil(Math.ceil(length / dilation) / pixels);
   const lines = flat ? 1 : g.images * (axis === 0 ? g.width : g.height);

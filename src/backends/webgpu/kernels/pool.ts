@@ -20,8 +20,8 @@ function windowsOf({ kernels, stride }: PyramidAttrs): { least: number; most: nu
 }
 
 /**
- * WGSL of the table as a function, so that no array is indexed at run time; of a float, as NVIDIA's compiler (580.159) takes the
- * absolute difference of integers for zero at the end of a loop.
+ * WGSL of the table as a function, so that no array is indexed at run time; of a float, as absolute differences of integers in a
+ * loop gave wrong values on an NVIDIA GPU (driver 580.159).
  */
 const ringText = (rings: readonly number[]): string =>
   `fn ring(r: f32) -> f32 { return ${rings.reduceRight(
