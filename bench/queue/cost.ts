@@ -1,11 +1,14 @@
 /**
- * What a queue costs: two workers of one thread against one process of two, on the same two cores, and what goes through
- * Redis: `node build/bench/queue/cost.js`, on a machine that does nothing else.
+ * What a queue costs: two workers of one thread against one process of two, in turn on the same two cores, and what goes
+ * through Redis: `node build/bench/queue/cost.js`, on a machine that does nothing else.
  */
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Command } from 'commander';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { Command, Option } from 'commander';
 import { Redis } from 'ioredis';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { whole } from '../../src/cli/options.js';
@@ -16,93 +19,125 @@ import { QueueGradients } from '../../src/queue/gradients.js';
 import type { TrainOptions } from '../../src/train/train.js';
 import { train } from '../../src/train/train.js';
 import type { Running } from '../../test/cli/vnet.js';
-import { start, vnet } from '../../test/cli/vnet.js';
+import { start } from '../../test/cli/vnet.js';
 import { TestRedis } from '../../test/queue/redis.js';
+import { ratio } from '../statistics.js';
 
 const command = new Command('cost')
   .description('two workers of one thread against one process of two')
-  .option('--images <n>', 'pictures of a batch', whole(8), 48)
-  .option('--steps <n>', 'optimiser steps that are timed', whole(2), 6)
+  .option('--images <n>', 'pictures of a batch', whole(32), 96)
+  .option('--steps <n>', 'optimiser steps that are timed in a round', whole(2), 4)
+  .option('--rounds <n>', 'of both in turn', whole(1), 3)
+  .addOption(new Option('--only <part>', 'one of the two').choices(['predict', 'train']))
   .parse();
-const flags = command.opts<{ images: number; steps: number }>();
+const flags = command.opts<{ images: number; steps: number; rounds: number; only?: 'predict' | 'train' }>();
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-cost-'));
 const at = (...parts: string[]) => path.join(folder, ...parts);
+const bin = fileURLToPath(new URL('../../../bin/vnet.js', import.meta.url));
 const redis = await TestRedis.start();
 const control = new Redis(redis.url);
 const workers: Running[] = [];
 
-/** Bytes that went through Redis so far, and the most it held, from its own count. */
-async function traffic(): Promise<{ moved: number; peak: number }> {
+/** Bytes that went through Redis so far and commands it took, and the most it held, from its own count. */
+async function traffic(): Promise<{ moved: number; commands: number; peak: number }> {
   const text = await control.info();
   const of = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(text)?.[1]);
-  return { moved: of('total_net_input_bytes') + of('total_net_output_bytes'), peak: of('used_memory_peak') };
+  return {
+    moved: of('total_net_input_bytes') + of('total_net_output_bytes'),
+    commands: of('total_commands_processed'),
+    peak: of('used_memory_peak'),
+  };
 }
 
-/** Images a second, from what three times as many cost more. */
-async function rate(...options: readonly string[]): Promise<number> {
-  const seconds = async (inputs: string) => {
-    const began = performance.now();
-    const args = ['predict', at(inputs), '--out', at('out'), '--overwrite', '--write', 'labels', ...options];
-    const { code, stderr } = await vnet(args);
-    if (code !== 0) throw new Error(stderr);
-    return (performance.now() - began) / 1000;
-  };
-  const few = await seconds('few');
-  return (flags.images - flags.images / 3) / ((await seconds('all')) - few);
+/** Results of both begin to come after as many pictures. */
+const warmUp = 24;
+
+/** Milliseconds a picture, once all processes are at work. */
+async function picture(...options: readonly string[]): Promise<number> {
+  const args = ['predict', at('in'), '--out', at('out'), '--overwrite', '--write', 'labels', '--json'];
+  const child = spawn(process.execPath, [bin, ...args, ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const times: number[] = [];
+  for await (const line of createInterface(child.stdout)) if (line) times.push(performance.now());
+  if (times.length !== flags.images) throw new Error(`${times.length} of ${flags.images} results`);
+  return (times[times.length - 1] - times[warmUp]) / (times.length - 1 - warmUp);
 }
+
+let runs = 0;
 
 /** Milliseconds of an optimiser step, the median but for the first two. */
-async function step(out: string, gradients?: TrainOptions['gradients']): Promise<number> {
+async function step(gradients?: TrainOptions['gradients']): Promise<number> {
   const times: number[] = [];
   await train({
-    ...{ data: at('data'), out: at(out), epochs: flags.steps + 2, batch: 4, accumulate: 4, gradients },
-    ...{ threads: 2, workers: 1, validateEvery: 0, samples: 0, device: wasmBackend },
+    ...{ data: at('data'), out: at(`run${runs++}`), epochs: flags.steps + 2, batch: 4, accumulate: 4 },
+    ...{ gradients, threads: 2, workers: 1, validateEvery: 0, samples: 0, device: wasmBackend },
     onEvent: ({ type }) => {
       if (type === 'step') times.push(performance.now());
     },
   });
-  return median(times.slice(3).map((time, i) => time - times[i + 2]));
+  return median(times.slice(2).map((time, i) => time - times[i + 1]));
 }
 
-try {
-  for (const [name, count] of [
-    ['all', flags.images],
-    ['few', flags.images / 3],
-  ] as const) {
-    mkdirSync(at(name));
-    for (let i = 0; i < count; i++)
-      writeFileSync(at(name, `p${i}.png`), await encodeRgbPng(renderScene(9, i, 360, 480).image));
-  }
-  await writeSynthetic({ out: at('data'), count: 20, height: 360, width: 480, valFraction: 0.2, seed: 3 });
-  const alone = { rate: await rate('--device', 'wasm', '--threads', '2'), step: await step('alone') };
+async function startWorkers(): Promise<void> {
   for (let i = 0; i < 2; i++) {
     const worker = start([
       ...['worker', '--queue', redis.url, '--root', folder, '--data', at('data')],
-      ...['--threads', '1', '--workers', '0'],
+      ...['--threads', '1', '--workers', '1'],
     ]);
     workers.push(worker);
     await worker.seen(/waiting for jobs/);
   }
-  const many = { rate: await rate('--queue', redis.url, '--chunk', '4'), step: 0 };
+}
+
+/** Tells of a pair of lists of times what the second costs. */
+function tell(title: string, alone: readonly number[], many: readonly number[]): void {
+  const { median: share, min, max } = ratio(alone, many);
+  const percent = (x: number) => (100 * x).toFixed(0);
+  console.log(
+    `${title}: one process of two threads ${median(alone).toFixed(1)} ms, two workers of one ${median(many).toFixed(1)} ms: ${percent(share)} % of its rate (${percent(min)} to ${percent(max)} in ${alone.length} rounds)`,
+  );
+}
+
+async function predicting(): Promise<void> {
+  mkdirSync(at('in'));
+  for (let i = 0; i < flags.images; i++)
+    writeFileSync(at('in', `p${i}.png`), await encodeRgbPng(renderScene(9, i, 360, 480).image));
+  const [alone, many]: [number[], number[]] = [[], []];
+  for (let round = 0; round < flags.rounds; round++) {
+    alone.push(await picture('--device', 'wasm', '--threads', '2'));
+    many.push(await picture('--queue', redis.url, '--chunk', '4'));
+  }
+  tell('predict, a picture of 360×480', alone, many);
+}
+
+async function training(): Promise<void> {
+  const [alone, many]: [number[], number[]] = [[], []];
+  const counts: QueueGradients['counts'][] = [];
   const before = await traffic();
-  let counts: QueueGradients['counts'] | undefined;
-  many.step = await step('many', async (run) => {
-    const source = await QueueGradients.open(redis.url, run, (line) => console.error(line));
-    counts = source.counts;
-    return source;
-  });
+  for (let round = 0; round < flags.rounds; round++) {
+    alone.push(await step());
+    many.push(
+      await step(async (run) => {
+        const source = await QueueGradients.open(redis.url, run, (line) => console.error(line));
+        counts.push(source.counts);
+        return source;
+      }),
+    );
+  }
   const after = await traffic();
-  const steps = flags.steps + 2;
+  tell('training, a step of 4 batches of 4 at 360×480', alone, many);
+  const steps = flags.rounds * (flags.steps + 2);
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`;
+  const own = counts.reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0);
   console.log(
-    `predict 360×480: one process of two threads ${alone.rate.toFixed(1)} images/s, two workers of one ${many.rate.toFixed(1)} (${((100 * many.rate) / alone.rate).toFixed(0)} %)`,
+    `through Redis a step: ${kib((after.moved - before.moved) / steps)}, ${((after.commands - before.commands) / steps).toFixed(0)} commands; by the coordinator ${kib(own / steps)}; most memory of Redis ${kib(after.peak)}`,
   );
-  console.log(
-    `training step, 4 batches of 4 at 360×480: ${alone.step.toFixed(0)} ms, ${many.step.toFixed(0)} ms (${((100 * alone.step) / many.step).toFixed(0)} %)`,
-  );
-  console.log(
-    `through Redis a step: ${kib((after.moved - before.moved) / steps)}; gradients and weights alone ${kib((counts!.sentBytes + counts!.receivedBytes) / steps)}; most memory of Redis ${kib(after.peak)}`,
-  );
+}
+
+try {
+  await writeSynthetic({ out: at('data'), count: 20, height: 360, width: 480, valFraction: 0.2, seed: 3 });
+  await startWorkers();
+  if (flags.only !== 'train') await predicting();
+  if (flags.only !== 'predict') await training();
 } finally {
   for (const worker of workers) worker.interrupt('SIGKILL');
   control.disconnect();

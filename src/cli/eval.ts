@@ -20,6 +20,7 @@ import { jsonOption, netOption, threadsOption } from './options.js';
 import { Progress } from './progress.js';
 import { queueBackend } from './queueOptions.js';
 import { formatTable } from './table.js';
+import { interruptSignal } from './training.js';
 import type { ViewFlags } from './views.js';
 import { predictOptions, viewOptions } from './views.js';
 
@@ -148,15 +149,25 @@ async function evaluateElsewhere(
 ): Promise<Evaluation> {
   const { evaluateByQueue } = await import('../queue/evaluate.js');
   const { queue, precision, split } = options;
-  return evaluateByQueue({
-    url: queue!,
-    model: await readBytes(file),
-    dataset,
-    split,
-    setup: { backend: queueBackend(options), precision, view: predictOptions(options) },
-    tell: (message) => progress.log(message),
-    onImage,
-  });
+  const { signal, began, release } = interruptSignal('taking back what nobody has begun');
+  began();
+  try {
+    return await evaluateByQueue({
+      url: queue!,
+      model: await readBytes(file),
+      dataset,
+      split,
+      setup: { backend: queueBackend(options), precision, view: predictOptions(options) },
+      tell: (message) => progress.log(message),
+      signal,
+      onImage,
+    });
+  } catch (error) {
+    if (signal.aborted && error === signal.reason) throw new UserError('stopped; no score was computed');
+    throw error;
+  } finally {
+    release();
+  }
 }
 
 function toJson(

@@ -158,7 +158,7 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
   const backend = await openBackend(flags.queue === undefined ? place : { device: 'wasm', ...place });
   if (flags.queue !== undefined && backend.name !== 'wasm')
     throw new UserError(`--queue: trains on CPU cores; leave --device ${backend.name} away`, 2);
-  const interrupt = interruptSignal();
+  const interrupt = interruptSignal(flags.queue === undefined ? undefined : 'leaving the step and saving');
   const display = new TrainingDisplay();
   // Charts take half a second and 30 MB to load.
   const reporter = flags.report
@@ -183,7 +183,7 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
     display.stop();
     if (result.interrupted) {
       throw new Stopped(`stopped after step ${result.step}, saved in ${result.last}`, [
-        ...['vnet', 'train', '--out', parsed.out, '--resume'],
+        ...['vnet', 'train', '--out', parsed.out, '--resume', ...(queue ? ['--queue', queue] : [])],
       ]);
     }
     const page = await reporter?.finish(result);

@@ -84,6 +84,8 @@ export class Loader {
   /** Size that images are expected to have: memory is ready for it before they are decoded. */
   private expected: Promise<{ height: number; width: number }> | undefined;
   private closed = false;
+  /** Whether {@link batches} was asked for, so that what comes next is prepared. */
+  private reading = false;
 
   /** @throws UserError for a split without labels, options out of range, or fewer images than a batch. */
   constructor(
@@ -138,6 +140,11 @@ export class Loader {
     return this.options.shuffle ? epochOrder(length, this.options.seed, epoch) : [...Array(length).keys()];
   }
 
+  /** Names of the images of a batch. */
+  ids(epoch: number, step: number): string[] {
+    return this.indices(epoch, step).map((index) => this.samples[index].id);
+  }
+
   /** The size of the first image after the size policy; with a crop or resize size, of all. Throws as storedSize. */
   async imageSize(): Promise<{ height: number; width: number }> {
     const { size } = this.options;
@@ -158,6 +165,7 @@ export class Loader {
    */
   async *batches(epoch: number, startStep = 0): AsyncGenerator<Batch, void, void> {
     if (startStep >= this.steps) return;
+    this.reading = true;
     this.seek(epoch, startStep);
     for (let step = startStep; step < this.steps; step++) {
       const start = performance.now();
@@ -172,6 +180,16 @@ export class Loader {
   }
 
   /**
+   * One batch by itself, for readers that take them in an order of their own: what is ahead is theirs to ask for.
+   * @throws UserError as {@link batches}, and for a batch that there is not.
+   */
+  async at(epoch: number, step: number): Promise<Batch> {
+    if (!(step >= 0 && step < this.steps))
+      throw new UserError(`there is no batch ${step}: the data has ${this.steps} an epoch`);
+    return this.prepare(this.indices(epoch, step), epoch, await this.size());
+  }
+
+  /**
    * Gives a batch back: its memory is used for a later one, so its arrays must not be touched any more. A batch that
    * is never given back keeps its memory until it is garbage.
    */
@@ -179,6 +197,10 @@ export class Loader {
     if (this.given === batch) this.given = undefined;
     const { buffer } = batch.images;
     if (buffer instanceof SharedArrayBuffer && !this.spare.includes(buffer)) this.spare.push(buffer);
+    if (!this.reading) {
+      this.spare.length = Math.min(this.spare.length, 2);
+      return;
+    }
     // A failure is reported when its batch is due.
     this.fill().catch(() => undefined);
   }
@@ -211,11 +233,7 @@ export class Loader {
 
   /** Starts as many batches as there may be. */
   private async fill(): Promise<void> {
-    this.expected ??= this.imageSize().catch((error: unknown) => {
-      this.expected = undefined;
-      throw error;
-    });
-    const expected = await this.expected;
+    const expected = await this.size();
     const { batch, ahead, aheadBytes, epochs } = this.options;
     const fits = Math.floor(aheadBytes / placeBytes({ ...expected, count: batch }));
     const most = Math.max(1, Math.min(1 + ahead, fits));
@@ -226,14 +244,28 @@ export class Loader {
         this.next = { epoch: epoch + 1, step: 0 };
         continue;
       }
-      const indices = this.order(epoch).slice(step * batch, (step + 1) * batch);
-      const pending = this.prepare(indices, epoch, expected);
+      const pending = this.prepare(this.indices(epoch, step), epoch, expected);
       // A failure is reported when its batch is due; until then it must not count as unhandled.
       pending.catch(() => undefined);
       this.queue.push({ epoch, step, batch: pending });
       this.next = { epoch, step: step + 1 };
     }
     this.spare.length = Math.min(this.spare.length, most);
+  }
+
+  /** The size that images are expected to have. */
+  private size(): Promise<{ height: number; width: number }> {
+    this.expected ??= this.imageSize().catch((error: unknown) => {
+      this.expected = undefined;
+      throw error;
+    });
+    return this.expected;
+  }
+
+  /** Positions in {@link samples} of a batch. */
+  private indices(epoch: number, step: number): number[] {
+    const { batch } = this.options;
+    return this.order(epoch).slice(step * batch, (step + 1) * batch);
   }
 
   /** Workers write samples of the expected size straight into the batch; others are put together here. */

@@ -68,6 +68,29 @@ export function isFull(error: unknown): boolean {
   return /\bOOM\b/.test(error.message) || previousErrors.some(isFull);
 }
 
+/**
+ * Tells that Redis has gone, and that it is back; one that is started anew within a second or two is not worth a word.
+ * @returns what ends it.
+ */
+export function watchRedis(url: string, redis: Redis, tell: (message: string) => void): () => void {
+  let [missed, told] = [0, false];
+  const timer = setInterval(() => {
+    missed = redis.status === 'ready' ? 0 : missed + 1;
+    if (missed === 3 && !told) {
+      told = true;
+      tell(`${shownUrl(url)}: Redis does not answer any more; waiting for it`);
+    } else if (missed === 0 && told) {
+      told = false;
+      tell(`${shownUrl(url)}: Redis is back`);
+    }
+  }, 1000);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Whether Redis has answered with an error. */
+export const isRefusal = (error: unknown): boolean => error instanceof Error && error.name === 'ReplyError';
+
 /** What a failed command is told as. */
 export function queueError(url: string, error: unknown): UserError {
   const { message } = error as Error;

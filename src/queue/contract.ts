@@ -38,6 +38,8 @@ export const keysOf = (run: string) => ({
   tries: `vnet:run:${run}:tries`,
   /** Flat parameters before optimiser step `step`. */
   weights: (step: number) => `vnet:run:${run}:weights:${step}`,
+  /** Which job computes which batch of a step. */
+  taken: (step: number) => `vnet:run:${run}:taken:${step}`,
   gradient: (step: number, batch: number) => `vnet:run:${run}:gradient:${step}:${batch}`,
 });
 
@@ -58,16 +60,23 @@ const side = z
   .min(1)
   .max(2 ** 31);
 
+/** What jobs of all kinds and versions name. */
+export const anyJob = z.object({ run: id });
+
 export const gradientJob = z.strictObject({
   run: id,
   /** Optimiser steps done so far: which weights. */
   step: count,
   epoch: count,
-  /** The batch, among those of the epoch. */
-  index: count,
-  /** The same, among those of the step. */
-  batch: count.max(4096),
-  /** Of the counter of dropout. */
+  /** The first batch of the step, among those of the epoch. */
+  first: count,
+  /** Batches of the step. */
+  count: count.min(1).max(4096),
+  /** Which of them: any other that is free will do as well. */
+  batch: count.max(4095),
+  /** Not so: this one is missing. */
+  only: z.boolean(),
+  /** Of the counter of dropout, at the first batch. */
   dropout: count,
 });
 export type GradientJob = z.infer<typeof gradientJob>;

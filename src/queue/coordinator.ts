@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { connectRedis, queuePackages } from './connection.js';
+import { connectRedis, queuePackages, watchRedis } from './connection.js';
 import type { Kind } from './contract.js';
 import { aliveSeconds, keptSeconds, keysOf, programVersion, queues } from './contract.js';
 import { Jobs } from './jobs.js';
@@ -21,6 +21,7 @@ export class Coordinator<Job extends object> {
   workers = 0;
   private readonly heartbeat: NodeJS.Timeout;
   private readonly look: NodeJS.Timeout;
+  private readonly unwatch: () => void;
   private readonly told = new Set<string>();
 
   private constructor(
@@ -34,7 +35,9 @@ export class Coordinator<Job extends object> {
     private readonly setup: object,
     private readonly model: Buffer | undefined,
     readonly tell: (message: string) => void,
+    url: string,
   ) {
+    this.unwatch = watchRedis(url, redis, tell);
     this.id = id;
     this.keys = keysOf(id);
     this.jobs = new Jobs(queue, id);
@@ -62,7 +65,7 @@ export class Coordinator<Job extends object> {
     queue.on('error', () => undefined);
     const id = randomBytes(8).toString('hex');
     const whole = { ...setup, version: programVersion() };
-    const self = new Coordinator<Job>(id, redis, waiting, queue, connection, whole, model, tell);
+    const self = new Coordinator<Job>(id, redis, waiting, queue, connection, whole, model, tell, url);
     await self.countWorkers();
     return self;
   }
@@ -104,6 +107,7 @@ export class Coordinator<Job extends object> {
   async close(): Promise<void> {
     clearInterval(this.heartbeat);
     clearInterval(this.look);
+    this.unwatch();
     // A Redis that is gone is not waited for.
     if (this.redis.status === 'ready') {
       const { setup, alive, done, refused, model, tries } = this.keys;

@@ -20,6 +20,8 @@ export interface QueueEvaluation {
   readonly chunk?: number;
   /** Told what a person should know. */
   readonly tell: (message: string) => void;
+  /** Aborting ends it, by the signal's reason. */
+  readonly signal?: AbortSignal;
   /** Called after each image, in their order, with its own mIoU. */
   readonly onImage?: (miou: number | undefined, done: number, total: number) => void;
 }
@@ -30,7 +32,7 @@ export interface QueueEvaluation {
  * @throws UserError: no Redis, or a file that cannot be used.
  */
 export async function evaluateByQueue(options: QueueEvaluation): Promise<Evaluation> {
-  const { url, model, dataset, split, setup, chunk = 8, tell, onImage } = options;
+  const { url, model, dataset, split, setup, chunk = 8, tell, signal, onImage } = options;
   const samples = dataset.samples(split);
   const sum = new EvaluationSum(dataset, split, {});
   const whole = { ...setup, split, fingerprint: await fingerprint(dataset, split), model: digestOf(model) };
@@ -45,7 +47,7 @@ export async function evaluateByQueue(options: QueueEvaluation): Promise<Evaluat
   const early = new Map<number, SampleScores>();
   let added = 0;
   try {
-    for await (const result of map.results()) {
+    for await (const result of map.results(signal)) {
       if (result.error !== undefined) throw new UserError(result.error);
       early.set(result.index, scoresOf(result, dataset, sum.instanceValues));
       for (let scores = early.get(added); scores; scores = early.get(added)) {
@@ -56,6 +58,7 @@ export async function evaluateByQueue(options: QueueEvaluation): Promise<Evaluat
   } finally {
     await map.close();
   }
+  signal?.throwIfAborted();
   return sum.finish();
 }
 

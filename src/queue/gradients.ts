@@ -1,11 +1,13 @@
 import { UserError } from '../errors.js';
 import { median } from '../median.js';
 import type { BatchGradient, GradientSource, StepBatches } from '../train/gradients.js';
+import { GradientsLostError } from '../train/gradients.js';
 import type { RunSetup } from '../train/train.js';
-import { queueError } from './connection.js';
+import { isRefusal, queueError } from './connection.js';
 import type { GradientJob } from './contract.js';
 import { decodeGradient } from './contract.js';
 import { Coordinator } from './coordinator.js';
+import { untilAborted } from './until.js';
 
 /** Seconds without any result after which the batches that are missing are handed out again, at least. */
 const leastPatience = 2;
@@ -56,7 +58,7 @@ export class QueueGradients implements GradientSource {
     return new QueueGradients(url, run, await Coordinator.open(url, 'gradients', { setup }, tell));
   }
 
-  async *gradients({ epoch, first, count, step }: StepBatches): AsyncGenerator<BatchGradient> {
+  async *gradients({ epoch, first, count, step, signal }: StepBatches): AsyncGenerator<BatchGradient> {
     const { coordinator, counts } = this;
     const { redis, waiting, keys, jobs } = coordinator;
     const { engine } = this.run;
@@ -64,10 +66,10 @@ export class QueueGradients implements GradientSource {
     const weights = [keys.weights(step), bytesOf(params)] as const;
     const dropout = await engine.dropoutStep();
     const batches = Array.from({ length: count }, (_, batch) => batch);
-    const hand = (list: readonly number[]) =>
+    const hand = (list: readonly number[], only = true) =>
       jobs.hand(
         list.map((batch) => {
-          const place = { step, epoch, index: first + batch, batch, dropout: dropout + batch };
+          const place = { step, epoch, first, count, batch, only, dropout };
           return [batch, { run: coordinator.id, ...place }] as const;
         }),
       );
@@ -75,13 +77,14 @@ export class QueueGradients implements GradientSource {
       const found = await Promise.all(batches.map((batch) => redis.exists(keys.gradient(step, batch))));
       return batches.filter((batch) => found[batch] === 0);
     };
+    const { until, end } = untilAborted(signal);
     try {
-      counts.sentBytes += await coordinator.publish(weights);
-      await hand(batches);
+      counts.sentBytes += await until(coordinator.publish(weights));
+      await until(hand(batches, false));
       let lastResult = performance.now();
       for (const batch of batches) {
         for (;;) {
-          const bytes = await redis.getBuffer(keys.gradient(step, batch));
+          const bytes = await until(redis.getBuffer(keys.gradient(step, batch)));
           const result = bytes && decodeGradient(bytes, params.length, engine.runningLength);
           if (result) {
             counts.receivedBytes += bytes.length;
@@ -91,29 +94,32 @@ export class QueueGradients implements GradientSource {
             break;
           }
           // A second at most: what wakes may have been lost with Redis.
-          await waiting.blpop(keys.done, 1).catch(() => undefined);
-          if (await coordinator.isLost(keys.weights(step))) {
+          await until(waiting.blpop(keys.done, 1).catch(() => undefined));
+          if (await until(coordinator.isLost(keys.weights(step)))) {
             counts.refilled++;
             coordinator.tell('Redis has lost its content; handing out the step again');
-            counts.sentBytes += await coordinator.publish(weights);
-            await hand(await missing());
+            counts.sentBytes += await until(coordinator.publish(weights));
+            await until(missing().then(hand));
             lastResult = performance.now();
             continue;
           }
           const usual = this.times.length > 0 ? median(this.times.slice(-50)) : 0;
           if (performance.now() - lastResult < Math.max(1000 * leastPatience, patience * usual)) continue;
-          await coordinator.tellRefusals();
+          await until(coordinator.tellRefusals());
           coordinator.tellLonely();
-          const silent = await jobs.silent(await missing());
+          const silent = await until(missing().then((list) => jobs.silent(list)));
           counts.resent += silent.length;
-          await hand(silent);
+          await until(hand(silent));
           lastResult = performance.now();
         }
       }
-      await redis.del(keys.weights(step), keys.done, ...batches.map((batch) => keys.gradient(step, batch)));
+      const results = batches.map((batch) => keys.gradient(step, batch));
+      await until(redis.del(keys.weights(step), keys.taken(step), keys.done, ...results));
     } catch (error) {
-      if (error instanceof Error && error.name === 'ReplyError') throw queueError(this.url, error);
-      throw error;
+      if (!isRefusal(error)) throw error;
+      throw new GradientsLostError(queueError(this.url, error).message, 1, { cause: error });
+    } finally {
+      end();
     }
   }
 

@@ -24,7 +24,7 @@ export class Jobs<Data extends object> {
             jobId,
             removeOnComplete: true,
             removeOnFail: { age: keptSeconds, count: 1000 },
-            attempts: 3,
+            ...{ attempts: 3, backoff: { type: 'exponential', delay: 500 } },
           },
         };
       }) as Parameters<Queue<Data>['addBulk']>[0],

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import { UserError } from '../errors.js';
-import { queueError } from './connection.js';
+import { isRefusal, queueError } from './connection.js';
 import type { Kind } from './contract.js';
 import { mostItems } from './contract.js';
 import { Coordinator } from './coordinator.js';
+import { untilAborted } from './until.js';
 
 /** Seconds without any result after which what is missing is handed out again, at least. */
 const leastPatience = 2;
@@ -81,14 +82,15 @@ export class QueueMap<Job extends object, Result extends { readonly index: numbe
   async *results(signal?: AbortSignal): AsyncGenerator<Result> {
     const { coordinator, waits } = this;
     const { redis, waiting, keys } = coordinator;
+    const { until, end } = untilAborted(signal);
     try {
-      await coordinator.publish();
+      await until(coordinator.publish());
       let [last, looked] = [performance.now(), performance.now()];
       while (this.left > 0 && !signal?.aborted) {
-        await this.handMore();
+        await until(this.handMore());
         // A second at most: what wakes may have been lost with Redis.
-        const woken = await waiting.blpop(keys.done, 1).catch(() => null);
-        const texts = woken ? [woken[1], ...((await redis.lpop(keys.done, mostItems)) ?? [])] : [];
+        const woken = await until(waiting.blpop(keys.done, 1).catch(() => null));
+        const texts = woken ? [woken[1], ...((await until(redis.lpop(keys.done, mostItems))) ?? [])] : [];
         for (const text of texts) {
           const result = this.take(text);
           if (!result) continue;
@@ -99,26 +101,28 @@ export class QueueMap<Job extends object, Result extends { readonly index: numbe
         }
         if (this.left === 0 || performance.now() - looked < lookMs) continue;
         looked = performance.now();
-        await coordinator.tellRefusals();
-        if (await coordinator.isLost(keys.model)) {
+        await until(coordinator.tellRefusals());
+        if (await until(coordinator.isLost(keys.model))) {
           this.counts.refilled++;
           coordinator.tell('Redis has lost its content; handing out again what is missing');
-          await coordinator.publish();
-          await this.hand([...this.open.keys()]);
+          await until(coordinator.publish());
+          await until(this.hand([...this.open.keys()]));
           last = performance.now();
           continue;
         }
         const most = Math.max(1000 * leastPatience, patience * Math.max(0, ...waits));
         if (performance.now() - last < most) continue;
         coordinator.tellLonely();
-        const silent = await coordinator.jobs.silent([...this.open.keys()]);
+        const silent = await until(coordinator.jobs.silent([...this.open.keys()]));
         this.counts.resent += silent.length;
-        await this.hand(silent);
+        await until(this.hand(silent));
         last = performance.now();
       }
     } catch (error) {
-      if (error instanceof Error && error.name === 'ReplyError') throw queueError(this.url, error);
-      throw error;
+      if (isRefusal(error)) throw queueError(this.url, error);
+      if (!signal?.aborted || error !== signal.reason) throw error;
+    } finally {
+      end();
     }
   }
 

@@ -10,6 +10,8 @@ export interface Bench {
   readonly redis: Redis;
   readonly backend: Backend;
   readonly threads?: number;
+  /** Jobs at a time, which share the machine. */
+  readonly concurrency: number;
   /** Threads that decode images. */
   readonly workers?: number;
   readonly onEvent?: (event: WorkerEvent) => void;
@@ -33,7 +35,8 @@ export interface Task<Job extends { readonly run: string } = { readonly run: str
 
 /** What a worker has ready for a run, for one job at a time. */
 export interface Session<Job> {
-  compute(job: Job): Promise<void>;
+  /** @param id of the job in the queue: the same where it comes again. */
+  compute(job: Job, id: string): Promise<void>;
   close(): Promise<void>;
 }
 

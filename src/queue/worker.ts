@@ -1,9 +1,9 @@
 import type { Job, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { UserError } from '../errors.js';
-import { connectRedis, isFull, queuePackages, shownUrl } from './connection.js';
+import { connectRedis, isFull, queuePackages, shownUrl, watchRedis } from './connection.js';
 import type { Kind } from './contract.js';
-import { keptSeconds, keysOf, queues } from './contract.js';
+import { anyJob, keptSeconds, keysOf, queues } from './contract.js';
 import type { Bench, Session, Task } from './task.js';
 
 /** Bounds of how long a job may go without a sign of its worker, milliseconds. */
@@ -12,7 +12,7 @@ const mostLease = 30_000;
 /** The same as a multiple of the longest recent job. */
 const leasePerJob = 3;
 
-export interface WorkerOptions extends Omit<Bench, 'redis'> {
+export interface WorkerOptions extends Omit<Bench, 'redis' | 'concurrency'> {
   /** Address of Redis. */
   readonly url: string;
   readonly tasks: readonly Task[];
@@ -65,7 +65,7 @@ export class QueueWorker {
     const redis = await connectRedis(options.url);
     const connection = await connectRedis(options.url);
     const { url, tasks, concurrency = 1, ...rest } = options;
-    const self = new QueueWorker(options, { redis, ...rest }, connection);
+    const self = new QueueWorker(options, { redis, concurrency, ...rest }, connection);
     for (const task of tasks) {
       const worker = new Worker(queues[task.kind], (job, token) => self.process(task, job, token!), {
         ...{ connection, concurrency, autorun: false },
@@ -98,10 +98,13 @@ export class QueueWorker {
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
+    const { url, onEvent } = this.options;
+    const unwatch = watchRedis(url, this.connection, (message) => onEvent?.({ type: 'notice', message }));
     for (const worker of this.workers) worker.run().catch(() => undefined);
     try {
       await Promise.race([aborted, refusal]);
     } finally {
+      unwatch();
       this.draining = true;
       // Without Redis nothing can be handed in, and closing would wait for it.
       const force = this.connection.status !== 'ready';
@@ -113,10 +116,10 @@ export class QueueWorker {
   }
 
   private async process(task: Task, job: Job, token: string): Promise<void> {
-    const parsed = task.job.safeParse(job.data);
+    const named = anyJob.safeParse(job.data);
     // Of another program or a damaged queue: nobody waits for it.
-    if (!parsed.success) return;
-    const { run } = parsed.data;
+    if (!named.success) return;
+    const { run } = named.data;
     const keys = keysOf(run);
     const lease = () => job.extendLock(token, this.lease).catch(() => 0);
     const renewing = setInterval(lease, this.lease / 3);
@@ -133,7 +136,10 @@ export class QueueWorker {
         Object.assign(seat, { run, kind: task.kind, session });
         this.bench.onEvent?.({ type: 'run', kind: task.kind, run });
       }
-      await seat.session!.compute(parsed.data);
+      // Only now: jobs of another version, which has been refused, may have another shape.
+      const parsed = task.job.safeParse(job.data);
+      if (!parsed.success) return;
+      await seat.session!.compute(parsed.data, job.id!);
       this.measured(performance.now() - start);
       this.done++;
     } catch (error) {

@@ -99,10 +99,11 @@ export class TrainingEngine {
     for await (const batch of gradients) {
       const { loss, weight } = batch;
       if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, count);
+      known = batch.norm ?? normOf(batch.grads);
+      if (!Number.isFinite(known)) throw new NonFiniteError('gradient', known, count);
       // A second batch: what was the whole gradient becomes the first term.
       if (count === 1) sum = Float64Array.from(grads, (g) => firstWeight * g);
       grads = batch.grads;
-      known = batch.norm;
       if (sum) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
       else firstWeight = weight;
       if (batch.statistics) statistics.push(batch.statistics);

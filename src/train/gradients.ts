@@ -1,3 +1,5 @@
+import { UserError } from '../errors.js';
+
 /** What one batch gives an optimiser step. */
 export interface BatchGradient {
   /** Mean cross-entropy over the labelled pixels. */
@@ -23,7 +25,12 @@ export interface StepBatches {
   readonly count: number;
   /** Optimiser steps done so far. */
   readonly step: number;
+  /** Aborted, a source may give the step up: it throws the signal's reason. */
+  readonly signal?: AbortSignal;
 }
+
+/** Thrown by a source that gives no more gradients. Weights are those before the step, and are saved. */
+export class GradientsLostError extends UserError {}
 
 /** Where the gradients of a step are computed: here, or by workers behind a queue. The bits are the same. */
 export interface GradientSource {

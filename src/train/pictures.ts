@@ -257,8 +257,14 @@ class PictureSource implements BatchSource {
           labels: { height, width, data: labels.subarray(i * pixels, (i + 1) * pixels) },
         });
       }
-      yield { images, labels, ids: indices.map((index) => this.pictures[index].id) };
+      yield { images, labels, ids: this.ids(epoch, step) };
     }
+  }
+
+  ids(epoch: number, step: number): string[] {
+    const { batch, seed } = this.config;
+    const order = epochOrder(this.pictures.length, seed, epoch);
+    return order.slice(step * batch, (step + 1) * batch).map((index) => this.pictures[index].id);
   }
 
   private async prepare(index: number, epoch: number, into: Pair): Promise<void> {

@@ -5,6 +5,7 @@ import type { TrainingBatch, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import type { GradientSource } from './gradients.js';
+import { GradientsLostError } from './gradients.js';
 import type { Schedule } from './schedule.js';
 import { learningRateAt } from './schedule.js';
 import type { Progress, TrainingState } from './state.js';
@@ -28,6 +29,8 @@ export interface BatchSource {
   /** Bytes of decoded images held now. */
   readonly cacheBytes: number;
   batches(epoch: number, startStep: number): AsyncIterable<NamedBatch>;
+  /** Names of the images of a batch, for messages. */
+  ids(epoch: number, step: number): readonly string[];
 }
 
 /** Scores a set of weights on validation images. */
@@ -153,6 +156,10 @@ export class Trainer {
         if (performance.now() - this.savedAt >= saveEveryMinutes * 60_000) await this.save();
         learnt = (await this.step(batches)) || learnt;
       }
+    } catch (error) {
+      // The step was given up; all before it counts.
+      if (error instanceof GradientsLostError) await this.save();
+      if (!signal?.aborted || error !== signal.reason) throw error;
     } finally {
       await batches.return?.();
     }
@@ -166,27 +173,24 @@ export class Trainer {
 
   /** One optimiser step on the next batches. @returns whether any pixel counted. */
   private async step(batches: AsyncIterator<NamedBatch>): Promise<boolean> {
-    const { accumulate, schedule, epochs, logEvery } = this.options;
+    const { accumulate, schedule, epochs, logEvery, signal } = this.options;
     const { epoch, step } = this.progress;
     const steps = epochs * this.stepsPerEpoch;
     const learningRate = learningRateAt({ ...schedule, steps }, step);
-    const ids: (readonly string[])[] = [];
     async function* group(): AsyncGenerator<NamedBatch> {
-      while (ids.length < accumulate) {
+      for (let count = 0; count < accumulate; count++) {
         const { value, done } = await batches.next();
         if (done) return;
-        ids.push(value.ids);
         yield value;
       }
     }
-    const request = { epoch, first: this.progress.stepInEpoch * accumulate, count: accumulate, step };
+    const request = { epoch, first: this.progress.stepInEpoch * accumulate, count: accumulate, step, signal };
     const gradients = this.options.gradients?.gradients(request) ?? this.engine.gradientsOf(group());
     const result = await this.engine
       .step(gradients, learningRate, step + 1)
-      .catch((error: unknown) => this.explain(error, ids));
+      .catch((error: unknown) => this.explain(error));
     if (result.loss > mostLoss) {
-      const error = new NonFiniteError('loss', result.loss, ids.length - 1);
-      this.explain(error, ids);
+      this.explain(new NonFiniteError('loss', result.loss, accumulate - 1));
     }
     const done = step + 1;
     this.progress = { ...this.progress, step: done, stepInEpoch: this.progress.stepInEpoch + 1 };
@@ -324,9 +328,8 @@ export class Trainer {
     return { ...info, trained };
   }
 
-  /** @param ids of the images of each batch. */
-  private explain(error: unknown, ids: readonly (readonly string[])[]): never {
-    const { epoch, step } = this.progress;
+  private explain(error: unknown): never {
+    const { epoch, step, stepInEpoch } = this.progress;
     if (error instanceof DeviceError) {
       throw new UserError(
         `step ${step + 1} (epoch ${epoch + 1}): ${error.message}. ` +
@@ -334,8 +337,9 @@ export class Trainer {
       );
     }
     if (!(error instanceof NonFiniteError)) throw error;
+    const ids = this.source.ids(epoch, stepInEpoch * this.options.accumulate + error.batch);
     throw new UserError(
-      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${(ids[error.batch] ?? ['computed elsewhere']).join(', ')}. ` +
+      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${ids.join(', ')}. ` +
         `${this.store.lastNamed} holds the state of the last save; lower the learning rate and start again, or look at these images`,
     );
   }

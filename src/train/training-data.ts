@@ -73,6 +73,7 @@ export function checkedSource(
     get cacheBytes() {
       return cache.bytes;
     },
+    ids: (epoch, step) => loader.ids(epoch, step),
     async *batches(epoch, startStep) {
       for await (const batch of loader.batches(epoch, startStep)) {
         if (batch.height !== height || batch.width !== width) {

@@ -87,6 +87,7 @@ test('the event loop runs while one thread computes', async () => {
 test('a job longer than its lock is computed once; the lock of a job whose worker is silent is handed on', {
   skip,
 }, async () => {
+  const feed = '00000000000feed0';
   const begun: string[] = [];
   const job = z.strictObject({ run: z.string(), ms: z.number() });
   const task: Task<z.infer<typeof job>> = {
@@ -105,12 +106,12 @@ test('a job longer than its lock is computed once; the lock of a job whose worke
     const worker = await QueueWorker.open({ url: redis.url, tasks: [task as Task], backend: wasmBackend });
     running.push(worker.run(stop.signal));
   }
-  await control.set(keysOf('feed').alive, '1');
+  await control.set(keysOf(feed).alive, '1');
   const queue = new Queue(queues.samples, { connection: control });
   // Short ones first: locks become short, too.
-  for (const ms of [1, 2, 3, 4, 5, 6]) await queue.add('x', { run: 'feed', ms });
+  for (const ms of [1, 2, 3, 4, 5, 6]) await queue.add('x', { run: feed, ms });
   await until(() => begun.length === 6);
-  await queue.add('x', { run: 'feed', ms: 7000 });
+  await queue.add('x', { run: feed, ms: 7000 });
   await until(async () => begun.length > 6 && (await queue.getActiveCount()) === 0);
   assert.deepEqual(begun.slice(6), ['7000']);
   stop.abort();
@@ -151,7 +152,7 @@ test('another version is refused with both, at the worker and at the coordinator
   await control.set(keys.alive, '1', 'EX', 60);
   await control.set(keys.setup, JSON.stringify({ version: '9.9.9, kernels plain 000000000000', new: true }));
   const queue = new Queue(queues.gradients, { connection: control });
-  await queue.add('x', { run, step: 0, epoch: 0, index: 0, batch: 0, dropout: 0 });
+  await queue.add('x', { run, another: 'shape' });
   const worker = start(['worker', '--queue', redis.url, '--data', folder, '--threads', '1']);
   const { code, stderr } = await worker.ended;
   assert.equal(code, 1);
@@ -234,7 +235,8 @@ test('jobs that are not of the contract are none; names that lead out are refuse
     assert.equal(pictureJob.safeParse(wrong).success, false, JSON.stringify(wrong).slice(0, 100));
   }
   assert.equal(
-    gradientJob.safeParse({ run, step: -1, epoch: 0, index: 0, batch: 0, dropout: 0 }).success,
+    gradientJob.safeParse({ run, step: -1, epoch: 0, first: 0, count: 1, batch: 0, only: false, dropout: 0 })
+      .success,
     false,
   );
   const roots = await Roots.open([at('in'), 's3://street/frames']);

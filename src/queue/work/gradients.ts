@@ -1,3 +1,5 @@
+import { usableMemory } from '../../backends/hostMemory.js';
+import { checkBatch, processBytes } from '../../backends/memory.js';
 import { SampleCache } from '../../data/cache.js';
 import { fingerprint } from '../../data/fingerprint.js';
 import type { Loader } from '../../data/loader.js';
@@ -7,17 +9,19 @@ import { parseTrainConfig } from '../../train/config.js';
 import { NonFiniteError, TrainingEngine } from '../../train/engine.js';
 import type { BatchGradient } from '../../train/gradients.js';
 import { trainingPlan } from '../../train/plan.js';
-import { openTrainingData, trainingLoader } from '../../train/training-data.js';
+import { cacheBudget, openTrainingData, trainingLoader } from '../../train/training-data.js';
 import type { GradientJob } from '../contract.js';
 import { encodeGradient, floats, gradientJob, gradientSetup, keptSeconds, keysOf } from '../contract.js';
 import { type Bench, checkBackend, readSetup, type Session, type Task } from '../task.js';
+import type { BatchPlace } from './batches.js';
+import { BatchesAhead } from './batches.js';
 
 /** Gradients of batches of a data set. @param data where it lies for this worker. */
 export const gradientTask = (data: string): Task<GradientJob> => ({
   kind: 'gradients',
   job: gradientJob,
   async open(run, bench) {
-    const { redis, backend, threads, workers } = bench;
+    const { redis, backend, threads, workers, concurrency } = bench;
     const setup = await readSetup(redis, run, gradientSetup);
     if (!setup) return undefined;
     checkBackend(run, 'wasm', backend);
@@ -27,15 +31,22 @@ export const gradientTask = (data: string): Task<GradientJob> => ({
     if (own !== setup.fingerprint) throw otherData(data, run, 'training images', own, setup.fingerprint);
     const classes = dataset.classes.names.length;
     const network = networkFromConfig(config.network.name, { ...config.network.config, classes });
-    const loader = trainingLoader(dataset, config, new SampleCache());
+    const cache = new SampleCache();
+    const loader = trainingLoader(dataset, config, cache);
     const size = await loader.imageSize();
     const weighted = setup.weights !== undefined;
-    const plan = trainingPlan(network, config, backend, { batch: config.batch, ...size, weighted });
+    const planFor = (batch: number) => trainingPlan(network, config, backend, { batch, ...size, weighted });
+    const plan = planFor(config.batch);
+    const arena = (batch: number) => (batch === config.batch ? plan : planFor(batch)).arenaBytes;
+    checkBatch(config.batch, arena, backend.usableBytes());
+    const left = usableMemory() / concurrency - plan.arenaBytes - processBytes;
+    cache.budget = cacheBudget(config, await loader.storedSize(), left);
     const executor = await backend.prepare(plan, { threads });
     const { optimizer: kind, momentum, weightDecay } = config;
     const engine = new TrainingEngine(executor, { kind, momentum, weightDecay }, config.average);
     if (setup.weights) executor.write('classWeights', Float32Array.from(setup.weights));
-    return new GradientSession(bench, engine, loader);
+    const bytes = 4 * config.batch * size.height * size.width;
+    return new GradientSession(bench, engine, loader, config.epochs, new BatchesAhead(loader, bytes));
   },
 });
 
@@ -45,6 +56,29 @@ export const otherData = (data: string, run: string, what: string, own: string, 
     `${data}: has other ${what} than the coordinator of run ${run} (fingerprint ${own}, not ${wanted}); give the same data set to both`,
   );
 
+/**
+ * Claims a batch of a step for a job: the one that it had before, where the job has come again, else the first that is
+ * free of those the worker would like, else any; nothing where all are taken. KEYS: which job has which batch. ARGV:
+ * job, seconds to keep it, batches of the step, those the worker would like.
+ */
+const claim = `
+local taken = redis.call('HGETALL', KEYS[1])
+for i = 1, #taken, 2 do
+  if taken[i + 1] == ARGV[1] then return tonumber(taken[i]) end
+end
+local function try(batch)
+  if redis.call('HSETNX', KEYS[1], batch, ARGV[1]) == 0 then return false end
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+  return true
+end
+for i = 4, #ARGV do
+  if try(ARGV[i]) then return tonumber(ARGV[i]) end
+end
+for batch = 0, tonumber(ARGV[3]) - 1 do
+  if try(batch) then return batch end
+end
+return -1`;
+
 class GradientSession implements Session<GradientJob> {
   /** Of which step the weights are that the engine has. */
   private step = -1;
@@ -53,33 +87,29 @@ class GradientSession implements Session<GradientJob> {
     private readonly bench: Bench,
     private readonly engine: TrainingEngine,
     private readonly loader: Loader,
+    private readonly epochs: number,
+    private readonly ahead: BatchesAhead,
   ) {}
 
-  async compute({ run, step, epoch, index, batch, dropout }: GradientJob): Promise<void> {
+  async compute(job: GradientJob, id: string): Promise<void> {
     const { redis, onEvent } = this.bench;
-    const { engine, loader } = this;
+    const { loader, ahead } = this;
+    const { run, step, epoch, first, dropout } = job;
     const keys = keysOf(run);
-    // Another worker was faster.
-    if (await redis.exists(keys.gradient(step, batch))) return;
+    const batch = await this.claimed(job, id);
+    if (batch < 0) return;
     const start = performance.now();
-    if (this.step !== step) {
-      const weights = await redis.getBuffer(keys.weights(step));
-      // The step is over.
-      if (!weights) return;
-      if (weights.length !== 4 * engine.executor.plan.flatParams.length) {
-        throw new UserError(
-          `weights of ${weights.length} bytes came from the queue, which are not this run's`,
-        );
-      }
-      engine.executor.write('params', floats(weights));
-      this.step = step;
-    }
-    // What is ahead of the next job is decoded while this one is computed.
-    const batches = loader.batches(epoch, index);
-    const { value, done } = await batches.next();
-    if (done) throw new UserError(`the run asks for batch ${index}, the data has ${loader.steps} an epoch`);
-    const gradient = await this.contribution({ ...value, release: () => loader.recycle(value) }, dropout);
-    await batches.return();
+    const [done, weights] = await Promise.all([
+      redis.exists(keys.gradient(step, batch)),
+      this.step === step ? undefined : redis.getBuffer(keys.weights(step)),
+    ]);
+    // Another worker was faster, or the step is over.
+    if (done || weights === null) return;
+    if (weights) this.write(weights, step);
+    const place = { step, batch, epoch, index: first + batch };
+    const pixels = await ahead.take(place);
+    const release = () => loader.recycle(pixels);
+    const gradient = await this.contribution({ ...pixels, release }, dropout + batch);
     const replies = await redis
       .multi()
       .set(keys.gradient(step, batch), encodeGradient(gradient), 'EX', keptSeconds)
@@ -87,6 +117,8 @@ class GradientSession implements Session<GradientJob> {
       .expire(keys.done, keptSeconds)
       .exec();
     for (const [error] of replies ?? []) if (error) throw error;
+    const next = this.after(job, batch);
+    if (next) ahead.begin(next);
     const what = `step ${step + 1}, batch ${batch + 1}`;
     onEvent?.({ type: 'done', kind: 'gradients', what, ms: performance.now() - start });
   }
@@ -94,6 +126,31 @@ class GradientSession implements Session<GradientJob> {
   async close(): Promise<void> {
     await this.loader.close();
     await this.engine.executor.dispose();
+  }
+
+  /** @returns the batch that the job computes; -1 where none is left. */
+  private async claimed({ run, step, count, batch, only }: GradientJob, id: string): Promise<number> {
+    const { redis } = this.bench;
+    const key = keysOf(run).taken(step);
+    const liked = this.ahead.of(step);
+    if (!only) return Number(await redis.eval(claim, 1, key, id, keptSeconds, count, ...liked, batch));
+    await redis.multi().hset(key, batch, id).expire(key, keptSeconds).exec();
+    return batch;
+  }
+
+  /** The same batch of the next step, if the training has one. */
+  private after({ step, epoch, first, count }: GradientJob, batch: number): BatchPlace | undefined {
+    const next = { step: step + 1, batch };
+    if (first + 2 * count <= this.loader.steps) return { ...next, epoch, index: first + count + batch };
+    return epoch + 1 < this.epochs ? { ...next, epoch: epoch + 1, index: batch } : undefined;
+  }
+
+  private write(weights: Buffer, step: number): void {
+    const { executor } = this.engine;
+    if (weights.length !== 4 * executor.plan.flatParams.length)
+      throw new UserError(`weights of ${weights.length} bytes came from the queue, which are not this run's`);
+    executor.write('params', floats(weights));
+    this.step = step;
   }
 
   /** What is not finite ends the training at the coordinator, as it does in one process: it is handed over as it is. */
@@ -106,10 +163,11 @@ class GradientSession implements Session<GradientJob> {
       return await engine.contribution(batch, dropout);
     } catch (error) {
       if (!(error instanceof NonFiniteError)) throw error;
+      const { what, value } = error;
       return {
-        loss: error.what === 'loss' ? error.value : 0,
+        loss: what === 'loss' ? value : 0,
         weight: 1,
-        grads: new Float32Array(engine.executor.plan.flatParams.length).fill(Number.NaN),
+        grads: new Float32Array(engine.executor.plan.flatParams.length).fill(value),
         statistics: new Float32Array(engine.runningLength),
       };
     }
