@@ -1,6 +1,6 @@
 import { devices } from '#devices';
 import type { Backend } from './backends/backend.js';
-import type { DeviceKind, FoundDevice } from './devices/kind.js';
+import type { DeviceKind, FoundDevice, Work } from './devices/kind.js';
 import { UserError } from './errors.js';
 import type { ScratchRule } from './graph/planned.js';
 
@@ -17,10 +17,15 @@ export const deviceNames: readonly DeviceName[] = ['auto', ...devices.map(({ nam
  * Opens a device by its name.
  * @param device default `auto`, which never takes a software adapter.
  * @param gpu part of an adapter's name, vendor or architecture (see {@link listGpus}): takes that one, software or not.
+ * @param work `inference`: need not run plans of training.
  * @throws UserError, one line with what was looked for, where `webgpu` or `gpu` is asked for and cannot be had.
  */
-export async function openDevice(device: DeviceName = 'auto', gpu?: string): Promise<Backend> {
-  return (await find(device, gpu)).open();
+export async function openDevice(
+  device: DeviceName = 'auto',
+  gpu?: string,
+  work: Work = 'everything',
+): Promise<Backend> {
+  return (await find(device, gpu, work)).open();
 }
 
 /** Where the library's functions run. */
@@ -37,12 +42,12 @@ export interface Place {
 const opened = new Map<string, Promise<Backend>>();
 
 /** The device of a place, opened at its first use. @throws UserError as {@link openDevice}. */
-export function deviceAt({ device = 'wasm', gpu }: Place): Promise<Backend> {
+export function deviceAt({ device = 'wasm', gpu }: Place, work: Work = 'everything'): Promise<Backend> {
   if (typeof device !== 'string') return Promise.resolve(device);
-  const key = `${device} ${gpu ?? ''}`;
+  const key = `${device} ${work} ${gpu ?? ''}`;
   let backend = opened.get(key);
   if (!backend) {
-    backend = openDevice(device, gpu);
+    backend = openDevice(device, gpu, work);
     opened.set(key, backend);
     // What is missing now may be there at the next try.
     backend.catch(() => opened.delete(key));
@@ -63,6 +68,7 @@ export async function scratchRuleOf(
 async function find(
   device: DeviceName,
   gpu: string | undefined,
+  work?: Work,
 ): Promise<FoundDevice & { kind: DeviceKind }> {
   const asked = devices.find(({ name }) => name === device);
   if (gpu !== undefined && asked && !asked.named) {
@@ -75,7 +81,7 @@ async function find(
     ? [asked]
     : devices.filter(({ automatic, named }) => automatic && (named || gpu === undefined));
   for (const kind of candidates) {
-    const found = await kind.find(gpu, asked !== undefined || gpu !== undefined);
+    const found = await kind.find(gpu, asked !== undefined || gpu !== undefined, work);
     if (found) return { ...found, kind };
   }
   throw new UserError(`\`device: '${device}'\`: expected one of ${deviceNames.join(', ')}`, 2);

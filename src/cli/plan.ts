@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import pc from 'picocolors';
 import { Choices } from '../backends/webgpu/choices.js';
+import { everyWay } from '../backends/webgpu/kernels/index.js';
 import { leastCapabilities } from '../backends/webgpu/kernels/kernel.js';
 import { Lowering } from '../backends/webgpu/lowering.js';
 import { roofs } from '../backends/webgpu/roofs.js';
@@ -156,7 +157,7 @@ function deviceOf(device: Device, options: PlanOptions): Device {
   const choices = fewest
     ? countedChoices(able, (scratchBytes) => [planned(options, { name: device.name, scratchBytes }).plan])
     : new Choices();
-  const lowering = new Lowering(able, choices);
+  const lowering = new Lowering(able, choices, everyWay);
   return { ...device, scratchBytes: lowering.rule, lowering };
 }
 

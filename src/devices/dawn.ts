@@ -6,7 +6,7 @@ import type { TunedGpu, TuneWork } from '../backends/webgpu/tuning/result.js';
 import { UserError } from '../errors.js';
 import { cacheFolder } from './cacheFolder.js';
 import type { DeviceKind } from './kind.js';
-import { choicesOn, tuneOn } from './tuned.js';
+import { measuredBy, tuneOn } from './tuned.js';
 
 /** Loaded when it is asked for: the CPU needs nothing of it. */
 const load = async () => {
@@ -34,16 +34,18 @@ export const webgpu: DeviceKind<'webgpu'> = {
       );
     }
     if (must) await checkPackage(asked);
-    const { chooseAdapter, source, webgpuBackend } = await load();
+    const { chooseAdapter, recall, source, webgpuBackend } = await load();
     const adapter = await chooseAdapter(source, gpu);
-    if (adapter) return { open: async () => webgpuBackend(adapter, {}, await choicesOn(measured, adapter)) };
+    if (adapter) {
+      return { open: async () => webgpuBackend(adapter, {}, await measuredBy(recall, measured, adapter)) };
+    }
     if (!must) return undefined;
     const api = { darwin: 'Metal', win32: 'Direct3D 12' }[process.platform as string] ?? 'Vulkan';
     throw new UserError(
       `${asked}: WebGPU finds no real GPU (looked for adapters with a ${api} driver); install the driver, use \`device: 'wasm'\`, or name a software adapter by \`gpu\``,
     );
   },
-  scratchBytes: async () => (await import('../backends/webgpu/lowering.js')).leastRule(),
+  scratchBytes: async () => (await import('../backends/webgpu/leastRule.js')).leastRule(),
 };
 
 /** All adapters that WebGPU finds, software ones too. @throws UserError where the `webgpu` package cannot be loaded. */

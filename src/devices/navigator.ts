@@ -4,36 +4,49 @@ import type { Files } from '../data/storage/named.js';
 import { openOpfs } from '../data/storage/opfs.js';
 import { UserError } from '../errors.js';
 import type { DeviceKind } from './kind.js';
-import { choicesOn, tuneOn } from './tuned.js';
+import { measuredBy, tuneOn } from './tuned.js';
 
 /** Fetched where the browser has WebGPU at all: most of a small page's script would be its shaders. */
 const load = () => import('../backends/webgpu/index.js');
+/** The part of it that plans of inference need. */
+const loadInference = () => import('../backends/webgpu/inference.js');
 
-/** What was measured on GPUs, a file for each; nowhere in a private window. */
-const measured = (): Promise<Files | undefined> =>
-  openOpfs('vnet-segmentation/webgpu').catch(() => undefined);
+/** What was measured on GPUs, a file for each; undefined where nothing was, and in a private window. */
+const measured = (create: boolean): Promise<Files | undefined> =>
+  openOpfs('vnet-segmentation/webgpu', create).catch(() => undefined);
 
 /** The browser's GPU. */
 export const webgpu: DeviceKind<'webgpu', WebGpuBackend> = {
   name: 'webgpu',
   automatic: true,
   named: true,
-  async find(gpu, must) {
+  async find(gpu, must, work) {
     if (must || (await hasRealAdapter())) {
-      const { browserGpus, chooseAdapter, webgpuBackend } = await load();
-      const adapter = await chooseAdapter(browserGpus, gpu);
-      if (adapter)
-        return { open: async () => webgpuBackend(adapter, {}, await choicesOn(await measured(), adapter)) };
+      // A service worker may not fetch code; there the CPU has to do.
+      const code = await loadInference().catch((error) => {
+        if (must) throw error;
+      });
+      const adapter = await code?.chooseAdapter(code.browserGpus, gpu);
+      if (code && adapter) {
+        return {
+          async open() {
+            const files = await measured(false);
+            if (work === 'inference' && !files) return code.inferenceBackend(adapter);
+            const { recall, webgpuBackend } = await load();
+            return webgpuBackend(adapter, {}, await measuredBy(recall, files, adapter));
+          },
+        };
+      }
     }
     if (!must) return undefined;
     throw new UserError(
       "`device: 'webgpu'`: this browser has no WebGPU on a real GPU; use `device: 'wasm'`, or name a software adapter by `gpu`",
     );
   },
-  scratchBytes: async () => (await import('../backends/webgpu/lowering.js')).leastRule(),
+  scratchBytes: async () => (await import('../backends/webgpu/leastRule.js')).leastRule(),
 };
 
-/** Whether it is worth looking: a service worker, say, has no WebGPU, and may not fetch code either. */
+/** Whether it is worth looking. */
 async function hasRealAdapter(): Promise<boolean> {
   const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' });
   return adapter != null && !adapter.info.isFallbackAdapter;
@@ -51,5 +64,5 @@ export async function listGpus(): Promise<DeviceInfo[]> {
  */
 export async function tuneGpu(gpu: string | undefined, work: TuneWork): Promise<TunedGpu> {
   const { browserGpus } = await load();
-  return tuneOn(browserGpus, gpu, await measured(), work);
+  return tuneOn(browserGpus, gpu, await measured(true), work);
 }

@@ -8,12 +8,12 @@ import { UserError } from '../errors.js';
 const load = () => import('../backends/webgpu/index.js');
 
 /** What a GPU's kernels were measured to be the fastest with; a damaged file is said once, and counts as none. */
-export async function choicesOn(
+export async function measuredBy(
+  recall: (files: Files, info: GPUAdapterInfo) => Promise<Choices | undefined>,
   files: Files | undefined,
   { info }: GPUAdapter,
 ): Promise<Choices | undefined> {
   if (!files) return undefined;
-  const { recall } = await load();
   return recall(files, info).catch((error: Error) => {
     console.warn(`vnet-segmentation: ${error.message}`);
     return undefined;

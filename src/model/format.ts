@@ -75,7 +75,12 @@ export function encodeModel(info: ModelInfo, weights: Tensors, storage: FloatSto
  * @throws UserError, one line naming the file: truncated, damaged, or no file of this program.
  */
 export function decodeModel(bytes: Uint8Array, file: string): ModelFile {
-  const { tensors, metadata } = decodeTensors(bytes, file);
+  return modelIn(decodeTensors(bytes, file), file);
+}
+
+/** The same of what was read already. */
+export function modelIn(decoded: Safetensors, file: string): ModelFile {
+  const { tensors, metadata } = own(decoded, file);
   const averaged = withPrefix(tensors, averagePrefix);
   const plain = new Map([...tensors].filter(([name]) => !name.includes('/')));
   return { info: infoOf(metadata, file), weights: averaged.size > 0 ? averaged : plain };
@@ -105,8 +110,10 @@ export function metadataOf(kind: 'model' | 'training', info: ModelInfo): Record<
 }
 
 /** Tensors and metadata of a file of this program, checked. */
-export function decodeTensors(bytes: Uint8Array, file: string): Safetensors {
-  const decoded = decodeSafetensors(bytes, file);
+export const decodeTensors = (bytes: Uint8Array, file: string): Safetensors =>
+  own(decodeSafetensors(bytes, file), file);
+
+function own(decoded: Safetensors, file: string): Safetensors {
   const { metadata, verified } = decoded;
   if (metadata.format !== format) {
     throw new UserError(

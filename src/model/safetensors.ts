@@ -118,8 +118,14 @@ const metadataSchema = v.record(v.string(), v.string());
  * @throws UserError, one line: truncated, damaged (the hash differs), no safetensors, or an unsupported type.
  */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  const hashed = hashedBy(bytes, file);
+  if (hashed && sha256(...hashed.parts) !== hashed.digits) throw otherHash(file);
+  return readSafetensors(bytes, file, hashed !== undefined);
+}
+
+/** The same for a file whose content hash has been checked, or that has none. */
+export function readSafetensors(bytes: Uint8Array, file: string, verified: boolean): Safetensors {
   const { header, metadata, dataStart } = parseHeader(bytes, file);
-  const verified = verifyHash(bytes, metadata, dataStart, file);
   const data = bytes.subarray(dataStart);
   const tensors = new Map<string, StoredTensor>();
   let next = 0;
@@ -170,23 +176,23 @@ function parseHeader(bytes: Uint8Array, file: string) {
   return { header: header.output, metadata: metadata.output, dataStart };
 }
 
-function verifyHash(
+/** The digits of a file's content hash and what they are of; undefined where it has none. @throws UserError: no safetensors. */
+export function hashedBy(
   bytes: Uint8Array,
-  metadata: Readonly<Record<string, string>>,
-  dataStart: number,
   file: string,
-): boolean {
+): { readonly digits: string; readonly parts: readonly Uint8Array[] } | undefined {
+  const { metadata, dataStart } = parseHeader(bytes, file);
   const digits = metadata[hashKey];
-  if (digits === undefined) return false;
+  if (digits === undefined) return undefined;
   const at = hashPlace(bytes.subarray(0, dataStart), digits);
   const zeros = new TextEncoder().encode(noHash);
-  if (sha256(bytes.subarray(0, at), zeros, bytes.subarray(at + noHash.length)) !== digits) {
-    throw new UserError(
-      `${file}: its content does not match its hash; the file is truncated or damaged, use another copy`,
-    );
-  }
-  return true;
+  return { digits, parts: [bytes.subarray(0, at), zeros, bytes.subarray(at + noHash.length)] };
 }
+
+export const otherHash = (file: string): UserError =>
+  new UserError(
+    `${file}: its content does not match its hash; the file is truncated or damaged, use another copy`,
+  );
 
 const truncated = (file: string, expected: number, found: number) =>
   new UserError(

@@ -1,6 +1,9 @@
 import { assetUrl, fetchBytes } from '../backends/wasm/runtime/browser.js';
 import type { RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
+import type { ModelFile } from '../model/format.js';
+import { modelIn } from '../model/format.js';
+import { hashedBy, otherHash, readSafetensors } from '../model/safetensors.js';
 import { rgbOf } from './pixels.js';
 
 export { useAssets } from '../backends/wasm/runtime/browser.js';
@@ -107,6 +110,25 @@ function sizeOf(source: Drawables[keyof Drawables]): [width: number, height: num
   if (is(source, 'HTMLVideoElement')) return [source.videoWidth, source.videoHeight];
   if (is(source, 'VideoFrame')) return [source.displayWidth, source.displayHeight];
   return [source.width, source.height];
+}
+
+/**
+ * The model in a file's bytes, its content hash checked by the browser itself, which does so on secure pages (https, and
+ * this machine); on others, sizes and names alone are checked.
+ * @throws UserError, one line naming the file: truncated, damaged, or no file of this program.
+ */
+export async function decodeModel(bytes: Uint8Array, file: string): Promise<ModelFile> {
+  const hashed = hashedBy(bytes, file);
+  if (hashed && globalThis.crypto?.subtle && (await sha256(hashed.parts)) !== hashed.digits) {
+    throw otherHash(file);
+  }
+  return modelIn(readSafetensors(bytes, file, hashed !== undefined), file);
+}
+
+async function sha256(parts: readonly Uint8Array[]): Promise<string> {
+  const whole = await new Blob([...parts] as BlobPart[]).arrayBuffer();
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', whole));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** The bytes of a model file; by default of the one that comes with the package. */

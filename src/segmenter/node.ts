@@ -6,6 +6,8 @@ import { decodeImage, readImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import { shippedModel } from '../model/load.js';
 
+export { decodeModel } from '../model/format.js';
+
 /**
  * Decodes a picture in Node: a path, a `file:` or web address, or the bytes of a picture file.
  * @returns undefined for what is no picture here.

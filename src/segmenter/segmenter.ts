@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { readModelBytes, readPicture, useAssets } from '#sources';
+import { decodeModel, readModelBytes, readPicture, useAssets } from '#sources';
 import type { Backend } from '../backends/backend.js';
 import type { Precision } from '../compile.js';
 import type { RgbImage } from '../data/image.js';
@@ -11,7 +11,6 @@ import { fitted } from '../eval/fitting.js';
 import { predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import type { ModelInfo } from '../model/format.js';
-import { decodeModel } from '../model/format.js';
 import type { ModelOptions } from '../model/model.js';
 import type { Model } from '../model/rebuild.js';
 import { rebuild } from '../model/rebuild.js';
@@ -113,7 +112,7 @@ export class Segmenter {
     const { device = 'auto', gpu, threads, precision, sizes, assets, wasm } = options;
     if (assets !== undefined) useAssets({ base: assets });
     if (wasm !== undefined) useAssets({ wasm });
-    const [model, backend] = await Promise.all([loaded(options), deviceAt({ device, gpu })]);
+    const [model, backend] = await Promise.all([loaded(options), deviceAt({ device, gpu }, 'inference')]);
     const predictor = new Predictor(model.network, model.weights, { backend, threads, precision, sizes });
     const place = { name: backend.name, threads: await backend.threads?.(threads), gpu: backend.device };
     return new Segmenter(model.info, place, predictor);
@@ -188,10 +187,11 @@ async function loaded({ model, networks }: SegmenterOptions): Promise<Model> {
   if (typeof model === 'object' && isModel(model)) return model;
   const named = model === undefined || isBytes(model) ? 'the model' : String(model);
   const bytes = isBytes(model) ? await bytesOf(model) : await readModelBytes(model);
-  const file = decodeModel(bytes, named);
+  const file = await decodeModel(bytes, named);
+  const known = [...(networks ?? []), vnet];
   // Most models are VNets, and most of a small page's networks would be the others.
-  const others = file.info.network.name === vnet.name ? [] : (await import('../nets/index.js')).networks;
-  return rebuild(file, named, [...(networks ?? []), vnet, ...others]);
+  const isKnown = known.some(({ name }) => name === file.info.network.name);
+  return rebuild(file, named, isKnown ? known : [...known, ...(await import('../nets/index.js')).networks]);
 }
 
 async function bytesOf(source: Uint8Array | ArrayBuffer | Blob): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
 import type { WebGpuBackend } from '../../src/backends/webgpu/index.js';
-import { candidatesOf } from '../../src/backends/webgpu/kernels/index.js';
+import { everyWay } from '../../src/backends/webgpu/kernels/index.js';
 import type { Rng } from '../../src/data/rng.js';
 import type { KernelName } from '../../src/ops/index.js';
 import type { Layout, Tolerance } from './harness.js';
@@ -28,7 +28,7 @@ export async function candidatesParity(
   const layout: Layout = {
     constants: rng.chance(0.5) ? ['weight'] : [],
     algorithm(call) {
-      names.push(...candidatesOf(call, backend.lowering.able).map(({ name }) => name));
+      names.push(...everyWay.of(call, backend.lowering.able).map(({ name }) => name));
       return names[0];
     },
   };

@@ -1,5 +1,5 @@
 import { pairSignatureOf } from '../../src/backends/webgpu/choices.js';
-import { pairCandidatesOf } from '../../src/backends/webgpu/kernels/pairs/index.js';
+import { everyWay } from '../../src/backends/webgpu/kernels/index.js';
 import type { Lowering } from '../../src/backends/webgpu/lowering.js';
 import type { Call, Plan, ScratchRule } from '../../src/graph/planned.js';
 
@@ -13,7 +13,7 @@ export function chooseJoined(
   plan(
     Object.assign(bytes, {
       joins(first: Call, second: Call): boolean {
-        const [candidate] = pairCandidatesOf(first, second, able);
+        const [candidate] = everyWay.ofPair(first, second, able);
         if (candidate && wanted(first, second)) choices.set(pairSignatureOf(first, second), candidate.name);
         return false;
       },

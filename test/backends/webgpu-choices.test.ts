@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Choices, signatureOf } from '../../src/backends/webgpu/choices.js';
 import { defaultsOf } from '../../src/backends/webgpu/defaults.js';
 import { leastCapabilities } from '../../src/backends/webgpu/kernels/kernel.js';
-import { leastRule } from '../../src/backends/webgpu/lowering.js';
+import { leastRule } from '../../src/backends/webgpu/leastRule.js';
 import { choicesFileOf, recall, remember } from '../../src/backends/webgpu/remembered.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { MemoryFiles } from '../../src/data/storage/named.js';

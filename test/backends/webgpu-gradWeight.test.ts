@@ -1,7 +1,7 @@
 /** Gradients of weights whose blocks are many, or whose pixels are split, which random cases are too small for. */
 import { test } from 'node:test';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
-import { candidatesOf } from '../../src/backends/webgpu/kernels/index.js';
+import { everyWay } from '../../src/backends/webgpu/kernels/index.js';
 import { convLength } from '../../src/ops/conv.js';
 import { adapters, backendOn } from './gpu.js';
 import { assertParity, randomBytes, randomTensor, seededRandom, testSeed } from './harness.js';
@@ -45,7 +45,7 @@ for (const { name } of adapters.map(describeAdapter)) {
             label: `seed ${seed}, ${label}`,
             layout: {
               algorithm(call) {
-                names = candidatesOf(call, backend.lowering.able).map((candidate) => candidate.name);
+                names = everyWay.of(call, backend.lowering.able).map((candidate) => candidate.name);
                 return algorithm;
               },
             },

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Choices } from '../../src/backends/webgpu/choices.js';
+import { everyWay } from '../../src/backends/webgpu/kernels/index.js';
 import { leastCapabilities } from '../../src/backends/webgpu/kernels/kernel.js';
 import { Lowering } from '../../src/backends/webgpu/lowering.js';
 import { usesOf } from '../../src/backends/webgpu/shader.js';
@@ -18,7 +19,7 @@ const planOf = (precision: Precision, scratchBytes: ScratchRule) =>
   compileInference(vnet({ classes: 19 }), { ...size, precision, scratchBytes });
 
 function joining(precision: Precision, wanted?: (first: Call, second: Call) => boolean): Lowering {
-  const lowering = new Lowering(leastCapabilities, new Choices());
+  const lowering = new Lowering(leastCapabilities, new Choices(), everyWay);
   chooseJoined(lowering, (rule) => planOf(precision, rule), wanted);
   return lowering;
 }

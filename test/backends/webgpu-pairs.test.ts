@@ -6,8 +6,8 @@ import { referenceBackend } from '../../src/backends/reference/index.js';
 import { pairSignatureOf } from '../../src/backends/webgpu/choices.js';
 import type { WebGpuBackend } from '../../src/backends/webgpu/index.js';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
+import { everyWay } from '../../src/backends/webgpu/kernels/index.js';
 import { leastCapabilities } from '../../src/backends/webgpu/kernels/kernel.js';
-import { pairCandidatesOf } from '../../src/backends/webgpu/kernels/pairs/index.js';
 import { compileInference } from '../../src/compile.js';
 import type { Rng } from '../../src/data/rng.js';
 import { plan } from '../../src/graph/plan.js';
@@ -46,7 +46,7 @@ function pairOf(graph: Graph): [Call, Call] {
     return 0;
   });
   const at = calls.findIndex(
-    (call, i) => i > 0 && pairCandidatesOf(calls[i - 1], call, leastCapabilities).length > 0,
+    (call, i) => i > 0 && everyWay.ofPair(calls[i - 1], call, leastCapabilities).length > 0,
   );
   assert.ok(at > 0, 'no pair');
   return [calls[at - 1], calls[at]];
@@ -58,7 +58,7 @@ async function pairParity(backend: WebGpuBackend, draw: (rng: Rng) => PairCase, 
   const expected = await run(referenceBackend, pair);
   const [first, second] = pairOf(pair.graph);
   const { able, choices } = backend.lowering;
-  const candidates = pairCandidatesOf(first, second, able);
+  const candidates = everyWay.ofPair(first, second, able);
   const { name } = candidates[round % candidates.length];
   choices.set(pairSignatureOf(first, second), name);
   const label = `seed ${seed}, round ${round}, ${name}: ${pair.label}`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { leastRule } from '../../src/backends/webgpu/lowering.js';
+import { leastRule } from '../../src/backends/webgpu/leastRule.js';
 import { compileTraining } from '../../src/compile.js';
 import { listGpus, openDevice } from '../../src/device.js';
 import { vnet as network } from '../../src/nets/vnet.js';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { workgroupBytesOf } from '../../src/backends/webgpu/cost.js';
-import { leastRule } from '../../src/backends/webgpu/lowering.js';
+import { leastRule } from '../../src/backends/webgpu/leastRule.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
 import type { TensorRef } from '../../src/graph/planned.js';

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Choices, signatureOf } from '../../src/backends/webgpu/choices.js';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
-import { everyWay, Lowering } from '../../src/backends/webgpu/lowering.js';
+import { everyWay } from '../../src/backends/webgpu/kernels/index.js';
+import { Lowering } from '../../src/backends/webgpu/lowering.js';
 import { compileTraining } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
 import { MemoryFiles } from '../../src/data/storage/named.js';
@@ -53,7 +54,7 @@ for (const { name } of adapters.map(describeAdapter)) {
     // As if somebody had measured that one of the candidates of every weight gradient is the fastest.
     const backendWith = (at: number) => {
       const choices = new Choices(several.map((call) => [signatureOf(call), namesOf(call).at(at)!]));
-      return { ...backend, scratchBytes: new Lowering(able, choices).rule };
+      return { ...backend, scratchBytes: new Lowering(able, choices, everyWay).rule };
     };
     const options = (device: TrainPicturesOptions['device'], store: FilesStore): TrainPicturesOptions => ({
       ...{ device, store, network, epochs: 2, batch: 2, learningRate: 5e-3 },

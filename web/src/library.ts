@@ -1,4 +1,6 @@
 /** What the page uses of the library: one place, whose files the build makes before. */
+
+export { wasmBackend } from '../../build/src/backends/wasm/inBrowser.js';
 export type {
   ClassArea,
   Files,
@@ -22,7 +24,6 @@ export {
   Segmenter,
   trainPictures,
 } from '../../build/src/browser.js';
-export { wasmBackend } from '../../build/src/devices/browser.js';
 export { fittingSize } from '../../build/src/eval/fitting.js';
 export { decodeModel } from '../../build/src/model/format.js';
 export { modelOf } from '../../build/src/model/model.js';

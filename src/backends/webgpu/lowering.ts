@@ -1,10 +1,7 @@
 import type { Call, Plan, ScratchRule } from '../../graph/planned.js';
 import { APART, Choices, pairSignatureOf, signatureOf } from './choices.js';
 import { defaultsOf } from './defaults.js';
-import { candidatesOf } from './kernels/index.js';
 import type { Candidate, Capabilities } from './kernels/kernel.js';
-import { leastCapabilities } from './kernels/kernel.js';
-import { pairCandidatesOf } from './kernels/pairs/index.js';
 import type { Dispatch } from './shader.js';
 
 /** The candidates that there are. */
@@ -14,8 +11,6 @@ export interface Ways {
   ofPair(first: Call, second: Call, able: Capabilities): readonly Candidate[];
 }
 
-export const everyWay: Ways = { of: candidatesOf, ofPair: pairCandidatesOf };
-
 const named = (candidates: readonly Candidate[], name: string | undefined): Candidate | undefined =>
   candidates.find((candidate) => candidate.name === name);
 
@@ -24,7 +19,7 @@ export class Lowering {
   constructor(
     readonly able: Capabilities,
     readonly choices: Choices,
-    private readonly ways: Ways = everyWay,
+    private readonly ways: Ways,
   ) {}
 
   /** What the planner asks: its answers hold for the plan, whatever is chosen later. */
@@ -105,6 +100,3 @@ export class Lowering {
     return undefined;
   }
 }
-
-/** For plans that are only looked at: what an adapter is given on which nothing was measured. */
-export const leastRule = (): ScratchRule => new Lowering(leastCapabilities, new Choices()).rule;

@@ -4,14 +4,15 @@ import type { Files } from './named.js';
 /**
  * A folder of the browser's own storage for this page (the origin private file system), which stays when the tab is
  * closed. Works in pages and workers.
- * @param path folders, such as `runs/cats`; made where absent.
- * @throws UserError where the browser gives no such storage (a private window, say).
+ * @param path folders, such as `runs/cats`.
+ * @param create whether they are made where absent. Default true.
+ * @throws UserError where the browser gives no such storage (a private window, say), or they are absent.
  */
-export async function openOpfs(path: string): Promise<Files> {
+export async function openOpfs(path: string, create = true): Promise<Files> {
   let folder: FileSystemDirectoryHandle;
   try {
     folder = await navigator.storage.getDirectory();
-    for (const name of path.split('/')) folder = await folder.getDirectoryHandle(name, { create: true });
+    for (const name of path.split('/')) folder = await folder.getDirectoryHandle(name, { create });
   } catch (error) {
     throw new UserError(
       `this browser gives the page no storage of its own (${(error as Error).message}); use another window, not a private one`,

@@ -4,7 +4,7 @@ import type { Dispatch } from '../shader.js';
 import { gatherCandidates } from './convGather.js';
 import type { Gather } from './convSource.js';
 import { prologueText, tapText } from './convSource.js';
-import type { Candidate, GpuKernel } from './kernel.js';
+import type { Candidate, GpuKernel, TunedKernel } from './kernel.js';
 import { perQuad, preluText } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
 
@@ -47,7 +47,7 @@ type Pair = readonly [number, number];
 const spreadText = ({ shape: [, height, width] }: TensorRef, [, h, w]: Shape, [down, across]: Pair): string =>
   `(p / ${h * w}u * ${height}u + p / ${w}u % ${h}u * ${down}u) * ${width}u + p % ${w}u * ${across}u`;
 
-export const conv2dGradInput: GpuKernel<'conv2dGradInput'> = {
+export const conv2dGradInput: TunedKernel<'conv2dGradInput'> = {
   candidates: (call, able) => {
     const { inputs, outputs, attrs } = call;
     const { gy, weight, acc } = inputs;

@@ -36,6 +36,25 @@ export interface Candidate {
   lower(): Dispatch[];
 }
 
+/** What the compiler cannot see: the kernel looked up by `call.op` takes calls of that op. */
+interface AnyKernel {
+  scratch?(call: Call): number;
+  lower?(call: Call): Dispatch[];
+  candidates?(call: Call, able: Capabilities): readonly Candidate[];
+}
+
+/** The ways to compute a call by one of some kernels, the one to take where nothing was measured first. */
+export const candidatesOf =
+  (kernels: { readonly [K in KernelName]?: GpuKernel<K> }) =>
+  (call: Call, able: Capabilities): readonly Candidate[] => {
+    const kernel = kernels[call.op] as AnyKernel;
+    return (
+      kernel.candidates?.(call, able) ?? [
+        { name: call.op, scratch: kernel.scratch?.(call), lower: () => kernel.lower!(call) },
+      ]
+    );
+  };
+
 /** What an adapter has for kernels. */
 export interface Capabilities {
   /** Bytes of workgroup memory. */

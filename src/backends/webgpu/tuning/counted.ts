@@ -1,9 +1,9 @@
 import type { Plan, ScratchRule } from '../../../graph/planned.js';
 import { APART, Choices } from '../choices.js';
 import { trafficOf } from '../cost.js';
+import { everyWay } from '../kernels/index.js';
 import type { Candidate, Capabilities } from '../kernels/kernel.js';
 import type { Ways } from '../lowering.js';
-import { everyWay } from '../lowering.js';
 import { callsAs, contestsOf } from './contest.js';
 
 /**

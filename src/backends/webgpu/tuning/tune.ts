@@ -1,9 +1,9 @@
 /// <reference types="@webgpu/types" />
 import { APART, Choices, signatureOf } from '../choices.js';
 import { Gpu } from '../device.js';
+import { everyWay } from '../kernels/index.js';
 import type { Candidate } from '../kernels/kernel.js';
 import type { Ways } from '../lowering.js';
-import { everyWay } from '../lowering.js';
 import type { Contest } from './contest.js';
 import { arenaBytesOf, contestsOf, kinOf, mayPart } from './contest.js';
 import type { Entrant } from './race.js';

@@ -1,7 +1,7 @@
 import type { CallFor, TensorRef } from '../../../../graph/planned.js';
 import { elementBytes, sizeOf } from '../../../../ir/value.js';
 import { preluGradSums } from '../activation.js';
-import { candidatesOf } from '../index.js';
+import { conv2dGradInput } from '../conv.js';
 import type { Candidate } from '../kernel.js';
 import { imagesOf } from '../kernel.js';
 import { partSums, partSumsBytes } from '../reduce.js';
@@ -38,7 +38,7 @@ export const gradInputPrelu: Pair = (first, second, able) => {
     outputs: { gx: between(from, to, offset) },
   });
   const convOn = ({ from, to }: (typeof parts)[number], offset: number) =>
-    candidatesOf(convOf(from, to, offset), able);
+    conv2dGradInput.candidates(convOf(from, to, offset), able);
   const betweenBytes = alignUp(sizeOf(imagesOf(gx, 0, each).shape) * elementBytes[gx.dtype]);
   const shapes = parts.map(({ from, to }) => imagesOf(gx, from, to).shape);
   return convOn(parts[0], 0).flatMap(({ name, scratch = 0, kept = 0 }): Candidate[] => {
