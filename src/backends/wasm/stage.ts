@@ -2,13 +2,14 @@ import type { CallFor, TensorRef } from '../../graph/planned.js';
 import { elementBytes } from '../../ir/value.js';
 import type { KernelName } from '../../ops/index.js';
 import type { KernelArgs, Span } from './abi.js';
+import type { Touches } from './touches.js';
 
 /** Address of the arena in the module's memory; below it lies what the threads synchronise with. */
 export const arenaBase = 65536;
 
 /**
- * One parallel loop: `kernel(args, chunk, local)` for every chunk in `[0, chunks)`, in any order and on any thread.
- * All chunks of a stage are done before the next stage begins.
+ * One parallel loop: `kernel(args, chunk, local)` for every chunk in `[0, chunks)`, in any order and on any thread. A
+ * chunk starts when those of the stages before are done that write what it touches or read what it writes.
  *
  * `chunks` must follow from shapes alone, and a chunk must write what no other chunk of the stage touches: sums go
  * to one place per chunk and a later stage adds them in chunk order. Then results do not depend on the threads.
@@ -23,6 +24,8 @@ interface StageOf<K extends keyof KernelArgs> {
   readonly localBytes?: number;
   /** Default: that of the call. */
   readonly phase?: 'prepare';
+  /** What each chunk reads and writes. Default: each all that the call knows. */
+  readonly touches?: Touches;
 }
 
 /** How a call of one op becomes stages. */

@@ -5,8 +5,11 @@ import type { Prologue } from '../../../ops/op.js';
 import { planeBytes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
+import type { Range } from '../touches.js';
+import { memoryRange, wholeRanges } from '../touches.js';
 import type { Epilogue, Tap } from './geometry.js';
 import { inputArgs, octsOf, outputArgs, planWindow, quadsOf } from './geometry.js';
+import { convTouches, rowsOfSpan } from './touches.js';
 
 /** How the kernels find the weight from one input to one output of a group: steps in elements. */
 export interface WeightSteps {
@@ -48,6 +51,10 @@ export interface Conv extends DirectConv {
 export const packedWeightBytes = ({ inputs, outputs }: WeightSteps, groups: number, taps: number): number =>
   128 * groups * taps * quadsOf(inputs) * octsOf(outputs);
 
+/** Where they lie. */
+export const packedRange = ({ steps, groups, taps }: DirectConv, packed: number): Range =>
+  memoryRange(packed, packedWeightBytes(steps, groups, taps.length));
+
 /** Floating-point operations worth taking a chunk for. */
 export const leastFlops = 2e6;
 export const mostChunks = 128;
@@ -69,9 +76,11 @@ export function directStage(conv: DirectConv, packed: number): Stage {
     mostChunks,
   );
 
+  const touches = convTouches(conv, [packedRange(conv, packed)], rowsOfSpan(span, rows));
   return {
     kernel: 'convDirect',
     chunks: chunks * groups,
+    touches: (chunk) => touches(chunk % chunks),
     localBytes: window.bytes + octsOf(steps.outputs) * planeBytes + planeBytes,
     args: {
       input: inputArgs(x, groups, conv.prologue, conv.normalize),
@@ -85,12 +94,14 @@ export function directStage(conv: DirectConv, packed: number): Stage {
 }
 
 /** Weights to `packed`, block by block of 8 outputs. */
-export function packStage({ groups, taps, steps }: DirectConv, packed: number): Stage {
+export function packStage(conv: DirectConv, packed: number): Stage {
+  const { groups, taps, steps } = conv;
   const blocks = octsOf(steps.outputs);
   const tapElements = steps.inputs * steps.outputs * groups;
   return {
     kernel: 'convPackWeights',
     chunks: groups * blocks,
+    touches: () => ({ reads: wholeRanges(steps.weight), writes: [packedRange(conv, packed)] }),
     args: {
       ...{ packed, inputs: steps.inputs, outputs: steps.outputs },
       inputStep: 4 * steps.inputStep,

@@ -2,8 +2,10 @@
 import { mostLines } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
+import { wholeRanges } from '../touches.js';
 import type { Conv } from './direct.js';
 import { inputArgs, outputArgs } from './geometry.js';
+import { convTouches, rowsOfSpan } from './touches.js';
 
 const leastFlops = 2e6;
 
@@ -22,7 +24,8 @@ export const isOfImage = ({ x, steps, padding, dilation, groups, normalize, resi
   );
 };
 
-export function imageStage({ x, y, steps, bias, slope, stride, padding, normalize }: Conv): Stage {
+export function imageStage(conv: Conv): Stage {
+  const { x, y, steps, bias, slope, stride, padding, normalize } = conv;
   const { weight } = steps;
   const [height, width, channels, outputs] = weight.shape;
   const [images, rows, columns] = y.shape;
@@ -36,6 +39,7 @@ export function imageStage({ x, y, steps, bias, slope, stride, padding, normaliz
   return {
     kernel: 'convImage',
     chunks,
+    touches: convTouches(conv, wholeRanges(weight), rowsOfSpan(span, rows)),
     localBytes: 4 * mostLines + 64 + height * rowBytes,
     args: {
       input: inputArgs(x, 1, {}, normalize),

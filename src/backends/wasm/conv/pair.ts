@@ -2,10 +2,12 @@
 import type { Call, TensorRef } from '../../../graph/planned.js';
 import type { Stage } from '../stage.js';
 import { cut, keptPointer, scratchPointer } from '../stage.js';
+import { memoryRange, wholeRanges } from '../touches.js';
 import { winograd1dForm } from './algorithm.js';
 import type { Conv } from './direct.js';
 import { convOf } from './forward.js';
 import { inputArgs, octsOf, outputArgs, quadsOf } from './geometry.js';
+import { convTouches, rowsOfSpan } from './touches.js';
 import type { WinogradForm } from './winograd1d.js';
 import {
   coefficients,
@@ -43,6 +45,8 @@ function pairOf(first: Call, second: Call): Pair | undefined {
   return chained ? { down: { ...down, form: downForm }, along: { ...along, form: alongForm } } : undefined;
 }
 
+const pick = ({ x, prologue, stride, taps }: Conv) => ({ x, prologue, stride, taps });
+
 /** Stages of both calls; the tensor between is not written. */
 export function pairStages(first: Call, second: Call): Stage[] {
   const { down, along } = pairOf(first, second)!;
@@ -73,11 +77,31 @@ export function pairStages(first: Call, second: Call): Stage[] {
     { call: first, stage: packStage(down.form, down.steps, false, at) },
     { call: second, stage: packStage(along.form, along.steps, false, next) },
   ].map(({ call, stage }): Stage => (call.kept ? { ...stage, phase: 'prepare' } : stage));
+  const tileRows = rowsOfSpan(span, tilesAlong(height, d));
+  const packed = [memoryRange(at, 6 * bytes), memoryRange(next, 6 * nextBytes)];
+  const vectors = wholeRanges(down.bias, down.slope, ...Object.values(along.prologue ?? {}));
+  // Rows as the second convolution writes them, as far apart as the first one reads.
+  const reach = { ...along, ...pick(down) };
+  const touches = convTouches(reach, [...packed, ...vectors], (chunk) => {
+    const [[n, first], [m, last]] = tileRows(chunk);
+    if (n !== m)
+      return [
+        [n, 0],
+        [m, height - 1],
+      ];
+    const tiles = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+    const positions = tiles.map((tile) => 4 * tile - 3 * (tile % d));
+    return [
+      [n, Math.min(...positions)],
+      [n, Math.min(height - 1, Math.max(...positions) + 3 * d)],
+    ];
+  });
   return [
     ...weights,
     {
       kernel: down.form.i16 ? 'convWinograd1dPairI16' : 'convWinograd1dPair',
       chunks,
+      touches,
       localBytes: locals.bytes + 4 * row + 32,
       args: {
         input: inputArgs(x, 1, down.prologue),

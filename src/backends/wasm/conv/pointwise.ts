@@ -3,8 +3,9 @@ import { sizes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut } from '../stage.js';
 import type { DirectConv } from './direct.js';
-import { gridOf, leastFlops, mostChunks } from './direct.js';
+import { gridOf, leastFlops, mostChunks, packedRange } from './direct.js';
 import { inputArgs, octsOf, outputArgs } from './geometry.js';
+import { convTouches, rowsOfSpan } from './touches.js';
 
 /** Whether every output is the product of one pixel, as it lies: `kernels/conv/pointwise.ts`. */
 export function isPointwise(conv: DirectConv): boolean {
@@ -33,6 +34,7 @@ export function pointwiseStage(conv: DirectConv, packed: number): Stage {
   return {
     kernel: 'convPointwise',
     chunks,
+    touches: convTouches(conv, [packedRange(conv, packed)], rowsOfSpan(span, rows)),
     localBytes: 2 * ones + sizes.PointBlock,
     args: {
       input: inputArgs(x, 1),

@@ -4,13 +4,15 @@
  */
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import type { Prologue } from '../../../ops/op.js';
-import type { Rows, Tiles } from '../abi.js';
+import type { Rows, Span, Tiles } from '../abi.js';
 import { i16PlaneBytes, planeBytes, sizes, tilesPerBlock } from '../abi.js';
 import type { Pieces, Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
+import type { RowOf } from '../touches.js';
+import { memoryRange, wholeRanges } from '../touches.js';
 import type { DirectConv, WeightSteps } from './direct.js';
-import type { Epilogue } from './geometry.js';
 import { inputArgs, octsOf, outputArgs, quadsOf, quadTable } from './geometry.js';
+import { convTouches, imagesOfSpan, rowsOfSpan } from './touches.js';
 
 /** Outputs of a tile, and multiplications per pair of channels. */
 export const tileOutputs = 4;
@@ -124,20 +126,39 @@ export function planeTable(form: WinogradForm, turn: number, inputs: number): nu
   }).flat();
 }
 
-/** A convolution that has the form; `packed`: weights as `packStage` leaves them. */
-export function winogradStage(
+/** Rows of outputs of a chunk. */
+function rowsOfChunks(
   form: WinogradForm,
-  conv: Pick<DirectConv, 'x' | 'prologue' | 'steps'> & Epilogue,
-  packed: number,
-): Stage {
+  y: TensorRef,
+  span: Span,
+): (chunk: number) => readonly [RowOf, RowOf] {
+  const [, height, width] = y.shape;
+  const { axis, dilation, rows } = form;
+  if (rows) return rows.dilation === 1 ? rowsOfSpan(span, height) : imagesOfSpan(span, height, height);
+  if (axis === 0) return imagesOfSpan(span, width * tilesAlong(height, dilation), height);
+  // Tiles lie in rows, which chunks may share.
+  const along = tilesAlong(width, dilation);
+  return (chunk) => {
+    const rowOf = (tile: number): RowOf => {
+      const row = Math.floor(tile / along);
+      return [Math.floor(row / height), row % height];
+    };
+    return [rowOf(chunk * span.perChunk), rowOf(Math.min(span.count, (chunk + 1) * span.perChunk) - 1)];
+  };
+}
+
+/** A convolution that has the form; `packed`: weights as `packStage` leaves them. */
+export function winogradStage(form: WinogradForm, conv: DirectConv, packed: number): Stage {
   const { x, prologue, y, steps } = conv;
   const bytes = winogradBytes(form, steps);
   const { span, chunks } = winogradPieces(form, y, steps, mostChunks);
   const { localBytes, tiles, rows } = tileStage(form, y, steps, [packed, bytes / coefficients]);
   const args = { input: inputArgs(x, 1, prologue), output: outputArgs(conv), tiles, span };
+  const touches = convTouches(conv, [memoryRange(packed, bytes)], rowsOfChunks(form, y, span));
+  const shared = { chunks, localBytes, touches };
   return rows
-    ? { kernel: 'convWinograd1dRows', chunks, localBytes, args: { ...args, rows } }
-    : { kernel: form.i16 ? 'convWinograd1dI16' : 'convWinograd1d', chunks, localBytes, args };
+    ? { kernel: 'convWinograd1dRows', ...shared, args: { ...args, rows } }
+    : { kernel: form.i16 ? 'convWinograd1dI16' : 'convWinograd1d', ...shared, args };
 }
 
 /** Transforms the weights to `packed`; with `flipped` taps, the last one comes first. */
@@ -145,10 +166,14 @@ export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boole
   const { inputs, outputs, inputStep, outputStep, weight } = steps;
   const tapBytes = 4 * inputs * outputs;
   const coefficientBytes = winogradBytes(form, steps) / coefficients;
+  const touches = () => ({
+    reads: wholeRanges(weight),
+    writes: [memoryRange(packed, coefficients * coefficientBytes)],
+  });
   if (form.i16) {
     const w = { w: pointer(weight), tapStep: tapBytes, inputStep: 4 * inputStep };
     const args = { ...w, inputs, outputs, packed, coefficientBytes };
-    return { kernel: 'convPackWinograd1dI16', chunks: octsOf(outputs), args };
+    return { kernel: 'convPackWinograd1dI16', chunks: octsOf(outputs), touches, args };
   }
   const lines = linesOf(form);
   const way = flipped ? -1 : 1;
@@ -156,6 +181,7 @@ export function packStage(form: WinogradForm, steps: WeightSteps, flipped: boole
   return {
     kernel: 'convPackWinograd1d',
     chunks: octsOf(outputs),
+    touches,
     args: {
       ...{ w: pointer(weight) + first * tapBytes, tapStep: way * tapBytes },
       ...{ inputStep: 4 * inputStep, outputStep: 4 * outputStep, inputs, outputs },

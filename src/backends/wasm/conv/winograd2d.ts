@@ -2,9 +2,10 @@
 import { lineBytes, planeBytes, tileBytes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
+import { memoryRange, wholeRanges } from '../touches.js';
 import type { DirectConv, WeightSteps } from './direct.js';
-import type { Epilogue } from './geometry.js';
 import { inputArgs, octsOf, outputArgs, quadsOf, quadTable } from './geometry.js';
+import { convTouches, rowsOfSpan } from './touches.js';
 
 /** Of a strip: its columns fit in a line. */
 const mostTiles = 32;
@@ -28,6 +29,10 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
   return {
     kernel: 'convPackWinograd2d',
     chunks: octsOf(outputs),
+    touches: () => ({
+      reads: wholeRanges(weight),
+      writes: [memoryRange(packed, winograd2dBytes(steps))],
+    }),
     localBytes: 96,
     args: {
       ...{ w: first, tapStep: way * tapBytes, rowStep: way * 3 * tapBytes },
@@ -38,11 +43,7 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
 }
 
 /** The convolution; `packed`: weights as `packStage` leaves them. */
-export function winograd2dStage(
-  conv: Pick<DirectConv, 'x' | 'prologue' | 'steps'> & Epilogue,
-  padding: readonly [number, number],
-  packed: number,
-): Stage {
+export function winograd2dStage(conv: DirectConv, padding: readonly [number, number], packed: number): Stage {
   const { x, prologue, y, steps } = conv;
   const { inputs, outputs } = steps;
   const [images, height, width] = y.shape;
@@ -58,9 +59,17 @@ export function winograd2dStage(
   const flops = 8 * width * 9 * inputs * outputs;
   const { span, chunks } = cut(images * tilesAlong(height), leastFlops / flops, 128);
   const across = tilesAlong(width);
+  const tileRows = rowsOfSpan(span, tilesAlong(height));
   return {
     kernel: 'convWinograd2d',
     chunks,
+    touches: convTouches(conv, [memoryRange(packed, winograd2dBytes(steps))], (chunk) => {
+      const [[n, first], [m, last]] = tileRows(chunk);
+      return [
+        [n, 4 * first],
+        [m, 4 * last + 3],
+      ];
+    }),
     localBytes: spare + 4 * mostTiles * 4 * y.pixelStride,
     args: {
       input: inputArgs(x, 1, prologue),

@@ -5,6 +5,7 @@ import type { PyramidPoolArgs } from '../abi.js';
 import { termWords } from '../abi.js';
 import type { WasmKernel } from '../stage.js';
 import { pointers, strided } from '../stage.js';
+import { rowsRange, wholeRanges } from '../touches.js';
 
 const largestWindow = 7;
 
@@ -98,6 +99,18 @@ export const pyramidPool: WasmKernel<'pyramidPool'> = {
           ...{ ...sizesOf(x, y), stride, ...ring, ...tiles.args },
         },
         localBytes: tiles.localBytes,
+        touches: (chunk) => {
+          const { bandRows, bands } = tiles.args;
+          const band = Math.floor(chunk / (tiles.chunks / (y.shape[0] * bands)));
+          const image = Math.floor(band / bands);
+          const first = (band % bands) * bandRows;
+          const last = Math.min(y.shape[1], first + bandRows) - 1;
+          const seen = rowsRange(x, [image, first * stride - radius], [image, last * stride + radius]);
+          return {
+            reads: [seen, ...wholeRanges(preScale, preShift, preSlope, scale, shift, slope)],
+            writes: [rowsRange(y, [image, first], [image, last])],
+          };
+        },
       },
     ];
   },

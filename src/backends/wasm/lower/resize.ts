@@ -3,6 +3,7 @@ import type { Corners } from '../../../ops/resize.js';
 import type { Axes } from '../abi.js';
 import type { Stage, WasmKernel } from '../stage.js';
 import { cut, pixelsOf, pointer, scratchPointer, strided } from '../stage.js';
+import { memoryRange, pixelsRange, rowsRange, wholeRange } from '../touches.js';
 
 /** One direction of a bilinear resize from `coarse` to `fine` pixels. */
 export interface Axis {
@@ -109,6 +110,10 @@ export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
       kernel: 'argmax',
       chunks,
       args: { ...strided({ x }), channels, pixels: span, labels: at },
+      touches: (chunk) => {
+        const [first, last] = [chunk * span.perChunk, Math.min(span.count, (chunk + 1) * span.perChunk)];
+        return { reads: [pixelsRange(x, first, last)], writes: [memoryRange(at + first, last - first)] };
+      },
     };
     if (!resizes(call)) return [classes];
     const bands = Math.ceil(x.shape[1] / bandRows);
@@ -121,6 +126,15 @@ export const resizeArgmax: WasmKernel<'resizeArgmax'> = {
         args: {
           ...strided({ x, y: labels }),
           ...{ channels, coarseLabels: at, bandRows, bands, axes: axes(x, labels, call.attrs) },
+        },
+        touches: (chunk) => {
+          const image = Math.floor(chunk / bands);
+          const first = (chunk % bands) * bandRows;
+          const last = Math.min(x.shape[1] - 1, first + bandRows);
+          const pixels = (image * x.shape[1] + first) * x.shape[2];
+          const seen = memoryRange(at + pixels, (last - first + 1) * x.shape[2]);
+          // Fine rows between coarse ones: all of them, because nothing reads labels.
+          return { reads: [rowsRange(x, [image, first], [image, last]), seen], writes: [wholeRange(labels)] };
         },
         // Largest corner of every class, the classes that can win, and their values left and right of a row.
         localBytes: 16 * padded,

@@ -18,8 +18,8 @@ export class Alone implements Crew {
     memory: WebAssembly.Memory,
     private readonly program: Program,
   ) {
-    const { steps, localsBase } = program;
-    this.thread = new Thread({ module, memory, steps, local: localsBase, threads: 1, wide });
+    const { steps, boardBase, boardWords, localsBase: local } = program;
+    this.thread = new Thread({ module, memory, steps, boardBase, boardWords, local, threads: 1, wide });
   }
 
   async run(phases: readonly Phase[], timed = false): Promise<Float64Array | undefined> {
@@ -36,7 +36,8 @@ export class Alone implements Crew {
       });
     };
     try {
-      await this.thread.runAlone(phases, pause, times);
+      if (times) await this.thread.profileAlone(phases, pause, times);
+      else await this.thread.runAlone(phases, pause);
     } finally {
       this.running = false;
     }

@@ -1,6 +1,7 @@
 import type { Phase } from '../../../ir/graph.js';
 import type { Program } from '../program.js';
 import { Barrier } from './barrier.js';
+import { Board } from './board.js';
 import type { Hand } from './host.js';
 import type { RunReply } from './worker.js';
 
@@ -36,6 +37,7 @@ export interface Crew {
 export class Pool implements Crew {
   private readonly workers: readonly Hand[];
   private readonly barrier: Barrier;
+  private readonly board: Board;
   private running: { readonly waiting: Set<Hand>; settle(error?: Error): void } | undefined;
   private error: Error | undefined;
   private times: Float64Array | undefined;
@@ -51,16 +53,18 @@ export class Pool implements Crew {
     start: () => Hand,
     private readonly mostSpares: number,
   ) {
-    this.barrier = new Barrier(memory.buffer as unknown as SharedArrayBuffer, threads);
-    const { steps, localsBase, localBytes } = program;
+    const shared = memory.buffer as unknown as SharedArrayBuffer;
+    this.barrier = new Barrier(shared, threads);
+    this.board = new Board(shared, program);
+    const { steps, boardBase, boardWords, localsBase, localBytes } = program;
+    const parts = { module, memory, steps, boardBase, boardWords, threads, wide };
     this.workers = Array.from({ length: threads }, (_, i) => {
       const worker = spares.pop() ?? start();
       worker.listen(
         (reply) => this.finished(worker, reply as RunReply),
         (error) => this.lost(worker, error),
       );
-      const init = { module, memory, steps, local: localsBase + i * localBytes, threads, wide };
-      worker.post({ kind: 'bind', init });
+      worker.post({ kind: 'bind', init: { ...parts, local: localsBase + i * localBytes } });
       return worker;
     });
   }
@@ -70,6 +74,7 @@ export class Pool implements Crew {
     if (this.broken) throw this.broken;
     if (this.running) throw new Error('wasm: a run is still going on; await it before the next');
     this.barrier.reset();
+    this.board.reset();
     this.error = undefined;
     this.times = undefined;
     await new Promise<void>((resolve, reject) => {
@@ -79,9 +84,9 @@ export class Pool implements Crew {
         else resolve();
       };
       this.running = { waiting: new Set(this.workers), settle };
-      for (const [i, worker] of this.workers.entries()) {
+      for (const worker of this.workers) {
         worker.hold(true);
-        worker.post({ kind: 'run', phases, timed: timed && i === 0 });
+        worker.post({ kind: timed ? 'profile' : 'run', phases });
       }
     });
     return this.times;

@@ -4,10 +4,10 @@ import { Thread } from './thread.js';
 
 export type Request =
   | { readonly kind: 'bind'; readonly init: ThreadInit }
-  | { readonly kind: 'run'; readonly phases: readonly Phase[]; readonly timed: boolean }
+  | { readonly kind: 'run' | 'profile'; readonly phases: readonly Phase[] }
   /** Lets go of the program and its memory. */
   | { readonly kind: 'release' };
-/** Answer to `run`. `times`: milliseconds per step, where asked for. */
+/** Answer to `run` and `profile`. `times`: milliseconds per step of a profile. */
 export type RunReply = { readonly times?: Float64Array } | { readonly error: string };
 
 /** What a worker thread does with requests. It serves one executor after another: `bind`, any number of `run`, `release`. */
@@ -21,8 +21,9 @@ export function server(reply: (message: RunReply) => void): (request: Request) =
       steps = request.init.steps.length;
     } else {
       try {
-        const times = request.timed ? new Float64Array(steps) : undefined;
-        thread!.run(request.phases, times);
+        const times = request.kind === 'profile' ? new Float64Array(steps) : undefined;
+        if (times) thread!.profile(request.phases, times);
+        else thread!.run(request.phases);
         reply({ times });
       } catch (error) {
         reply({ error: error instanceof Error ? error.message : String(error) });

@@ -1,0 +1,73 @@
+/** What must be done before a chunk of a stage may start, from what chunks touch. */
+import type { Range, Touched } from './touches.js';
+
+/** Stages that may be under way at a time: only so many before a stage are looked at. */
+export const windowStages = 16;
+
+/** Of an earlier stage: how many of its chunks must be done, from the first on, before each chunk of this one. */
+export interface Need {
+  readonly step: number;
+  /** By chunk, or one number for all. */
+  readonly done: Int32Array;
+}
+
+/** A stage as it touches memory; one entry where all chunks touch the same. */
+export interface Toucher {
+  readonly step: number;
+  readonly chunks: number;
+  readonly touched: readonly Touched[];
+}
+
+const meets = (a: readonly Range[], b: readonly Range[]): boolean =>
+  a.some(([from, until]) => b.some((other) => from < other[1] && other[0] < until));
+
+/** Whether the later of two has to wait for the other: one of them writes what the other reads or writes. */
+const conflict = (later: Touched, earlier: Touched): boolean =>
+  meets(later.reads, earlier.writes) ||
+  meets(later.writes, earlier.reads) ||
+  meets(later.writes, earlier.writes);
+
+/** Of all chunks together: one range each that holds them. */
+function hull(touched: readonly Touched[]): Touched {
+  const union = (ranges: readonly Range[]): Range[] =>
+    ranges.length === 0
+      ? []
+      : [ranges.reduce((all, range) => [Math.min(all[0], range[0]), Math.max(all[1], range[1])])];
+  const kinds = (kind: keyof Touched): Range[] => {
+    const most = touched.reduce((count, one) => Math.max(count, one[kind].length), 0);
+    return Array.from({ length: most }, (_, i) =>
+      union(touched.flatMap((one) => (one[kind][i] ? [one[kind][i]] : []))),
+    ).flat();
+  };
+  return { reads: kinds('reads'), writes: kinds('writes') };
+}
+
+/** Finds the needs of stages, one after the other, in the order of the plan. */
+export class NeedsFinder {
+  private readonly before: (Toucher & { readonly hull: Touched })[] = [];
+
+  /** The needs of the next stage. */
+  next(toucher: Toucher): Need[] {
+    const own = { ...toucher, hull: hull(toucher.touched) };
+    const needs = this.before.flatMap((earlier) => {
+      if (!conflict(own.hull, earlier.hull)) return [];
+      const done = doneBefore(own, earlier);
+      return done.some((count) => count > 0) ? [{ step: earlier.step, done }] : [];
+    });
+    this.before.push(own);
+    if (this.before.length > windowStages) this.before.shift();
+    return needs;
+  }
+}
+
+/** Never falling from chunk to chunk: chunks are started in their order. */
+function doneBefore(later: Toucher, earlier: Toucher): Int32Array {
+  let least = 0;
+  return Int32Array.from(later.touched, (touched) => {
+    let count = earlier.chunks;
+    if (earlier.touched.length === 1) count = conflict(touched, earlier.touched[0]) ? count : 0;
+    else while (count > least && !conflict(touched, earlier.touched[count - 1])) count--;
+    least = Math.max(least, count);
+    return least;
+  });
+}

@@ -1,0 +1,98 @@
+import { windowStages } from '../needs.js';
+import type { Program, Step } from '../program.js';
+
+/** Words of a step: the next chunk that nobody has taken, then a mark for each that is done. */
+export const wordsOf = (chunks: number): number => 1 + chunks;
+
+/**
+ * What is taken and what is done of a run, in shared memory. A thread takes the next chunk of the last step that has one whose
+ * needs are met: so what a step writes is read while it is still in the cache, and nobody waits for the rest of a step.
+ */
+export class Board {
+  private readonly words: Int32Array;
+  private readonly steps: readonly Step[];
+  /** By step: chunks from the first on that this thread knows to be done. */
+  private readonly done: Int32Array;
+  private order: readonly number[] = [];
+  /** Of the first step in the order that is not done. */
+  private first = 0;
+  /** What `take` took. */
+  step = 0;
+  chunk = 0;
+
+  constructor(memory: SharedArrayBuffer, { steps, boardBase, boardWords }: BoardInit) {
+    this.words = new Int32Array(memory, boardBase, boardWords);
+    this.steps = steps;
+    this.done = new Int32Array(steps.length);
+  }
+
+  /** Makes it ready for a run; only while no thread is running. */
+  reset(): void {
+    this.words.fill(0);
+  }
+
+  /** Begins this thread's part of a run of these steps. */
+  begin(order: readonly number[]): void {
+    this.order = order;
+    this.first = 0;
+    this.done.fill(0);
+  }
+
+  /** Takes a chunk that may start, if there is one. */
+  take(): boolean {
+    const { order, steps } = this;
+    if (this.finished()) return false;
+    const { phase } = steps[order[this.first]];
+    let last = this.first;
+    const end = Math.min(order.length, this.first + windowStages);
+    while (last + 1 < end && steps[order[last + 1]].phase === phase) last++;
+    for (let i = last; i >= this.first; i--) {
+      if (this.takeOf(order[i])) return true;
+    }
+    return false;
+  }
+
+  /** Whether all steps are done. */
+  finished(): boolean {
+    const { order, steps } = this;
+    while (this.first < order.length) {
+      const index = order[this.first];
+      if (this.doneOf(index, steps[index].chunks) < steps[index].chunks) return false;
+      this.first++;
+    }
+    return true;
+  }
+
+  /** Marks what `take` took as done. */
+  mark(): void {
+    Atomics.store(this.words, this.steps[this.step].board + 1 + this.chunk, 1);
+  }
+
+  private takeOf(index: number): boolean {
+    const { words } = this;
+    const { board, chunks, needs } = this.steps[index];
+    for (;;) {
+      const chunk = Atomics.load(words, board);
+      if (chunk >= chunks) return false;
+      for (const { step, done } of needs) {
+        const needed = done[done.length === 1 ? 0 : chunk];
+        if (this.doneOf(step, needed) < needed) return false;
+      }
+      if (Atomics.compareExchange(words, board, chunk, chunk + 1) === chunk) {
+        this.step = index;
+        this.chunk = chunk;
+        return true;
+      }
+    }
+  }
+
+  /** Chunks of a step that are done, from the first on; counted as far as `wanted`. */
+  private doneOf(index: number, wanted: number): number {
+    const { words, done } = this;
+    const { board } = this.steps[index];
+    while (done[index] < wanted && Atomics.load(words, board + 1 + done[index]) === 1) done[index]++;
+    return done[index];
+  }
+}
+
+export type BoardInit = Pick<Program, 'steps' | 'boardBase' | 'boardWords'>;
