@@ -1,3 +1,4 @@
+import { storeBoth } from './conv/output';
 import { madd, prelu1, prelu4 } from './lanes';
 
 /**
@@ -130,27 +131,47 @@ function columns(
   const ring2 = f32x4.splat(a.ring2);
   const ring3 = f32x4.splat(a.ring3);
   const zero = f32x4.splat(0);
-  for (let i: usize = 0; i < end; i += 16) {
+  const body = end & ~31;
+  for (let i: usize = 0; i < body; i += 32) {
     const p0 = v128.load(center + i);
+    const q0 = v128.load(center + i, 16);
     const p1 = radius > 0 ? f32x4.add(v128.load(up1 + i), v128.load(down1 + i)) : zero;
+    const q1 = radius > 0 ? f32x4.add(v128.load(up1 + i, 16), v128.load(down1 + i, 16)) : zero;
     const p2 = radius > 1 ? f32x4.add(v128.load(up2 + i), v128.load(down2 + i)) : zero;
+    const q2 = radius > 1 ? f32x4.add(v128.load(up2 + i, 16), v128.load(down2 + i, 16)) : zero;
     const p3 = radius > 2 ? f32x4.add(v128.load(up3 + i), v128.load(down3 + i)) : zero;
+    const q3 = radius > 2 ? f32x4.add(v128.load(up3 + i, 16), v128.load(down3 + i, 16)) : zero;
+    const s1 = f32x4.add(p0, p1);
+    const t1 = f32x4.add(q0, q1);
+    const s2 = f32x4.add(s1, p2);
+    const t2 = f32x4.add(t1, q2);
+    const r3 = radius > 2 ? f32x4.mul(ring3, p3) : zero;
+    const u3 = radius > 2 ? f32x4.mul(ring3, q3) : zero;
+    const r2 = radius > 1 ? madd(ring2, p2, r3) : zero;
+    const u2 = radius > 1 ? madd(ring2, q2, u3) : zero;
+    const r1 = radius > 0 ? madd(ring1, p1, r2) : zero;
+    const u1 = radius > 0 ? madd(ring1, q1, u2) : zero;
+    if (radius > 2) {
+      storeBoth(to + i + 3 * bytes, f32x4.mul(ring3, f32x4.add(s2, p3)), f32x4.mul(ring3, f32x4.add(t2, q3)));
+    }
+    if (radius > 1) storeBoth(to + i + 2 * bytes, madd(ring2, s2, r3), madd(ring2, t2, u3));
+    if (radius > 0) storeBoth(to + i + bytes, madd(ring1, s1, r2), madd(ring1, t1, u2));
+    storeBoth(to + i, madd(ring0, p0, r1), madd(ring0, q0, u1));
+  }
+  if (body < end) {
+    const p0 = v128.load(center + body);
+    const p1 = radius > 0 ? f32x4.add(v128.load(up1 + body), v128.load(down1 + body)) : zero;
+    const p2 = radius > 1 ? f32x4.add(v128.load(up2 + body), v128.load(down2 + body)) : zero;
+    const p3 = radius > 2 ? f32x4.add(v128.load(up3 + body), v128.load(down3 + body)) : zero;
     const s1 = f32x4.add(p0, p1);
     const s2 = f32x4.add(s1, p2);
-    let rest = zero;
-    if (radius > 2) {
-      rest = f32x4.mul(ring3, p3);
-      v128.store(to + i + 3 * bytes, f32x4.mul(ring3, f32x4.add(s2, p3)));
-    }
-    if (radius > 1) {
-      v128.store(to + i + 2 * bytes, madd(ring2, s2, rest));
-      rest = madd(ring2, p2, rest);
-    }
-    if (radius > 0) {
-      v128.store(to + i + bytes, madd(ring1, s1, rest));
-      rest = madd(ring1, p1, rest);
-    }
-    v128.store(to + i, madd(ring0, p0, rest));
+    const r3 = radius > 2 ? f32x4.mul(ring3, p3) : zero;
+    const r2 = radius > 1 ? madd(ring2, p2, r3) : zero;
+    const r1 = radius > 0 ? madd(ring1, p1, r2) : zero;
+    if (radius > 2) v128.store(to + body + 3 * bytes, f32x4.mul(ring3, f32x4.add(s2, p3)));
+    if (radius > 1) v128.store(to + body + 2 * bytes, madd(ring2, s2, r3));
+    if (radius > 0) v128.store(to + body + bytes, madd(ring1, s1, r2));
+    v128.store(to + body, madd(ring0, p0, r1));
   }
 }
 

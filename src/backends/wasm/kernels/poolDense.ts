@@ -1,5 +1,6 @@
 /** Pooling without a copy of the input. What did not work: docs/performance.md#what-did-not-work. */
-import { madd, prelu4 } from './lanes';
+import { storeBoth } from './conv/output';
+import { is, madd, No, prelu4, Yes } from './lanes';
 import { along, columnsOf, PyramidPoolArgs } from './pool';
 
 /** A row of the image, or zeros beyond its border. */
@@ -39,11 +40,23 @@ function alternate(
   const ring1 = f32x4.splat(a.ring1);
   const ring2 = f32x4.splat(a.ring2);
   const ring3 = f32x4.splat(a.ring3);
+  const body = pixel & ~31;
   let i: usize = 0;
   while (i < end) {
+    const whole = i + body;
     const next = i + pixel;
     if (odd) {
-      for (; i < next; i += 16) {
+      for (; i < whole; i += 32) {
+        const p1 = f32x4.add(v128.load(center + i), f32x4.add(v128.load(up1 + i), v128.load(down1 + i)));
+        const q1 = f32x4.add(v128.load(center + i, 16), f32x4.add(v128.load(up1 + i, 16), v128.load(down1 + i, 16)));
+        const p2 = f32x4.add(v128.load(up2 + i), v128.load(down2 + i));
+        const q2 = f32x4.add(v128.load(up2 + i, 16), v128.load(down2 + i, 16));
+        const p3 = f32x4.mul(ring3, f32x4.add(v128.load(up3 + i), v128.load(down3 + i)));
+        const q3 = f32x4.mul(ring3, f32x4.add(v128.load(up3 + i, 16), v128.load(down3 + i, 16)));
+        storeBoth(to + i + bytes, madd(ring1, p1, madd(ring2, p2, p3)), madd(ring1, q1, madd(ring2, q2, q3)));
+        storeBoth(to + i + 3 * bytes, madd(ring3, f32x4.add(p1, p2), p3), madd(ring3, f32x4.add(q1, q2), q3));
+      }
+      if (i < next) {
         const s1 = f32x4.add(v128.load(center + i), f32x4.add(v128.load(up1 + i), v128.load(down1 + i)));
         const p2 = f32x4.add(v128.load(up2 + i), v128.load(down2 + i));
         const rest = f32x4.mul(ring3, f32x4.add(v128.load(up3 + i), v128.load(down3 + i)));
@@ -51,7 +64,27 @@ function alternate(
         v128.store(to + i + 3 * bytes, madd(ring3, f32x4.add(s1, p2), rest));
       }
     } else {
-      for (; i < next; i += 16) {
+      for (; i < whole; i += 32) {
+        const p0 = v128.load(center + i);
+        const q0 = v128.load(center + i, 16);
+        const p1 = f32x4.add(v128.load(up1 + i), v128.load(down1 + i));
+        const q1 = f32x4.add(v128.load(up1 + i, 16), v128.load(down1 + i, 16));
+        const p2 = f32x4.add(v128.load(up2 + i), v128.load(down2 + i));
+        const q2 = f32x4.add(v128.load(up2 + i, 16), v128.load(down2 + i, 16));
+        const p3 = f32x4.mul(ring3, f32x4.add(v128.load(up3 + i), v128.load(down3 + i)));
+        const q3 = f32x4.mul(ring3, f32x4.add(v128.load(up3 + i, 16), v128.load(down3 + i, 16)));
+        storeBoth(
+          to + i,
+          madd(ring0, p0, madd(ring1, p1, madd(ring2, p2, p3))),
+          madd(ring0, q0, madd(ring1, q1, madd(ring2, q2, q3))),
+        );
+        storeBoth(
+          to + i + 2 * bytes,
+          madd(ring2, f32x4.add(f32x4.add(p0, p1), p2), p3),
+          madd(ring2, f32x4.add(f32x4.add(q0, q1), q2), q3),
+        );
+      }
+      if (i < next) {
         const p0 = v128.load(center + i);
         const p1 = f32x4.add(v128.load(up1 + i), v128.load(down1 + i));
         const p2 = f32x4.add(v128.load(up2 + i), v128.load(down2 + i));
@@ -60,28 +93,74 @@ function alternate(
         v128.store(to + i + 2 * bytes, madd(ring2, f32x4.add(f32x4.add(p0, p1), p2), rest));
       }
     }
+    i = next;
     odd = !odd;
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function poolRow(a: PyramidPoolArgs, radius: i32, sums: usize, bytes: usize, pixel: usize, count: i32, y: usize): void {
+function epilogue<Affine, Activate>(v: v128, scale: v128, shift: v128, slope: v128): v128 {
+  if (is<Affine>()) v = madd(v, scale, shift);
+  if (is<Activate>()) v = prelu4(v, slope);
+  return v;
+}
+
+// @ts-ignore: decorator
+@inline
+function poolPixels<Affine, Activate>(
+  a: PyramidPoolArgs,
+  radius: i32,
+  sums: usize,
+  bytes: usize,
+  pixel: usize,
+  count: i32,
+  y: usize,
+): void {
   const scale = a.scale;
   const shift = a.shift;
   const slope = a.slope;
   const yStride = a.yStride;
   const step = (a.stride as usize) * pixel;
+  const body = pixel & ~31;
+  const none = f32x4.splat(0);
   let at = sums + (radius as usize) * pixel;
   for (let x = 0; x < count; x++) {
-    for (let c: usize = 0; c < pixel; c += 16) {
-      let v = along(radius, at + c, bytes, pixel);
-      if (scale) v = madd(v, v128.load(scale + c), v128.load(shift + c));
-      if (slope) v = prelu4(v, v128.load(slope + c));
-      v128.store(y + c, v);
+    for (let c: usize = 0; c < body; c += 32) {
+      const scaleA = is<Affine>() ? v128.load(scale + c) : none;
+      const scaleB = is<Affine>() ? v128.load(scale + c, 16) : none;
+      const shiftA = is<Affine>() ? v128.load(shift + c) : none;
+      const shiftB = is<Affine>() ? v128.load(shift + c, 16) : none;
+      const slopeA = is<Activate>() ? v128.load(slope + c) : none;
+      const slopeB = is<Activate>() ? v128.load(slope + c, 16) : none;
+      const low = along(radius, at + c, bytes, pixel);
+      const high = along(radius, at + c + 16, bytes, pixel);
+      storeBoth(
+        y + c,
+        epilogue<Affine, Activate>(low, scaleA, shiftA, slopeA),
+        epilogue<Affine, Activate>(high, scaleB, shiftB, slopeB),
+      );
+    }
+    if (body < pixel) {
+      const scaleA = is<Affine>() ? v128.load(scale + body) : none;
+      const shiftA = is<Affine>() ? v128.load(shift + body) : none;
+      const slopeA = is<Activate>() ? v128.load(slope + body) : none;
+      v128.store(y + body, epilogue<Affine, Activate>(along(radius, at + body, bytes, pixel), scaleA, shiftA, slopeA));
     }
     at += step;
     y += yStride;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function poolRow(a: PyramidPoolArgs, radius: i32, sums: usize, bytes: usize, pixel: usize, count: i32, y: usize): void {
+  if (a.scale) {
+    if (a.slope) poolPixels<Yes, Yes>(a, radius, sums, bytes, pixel, count, y);
+    else poolPixels<Yes, No>(a, radius, sums, bytes, pixel, count, y);
+  } else {
+    if (a.slope) poolPixels<No, Yes>(a, radius, sums, bytes, pixel, count, y);
+    else poolPixels<No, No>(a, radius, sums, bytes, pixel, count, y);
   }
 }
 
