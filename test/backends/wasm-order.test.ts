@@ -85,11 +85,9 @@ const cases: readonly (readonly [name: string, mode: 'train' | 'infer', height: 
   ['erfnet', 'infer', 128, 192],
   ['enet', 'infer', 128, 96],
   ['espnet', 'infer', 128, 96],
-  ['icnet', 'infer', 128, 160],
-  ['bisenet-r18', 'infer', 128, 160],
+  ['icnet', 'infer', 64, 96],
   ['vnet', 'train', 131, 93],
   ['enet', 'train', 64, 96],
-  ['icnet', 'train', 64, 96],
 ];
 
 for (const [name, mode, height, width] of cases) {
@@ -103,7 +101,7 @@ for (const [name, mode, height, width] of cases) {
     const phases =
       mode === 'train' ? (['forward', 'backward', 'update'] as const) : (['prepare', 'forward'] as const);
     const expected = execute(plan, phases);
-    for (let turn = 0; turn < 3; turn++) {
+    for (let turn = 0; turn < 2; turn++) {
       const actual = execute(plan, phases, seededRandom(seed + turn));
       assert.ok(actual.early > 10, `only ${actual.early} chunks ran ahead`);
       for (const [slot, values] of expected.slots) {

@@ -25,7 +25,7 @@ const hasAvx2 = (): boolean =>
   process.arch === 'x64' &&
   /\bavx2\b/.test(readFileSync('/proc/cpuinfo', 'utf8'));
 
-test('training steps of four networks on 256 bits have the bits of those on 128', {
+test('training steps of four networks and inference of five on 256 bits have the bits of those on 128', {
   skip: major < 24 ? 'Node 24 is the first that merges vectors' : !hasAvx2() && 'this processor has no AVX2',
 }, () => {
   const narrow = computed('128');

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { networkFromConfig } from '../../src/nets/index.js';
-import { trainingStep } from './network.js';
+import { inference, trainingStep } from './network.js';
 
 const { bits, why } = await wasmBackend.vectors!();
 // Only the optimising compiler merges vectors; short runs would end before it takes over. (Leaving out the other compiler,
@@ -21,6 +21,22 @@ for (const [name, size] of [
   for (const [slot, values] of await trainingStep(wasmBackend, network, size, 5, { threads: 2 })) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     digests[`${name} ${slot}`] = createHash('sha256').update(bytes).digest('hex');
+  }
+}
+// Inference has kernels of its own: joined convolutions, folded batch norms, images as bytes.
+for (const [name, height, width] of [
+  ['vnet', 256, 512],
+  ['vnet', 131, 93],
+  ['erfnet', 128, 192],
+  ['enet', 128, 96],
+  ['espnet', 128, 96],
+  ['icnet', 64, 96],
+] as const) {
+  const network = networkFromConfig(name, { classes: 11 });
+  for (const output of ['logits', 'labels'] as const) {
+    const values = await inference(wasmBackend, network, [1, height, width], output, 6);
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    digests[`${name} ${height}×${width} ${output}`] = createHash('sha256').update(bytes).digest('hex');
   }
 }
 process.stdout.write(JSON.stringify({ bits, why, digests }));
