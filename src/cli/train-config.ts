@@ -43,6 +43,10 @@ export interface TrainFlags extends DeviceFlags, PrecisionFlags, AugmentFlags {
   readonly beta?: number;
   readonly classes?: number;
   readonly init?: string;
+  readonly teacher?: readonly string[];
+  readonly teacherShare?: number;
+  readonly teacherScales?: readonly number[];
+  readonly teacherFlip?: boolean;
   readonly trainSplit?: string;
   readonly valSplit?: string;
   readonly holdOut?: string;
@@ -111,6 +115,7 @@ export async function resolveConfig(
     policy: flags.policy,
     precision: flags.precision,
     init: flags.init && modelFile(flags.init),
+    teacher: teacherOf(flags, { ...before, ...fromFile }.teacher as TrainConfig['teacher']),
     trainSplit: flags.trainSplit,
     valSplit: flags.valSplit,
     holdOut: flags.holdOut,
@@ -143,6 +148,21 @@ export async function resolveConfig(
     return { config: config as unknown as TrainConfig, place: { device: await deviceOfRun(out) } };
   }
   return { config: config as unknown as TrainConfig, place };
+}
+
+/** Teachers of the flags over those of a file. @throws UserError for how they teach without any. */
+function teacherOf(flags: TrainFlags, configured: TrainConfig['teacher']): TrainConfig['teacher'] {
+  const { teacher, teacherShare: share, teacherScales, teacherFlip: flip } = flags;
+  const scales = teacherScales && [...teacherScales];
+  const how = Object.fromEntries(
+    Object.entries({ share, scales, flip }).filter(([, value]) => value !== undefined),
+  );
+  const models = teacher?.map(modelFile) ?? configured?.models;
+  if (models) return { ...configured, ...how, models };
+  const [stray] = Object.keys(how);
+  if (stray)
+    throw new UserError(`--teacher-${stray}: there is no teacher; name one by --teacher <model...>`, 2);
+  return undefined;
 }
 
 /** The device that a run was trained on so far: another one would change its last bits. */

@@ -17,6 +17,7 @@ import { Stopped } from './stopped.js';
 import type { TrainFlags } from './train-config.js';
 import { resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
+import { scaleList } from './views.js';
 
 export function trainCommand(): Command {
   const command = new Command('train')
@@ -65,7 +66,18 @@ export function trainCommand(): Command {
     )
     .option('--label-smoothing <share>', 'default: 0', real(0, 0.99))
     .option('--ema <decay>', 'validate and ship averaged weights, such as 0.999', real(0, 0.999999))
-    .option('--seed <n>', 'default: 1', whole(0));
+    .option('--seed <n>', 'default: 1', whole(0))
+    .option(
+      '--teacher <models...>',
+      'learn from the mean of these models too; camvid is the one that comes with vnet',
+    )
+    .option(
+      '--teacher-share <share>',
+      "of pixels that take the teachers' labels (default: 0.5)",
+      real(0, 1, true),
+    )
+    .option('--teacher-scales <list>', 'teachers look at these zooms, such as 0.75,1,1.25', scaleList)
+    .option('--teacher-flip', 'and at the mirrored image');
   addAugmentOptions(command.optionsGroup('Augmentation:'));
   return command
     .optionsGroup('Network:')

@@ -7,6 +7,7 @@ import { Progress } from './progress.js';
 /** Shows a training run on stderr: one bar over all steps, and a line that stays for each validation. */
 export class TrainingDisplay {
   private progress: Progress | undefined;
+  private teaching: Progress | undefined;
   private loss: number | undefined;
   private step = 0;
   private epochs = 0;
@@ -37,6 +38,12 @@ export class TrainingDisplay {
         this.progress?.update(this.step, ...notes);
         break;
       }
+      case 'teaching': {
+        this.teaching ??= new Progress('images seen by teachers', event.total, event.done);
+        this.teaching.update(event.done);
+        if (event.done === event.total) this.teaching.stop();
+        break;
+      }
       case 'validating': {
         this.progress?.update(this.step, `validating ${event.done}/${event.total}`);
         break;
@@ -63,6 +70,7 @@ export class TrainingDisplay {
   }
 
   stop(): void {
+    this.teaching?.stop();
     this.progress?.stop();
   }
 }

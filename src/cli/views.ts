@@ -18,7 +18,8 @@ export interface ViewFlags {
 
 const zoom = real(0.1, 4);
 
-function scaleList(text: string): number[] {
+/** Numbers with commas between. */
+export function scaleList(text: string): number[] {
   const parts = text.split(',');
   if (parts.some((part) => part.trim() === '')) {
     throw new InvalidArgumentError(

@@ -6,7 +6,7 @@ import { SampleCache } from './cache.js';
 import type { Dataset, Sample } from './dataset.js';
 import { epochOrder } from './order.js';
 import { Pool } from './pool.js';
-import { type Loaded, type Over, type Place, placeBytes, viewsOf } from './tasks.js';
+import { type Loaded, type Over, type Place, placeBytes, type Soft, viewsOf } from './tasks.js';
 
 /** What a {@link Loader} reads and how. */
 export interface LoaderOptions {
@@ -34,6 +34,11 @@ export interface LoaderOptions {
    * a single batch of four full Cityscapes images, which is filled again as soon as it is recycled.
    */
   aheadBytes?: number;
+  /**
+   * Labels of teachers: the file of each sample by its position, there when it is read, and the share of pixels that
+   * take them. Default: none.
+   */
+  soft?: { fileOf(index: number): string; share: number };
   /** Where decoded samples are kept between epochs. Default: nowhere. */
   cache?: SampleCache;
   /**
@@ -71,8 +76,8 @@ export class Loader {
   /** Batches an epoch. */
   readonly steps: number;
 
-  private readonly options: Required<Omit<LoaderOptions, 'augment' | 'workers'>> &
-    Pick<LoaderOptions, 'augment'>;
+  private readonly options: Required<Omit<LoaderOptions, 'augment' | 'soft' | 'workers'>> &
+    Pick<LoaderOptions, 'augment' | 'soft'>;
   private readonly pool: Pool;
   private readonly queue: Pending[] = [];
   /** The batch to prepare after those in the queue. */
@@ -100,6 +105,7 @@ export class Loader {
       shuffle,
       size: options.size ?? 'full',
       augment: options.augment,
+      soft: options.soft,
       dropLast: options.dropLast ?? shuffle,
       ahead: options.ahead ?? 2,
       aheadBytes: options.aheadBytes ?? 48 * 2 ** 20,
@@ -305,7 +311,8 @@ export class Loader {
     const { classes } = this.dataset;
     const task = { kind: 'load', sample, classes, index, seed, epoch, size, augment, cached, keep } as const;
     const over = this.overlay(index, epoch);
-    const { decoded, ...loaded } = await this.pool.run({ ...task, over, place });
+    const soft = this.softOf(index);
+    const { decoded, ...loaded } = await this.pool.run({ ...task, soft, over, place });
     if (decoded) cache.add(sample.image, decoded);
     return loaded;
   }
@@ -316,7 +323,13 @@ export class Loader {
     const mix = augment && drawMix(augment, { seed, epoch, index }, this.samples.length);
     if (!mix) return undefined;
     const sample = this.samples[mix.partner];
-    return { kind: mix.kind, seed: mix.seed, sample, cached: cache.get(sample.image) };
+    const soft = this.softOf(mix.partner);
+    return { kind: mix.kind, seed: mix.seed, sample, soft, cached: cache.get(sample.image) };
+  }
+
+  private softOf(index: number): Soft | undefined {
+    const { soft } = this.options;
+    return soft && { file: soft.fileOf(index), share: soft.share };
   }
 }
 

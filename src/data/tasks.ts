@@ -2,6 +2,7 @@ import type { Augmentation, Pair, SizePolicy } from './augment/augmentation.js';
 import { degradeInPlace } from './augment/degrade.js';
 import { type Mix, mixInPlace } from './augment/mix.js';
 import { prepare, preparedSize, sampleRng } from './augment/prepare.js';
+import { drawLabelsInPlace, softRng, softSize } from './augment/softLabels.js';
 import { type CheckTask, checkSample, type SampleFacts } from './check-sample.js';
 import type { ClassTable } from './classes.js';
 import type { Sample } from './dataset.js';
@@ -9,6 +10,7 @@ import { readImageSize } from './image.js';
 import { readSample } from './read-sample.js';
 import { Rng } from './rng.js';
 import { type SceneTask, writeScene } from './scene-files.js';
+import { readSoftLabels } from './softLabels.js';
 
 /** Decoded pixels in shared memory: what the cache holds. */
 export interface Decoded {
@@ -40,9 +42,16 @@ export function viewsOf({ buffer, count, height, width }: Omit<Place, 'position'
   };
 }
 
+/** Soft labels of a sample, see `drawLabelsInPlace`. */
+export interface Soft {
+  file: string;
+  share: number;
+}
+
 /** A sample of which a part is laid over another. */
 export interface Over extends Pick<Mix, 'kind' | 'seed'> {
   sample: Sample;
+  soft?: Soft;
   cached?: Decoded;
 }
 
@@ -57,6 +66,8 @@ export interface LoadTask {
   epoch: number;
   size: SizePolicy;
   augment?: Augmentation;
+  /** Labels of teachers, of which a share is drawn. */
+  soft?: Soft;
   /** Another sample that is laid over this one. */
   over?: Over;
   cached?: Decoded;
@@ -119,6 +130,7 @@ async function load(task: LoadTask): Promise<Loaded> {
   const inPlace = size === 'full' && !scale && !rotate && !perspective;
   const pair = cached ? pairOf(cached) : await readSample(task, task.sample, inPlace ? place : undefined);
   const decoded = task.keep && !cached ? share(pair) : undefined;
+  if (task.soft) await soften(pair, task.soft, task, softRng(task.seed, task.epoch, task.index));
   const { width, height } = preparedSize(pair.image, size);
   const fits = width === place.image.width && height === place.image.height;
   const rng = sampleRng(task.seed, task.epoch, task.index);
@@ -138,9 +150,23 @@ async function load(task: LoadTask): Promise<Loaded> {
 async function layOver(ready: Pair, over: Over, { size, augment, classes }: LoadTask): Promise<void> {
   const rng = Rng.of(over.seed);
   const pair = over.cached ? pairOf(over.cached) : await readSample({ classes }, over.sample);
+  if (over.soft) await soften(pair, over.soft, { classes, cached: over.cached }, Rng.of(over.seed, 1));
   const { width, height } = preparedSize(pair.image, size);
   if (width !== ready.image.width || height !== ready.image.height) return;
   mixInPlace(ready, prepare(pair, size, augment, rng), over.kind, rng);
+}
+
+/** Draws labels of teachers; the memory of the cache stays as it is. */
+async function soften(
+  pair: Pair,
+  { file, share }: Soft,
+  { classes, cached }: Pick<LoadTask, 'classes' | 'cached'>,
+  rng: Rng,
+): Promise<void> {
+  const size = { ...softSize(pair.image), classes: classes.names.length };
+  const soft = await readSoftLabels(file, size);
+  if (cached) pair.labels = copyOf(pair.labels);
+  drawLabelsInPlace(pair.labels, soft, share, rng);
 }
 
 const copyOf = <T extends { data: Uint8Array }>(image: T): T => ({

@@ -126,7 +126,8 @@ const nearest = (values: LabelImage, height: number, width: number): LabelImage 
     width,
   ).labels;
 
-const mirrored = (image: RgbImage): RgbImage => flipPair(unlabelled(image)).image;
+/** An image left to right. */
+export const mirrored = (image: RgbImage): RgbImage => flipPair(unlabelled(image)).image;
 
 function crop(image: RgbImage, top: number, left: number, bottom: number, right: number): RgbImage {
   const [height, width] = [bottom - top, right - left];

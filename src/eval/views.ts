@@ -51,6 +51,33 @@ export function fuseViews(
   return labels;
 }
 
+/**
+ * The mean of the views' class probabilities at the centres of a grid that is laid over the image, each view being of
+ * all of it: `height` × `width` × classes, in 255ths.
+ */
+export function meanProbabilities(
+  views: readonly Pick<View, 'logits' | 'flipped'>[],
+  height: number,
+  width: number,
+): Uint8Array {
+  const { classes } = views[0].logits;
+  const all = views.map((view) => ({ ...view, top: 0, left: 0, height, width }));
+  const columns = all.map(({ logits, flipped }) =>
+    samples(width, logits.width, flipped, logits.alignCorners),
+  );
+  const rows = all.map(({ logits }) => samples(height, logits.height, false, logits.alignCorners));
+  const sums = new Float64Array(width * classes);
+  const result = new Uint8Array(height * width * classes);
+  for (let y = 0; y < height; y++) {
+    sums.fill(0);
+    for (const [i, view] of all.entries()) addRow(sums, view, y, rows[i], columns[i]);
+    for (const [k, sum] of sums.entries()) {
+      result[y * width * classes + k] = Math.round((255 * sum) / views.length);
+    }
+  }
+  return result;
+}
+
 /** Where each output position samples: two inputs and the weight of the second. */
 interface Samples {
   readonly first: Int32Array;

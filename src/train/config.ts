@@ -100,6 +100,21 @@ const recipeShape = {
   extra: v.optional(v.boolean(), false),
   /** A model to start from; tensors of other shapes (the head, for other classes) start fresh. */
   init: v.optional(v.string()),
+  /**
+   * Distillation: models of the same classes whose probabilities, averaged, replace the labels of a share of the
+   * pixels (`drawLabelsInPlace`). They see each picture at the size that suits them, at these zooms and mirrored too.
+   */
+  teacher: v.optional(
+    v.strictObject({
+      models: v.pipe(v.array(v.string()), v.minLength(1)),
+      share: v.optional(v.pipe(amount, v.gtValue(0)), 0.5),
+      scales: v.optional(
+        v.pipe(v.array(v.pipe(number, v.minValue(0.1), v.maxValue(4))), v.minLength(1)),
+        [1],
+      ),
+      flip: v.optional(v.boolean(), false),
+    }),
+  ),
 };
 
 /** How a run is carried out; may change between a stop and resuming. */

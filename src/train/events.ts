@@ -46,6 +46,8 @@ export type TrainEvent =
         readonly rssBytes?: number;
       };
     }
+  /** Teachers look at the training images, before the start. */
+  | { readonly type: 'teaching'; readonly done: number; readonly total: number }
   | { readonly type: 'validating'; readonly epoch: number; readonly done: number; readonly total: number }
   | {
       readonly type: 'validation';

@@ -38,6 +38,7 @@ export type PicturesConfig = Omit<
   | 'out'
   | 'resume'
   | 'init'
+  | 'teacher'
   | 'trainSplit'
   | 'valSplit'
   | 'holdOut'

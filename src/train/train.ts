@@ -28,6 +28,7 @@ import { RunLock } from './lock.js';
 import { trainingPlan } from './plan.js';
 import { checkSameRecipe, storedWeights } from './sameRecipe.js';
 import { findStart, takeFrom } from './start.js';
+import { openTeachers, teach } from './teacher.js';
 import { Trainer } from './trainer.js';
 import {
   cacheBudget,
@@ -95,6 +96,12 @@ async function trainLocked(
     backend: Backend;
   },
 ): Promise<TrainResult> {
+  if (gradients && config.teacher) {
+    throw new UserError(
+      'a queue has no teachers: their labels lie in the run folder; train in this process',
+      2,
+    );
+  }
   const resumed = await findStart(config, onEvent);
   const dataset = await openTrainingData(config);
   const { name, config: shape } = config.network;
@@ -111,6 +118,7 @@ async function trainLocked(
     (message) => onEvent?.({ type: 'notice', message }),
     config.workers,
   );
+  const teachers = config.teacher && (await openTeachers(config.teacher, dataset.classes.names));
   const cache = new SampleCache();
   const loader = trainingLoader(dataset, config, cache);
   let engine: TrainingEngine | undefined;
@@ -126,6 +134,7 @@ async function trainLocked(
       dataset: await fingerprint(dataset, config.trainSplit),
       backend: backend.name,
       weights: storedWeights(resumed?.state) ?? (await classWeightsOf(dataset, config)),
+      teachers: teachers?.map(({ fingerprint }) => fingerprint),
     };
     if (resumed) checkSameRecipe(resumed.state.recipe, recipe, config.out, onEvent);
     const { height, width } = await loader.imageSize();
@@ -178,6 +187,10 @@ async function trainLocked(
     await removeTemporaries(config.out);
     await removeTemporaries(path.join(config.out, 'samples'));
     await writeAtomic(runFiles(config.out).config, Buffer.from(`${JSON.stringify(config, null, 2)}\n`));
+    if (teachers) {
+      const how = { backend, threads: config.threads, signal, onEvent };
+      await teach(teachers, loader.samples, config.out, { ...config.teacher!, dataset: recipe.dataset }, how);
+    }
     onEvent?.({
       type: 'start',
       epochs: config.epochs,

@@ -7,6 +7,7 @@ import { withHeldOut } from '../data/holdOut.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
 import type { ResolvedTrainConfig } from './config.js';
+import { softFilesOf } from './teacher.js';
 import type { BatchSource } from './trainer.js';
 
 /**
@@ -30,6 +31,7 @@ export function trainingLoader(dataset: Dataset, config: ResolvedTrainConfig, ca
     workers: config.workers,
     cache,
     epochs: config.epochs,
+    soft: config.teacher && { fileOf: softFilesOf(config.out), share: config.teacher.share },
   });
   if (loader.steps < config.accumulate) {
     throw new UserError(
