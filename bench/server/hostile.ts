@@ -2,8 +2,13 @@ import net from 'node:net';
 import { deflateSync } from 'node:zlib';
 import type { Rng } from '../../src/data/rng.js';
 
-/** One attack; resolves with the status it was answered with, 0 where the connection was cut. */
-type Attack = (host: string, port: number, rng: Rng) => Promise<number>;
+/** What came back: the status, 0 where the connection was cut, and all that was said. */
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+type Attack = (host: string, port: number, rng: Rng) => Promise<Answer>;
 
 /** A PNG that promises `width × height` pixels in a few bytes. */
 function bomb(width: number, height: number, rows: number): Buffer {
@@ -38,19 +43,22 @@ function crc(bytes: Buffer): number {
   return ~value >>> 0;
 }
 
-/** Sends bytes as they are, the pieces with pauses between, and reads the status line. */
-function raw(host: string, port: number, pieces: readonly (string | Buffer)[], pauseMs = 0): Promise<number> {
+/** Longest answer that is kept. */
+const mostAnswer = 1 << 16;
+
+/** Sends bytes as they are, the pieces with pauses between, and reads the answer. */
+function raw(host: string, port: number, pieces: readonly (string | Buffer)[], pauseMs = 0): Promise<Answer> {
   return new Promise((resolve) => {
     const socket = net.connect(port, host);
-    let answer = '';
+    let text = '';
     const finish = (): void => {
       socket.destroy();
-      resolve(Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0));
+      resolve({ status: Number(/^HTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? 0), text });
     };
     socket.setTimeout(8000, finish);
     socket.on('data', (data) => {
-      answer += data.toString('latin1', 0, 64);
-      if (/^HTTP\/1\.1 (?!100)\d+/.test(answer)) finish();
+      text = (text + data.toString('latin1')).slice(0, mostAnswer);
+      if (isWhole(text)) finish();
     });
     socket.on('error', finish);
     socket.on('close', finish);
@@ -62,6 +70,15 @@ function raw(host: string, port: number, pieces: readonly (string | Buffer)[], p
       }
     });
   });
+}
+
+/** Whether an answer has come to its end, as far as its length tells. */
+function isWhole(text: string): boolean {
+  const end = text.indexOf('\r\n\r\n');
+  if (end < 0 || /^HTTP\/1\.1 100/.test(text)) return false;
+  const length = /^content-length: (\d+)/im.exec(text.slice(0, end))?.[1];
+  if (length !== undefined) return text.length >= Math.min(mostAnswer, end + 4 + Number(length));
+  return text.endsWith('\r\n0\r\n\r\n') || text.length >= mostAnswer;
 }
 
 const request = (
@@ -178,6 +195,6 @@ export const attacks: Readonly<Record<string, Attack>> = {
     socket.write(request('POST', '/v1/segment', [], bomb(512, 512, 512)).subarray(0, 300));
     await new Promise((resolve) => setTimeout(resolve, 20));
     socket.destroy();
-    return 0;
+    return { status: 0, text: '' };
   },
 };

@@ -4,6 +4,8 @@ export interface Shot {
   readonly ms: number;
   /** HTTP status; 0 where there was no answer. */
   readonly status: number;
+  /** Whether it said when to come again (`Retry-After`). */
+  readonly told?: boolean;
 }
 
 export interface Picture {
@@ -32,18 +34,18 @@ export async function load(
     while (performance.now() < end) {
       const { bytes } = pictures[next++ % pictures.length];
       const start = performance.now();
-      const status = await fetch(url() + path, {
+      const { status, told } = await fetch(url() + path, {
         method: 'POST',
         body: bytes,
         headers: { accept: 'image/png', 'content-type': 'application/octet-stream' },
       }).then(
         async (response) => {
           await response.arrayBuffer();
-          return response.status;
+          return { status: response.status, told: response.headers.has('retry-after') };
         },
-        () => 0,
+        () => ({ status: 0, told: false }),
       );
-      shots.push({ ms: performance.now() - start, status });
+      shots.push({ ms: performance.now() - start, status, told });
       // A client that is told to wait, or meets no server, waits a little.
       if (status !== 200) await new Promise((resolve) => setTimeout(resolve, 100));
     }

@@ -3,7 +3,7 @@
  * Every part that finds a fault makes the exit code 1.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -27,7 +27,7 @@ const command = new Command('test:server')
       '  overload  more clients than may wait: 429 and Retry-After, then as before\n' +
       '  restart   killed with SIGKILL under load and started again\n' +
       '  hostile   damaged, lying and slow requests of sixteen kinds\n' +
-      '  peer      the same load against FastAPI with onnxruntime (needs --python with both)',
+      '  peer      one size, then mixed sizes, beside FastAPI with onnxruntime (needs --python with both)',
   )
   .addArgument(new Argument('[parts...]', 'default: all but peer').choices(parts))
   .option('--minutes <n>', 'of load', real(0.05), 10)
@@ -127,6 +127,7 @@ async function overloaded(): Promise<void> {
   report(`overload, ${4 * clients} clients, 16 may wait`, over, 20);
   const counts = statuses(over);
   if (!counts[429]) fault('overload: nobody was told to wait');
+  if (over.some(({ status, told }) => status === 429 && !told)) fault('overload: 429 without Retry-After');
   if (Object.keys(counts).some((status) => !['200', '429', '503'].includes(status))) {
     fault(`overload: statuses ${Object.keys(counts).join(', ')}`);
   }
@@ -156,6 +157,19 @@ async function restarted(): Promise<void> {
   await server.end();
 }
 
+/** What no answer may tell: folders of this machine, lines of the program. */
+const paths = new RegExp(
+  [process.cwd(), homedir(), tmpdir(), 'node_modules', 'root:x:', String.raw`\.[jt]s:\d`]
+    .map((text, i) => (i < 4 ? text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : text))
+    .join('|'),
+);
+
+/** A gauge of `/metrics`. */
+async function gauge(url: string, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1]);
+}
+
 async function attacked(): Promise<void> {
   console.log(`hostile: seed ${seed}`);
   const server = await spawnVnet(['--timeout', '5', '--memory', '256M', '--max-bytes', '8M']);
@@ -168,10 +182,11 @@ async function attacked(): Promise<void> {
     while (sent < count) {
       const at = sent++;
       const [name, attack] = kinds[at % kinds.length];
-      const status = await attack(hostname, Number(port), Rng.of(seed, at));
+      const { status, text } = await attack(hostname, Number(port), Rng.of(seed, at));
       answers[name] ??= {};
       answers[name][status] = (answers[name][status] ?? 0) + 1;
       if (status >= 500 && status !== 503) fault(`hostile: ${name} was answered with ${status}`);
+      if (paths.test(text)) fault(`hostile: ${name} was told a path: ${text.slice(-300)}`);
     }
   };
   await Promise.all(Array.from({ length: 16 }, attacker));
@@ -182,35 +197,46 @@ async function attacked(): Promise<void> {
   if (server.peakRss() > 768 * 2 ** 20) fault(`hostile: ${mebibytes(server.peakRss())} of memory`);
   const log = server.log();
   if (/"level":(50|60)/.test(log)) fault(`hostile: an unexpected error: ${log.slice(0, 500)}`);
+  for (const [name, most] of [
+    ['vnet_arena_bytes', 256 * 2 ** 20],
+    ['vnet_body_bytes', 0],
+    ['vnet_waiting', 0],
+  ] as const) {
+    const value = await gauge(server.url, name);
+    if (!(value <= most)) fault(`hostile: ${name} is ${value} afterwards, ${most} is the most`);
+  }
   onlyDone('after the attacks', await load(() => server.url, '/v1/segment', mixed.slice(0, 3), 2, 5));
   await server.end();
 }
 
-/** Both at 360×480, in turn, three times. */
+/** Both in turn, three times; each network sees pictures at their own size. */
 async function besidePython(): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'vnet-peer-'));
-  const model = path.join(folder, 'camvid.onnx');
+  const script = fileURLToPath(new URL('../../../bench/server/peer.py', import.meta.url));
   try {
-    await runCli(['export', 'camvid', '--onnx', model, '--size', '360x480']);
-    const script = fileURLToPath(new URL('../../../bench/server/peer.py', import.meta.url));
-    const peer = await spawnServer(python, [script, model, '2']);
-    const ours = await spawnVnet(['--threads', '2']);
-    const streets = await pictures([
-      [360, 480],
-      [360, 480],
-    ]);
-    for (let round = 0; round < 3; round++) {
-      for (const [name, server] of [
-        ['vnet serve', ours],
-        ['FastAPI + onnxruntime', peer],
-      ] as const) {
-        await load(() => server.url, '/v1/segment', streets, 8, 2);
-        const shots = await load(() => server.url, '/v1/segment', streets, 8, 10);
-        report(`${name}, 8 clients, 360×480`, shots, 10);
-        console.log(`  peak memory ${mebibytes(server.peakRss())}`);
+    for (const [sizes, size, many] of [
+      ['360×480', '360x480', 8],
+      ['mixed sizes', undefined, clients],
+    ] as const) {
+      const model = path.join(folder, `${size ?? 'any'}.onnx`);
+      await runCli(['export', 'camvid', '--onnx', model, ...(size ? ['--size', size] : [])]);
+      const streets = size ? mixed.slice(0, 1) : mixed;
+      const peer = await spawnServer(python, [script, model, '2']);
+      const ours = await spawnVnet(['--threads', '2']);
+      for (let round = 0; round < 3; round++) {
+        for (const [name, server] of [
+          ['vnet serve', ours],
+          ['FastAPI + onnxruntime', peer],
+        ] as const) {
+          const path = '/v1/segment?size=own';
+          await load(() => server.url, path, streets, many, 3);
+          const shots = await load(() => server.url, path, streets, many, 15);
+          report(`${name}, ${many} clients, ${sizes}`, shots, 15);
+          console.log(`  peak memory ${mebibytes(server.peakRss())}`);
+        }
       }
+      await Promise.all([ours.end(), peer.end()]);
     }
-    await Promise.all([ours.end(), peer.end()]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -2,10 +2,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { usableMemory } from '../backends/hostMemory.js';
+import { isFile } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { formatBytes } from '../report/format.js';
 import type { ServerSettings } from '../server/settings.js';
 import { defaultLimits } from '../server/settings.js';
+import { sizePattern } from '../server/sizes.js';
+import { cameraSource, isStreamAddress, loopedSource, sourceOf } from '../stream/source.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { real, threadsOption, whole } from './options.js';
@@ -24,6 +27,11 @@ interface ServeFlags extends DeviceFlags, PrecisionFlags {
   readonly memory?: number;
   readonly timeout: number;
   readonly grace: number;
+  readonly stream: NonNullable<ServerSettings['streams']>;
+  readonly streamSize: string;
+  readonly maxVideos: number;
+  readonly maxVideoBytes: number;
+  readonly ffmpeg?: string;
   readonly log: ServerSettings['logLevel'];
 }
 
@@ -38,6 +46,30 @@ function bytes(text: string): number {
   const value = found && unit ? Math.round(Number(found[1]) * unit) : Number.NaN;
   if (value >= 1 && value <= Number.MAX_SAFE_INTEGER) return value;
   throw new InvalidArgumentError('Expected a size such as 512M or 2G.');
+}
+
+/** `NAME=SOURCE`, added to those before. */
+function stream(
+  text: string,
+  list: NonNullable<ServerSettings['streams']> = [],
+): NonNullable<ServerSettings['streams']> {
+  const [, name, from] = /^([\w.-]{1,60})=(.+)$/.exec(text) ?? [];
+  if (!name || list.some((other) => other.name === name)) {
+    throw new InvalidArgumentError(
+      'Expected NAME=SOURCE with a name of its own, such as yard=rtsp://camera/1.',
+    );
+  }
+  const camera = /^camera:(.+)$/.exec(from)?.[1];
+  const opened = camera !== undefined ? cameraSource(camera) : sourceOf(from);
+  if (opened.kind === 'pipe') throw new InvalidArgumentError('A server reads no standard input.');
+  const local = opened.kind === 'file' && !isStreamAddress(from);
+  if (local && !isFile(from)) throw new InvalidArgumentError(`${from} is no video, address or camera:N.`);
+  return [...list, { name, source: local ? loopedSource(from) : { ...opened, kind: 'live' } }];
+}
+
+function streamSize(text: string): string {
+  if (sizePattern.test(text)) return text;
+  throw new InvalidArgumentError('Expected auto, own or HEIGHTxWIDTH, such as 360x480.');
 }
 
 export function serveCommand(): Command {
@@ -96,6 +128,30 @@ export function serveCommand(): Command {
         .choices(['debug', 'info', 'warn', 'error', 'silent'])
         .default('info'),
     )
+    .addOption(
+      new Option(
+        '--stream <name=source>',
+        'show it live under /streams: rtsp://… or another address, camera:0, or a video that is played in a loop; repeat for more',
+      )
+        .argParser(stream)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--stream-size <size>', 'what the network sees of live frames: auto, own or HEIGHTxWIDTH')
+        .argParser(streamSize)
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--max-videos <n>', 'uploaded videos computed at a time; more are answered with 429')
+        .argParser(whole(0, 1000))
+        .default(defaultLimits.videos),
+    )
+    .addOption(
+      new Option('--max-video-bytes <size>', 'of one uploaded video')
+        .argParser(bytes)
+        .default(defaultLimits.videoBytes, `${defaultLimits.videoBytes / mebibyte}M`),
+    )
+    .option('--ffmpeg <path>', 'the ffmpeg program (default: the one in PATH)')
     .addOption(threadsOption());
   for (const option of [...deviceOptions(), precisionOption()]) command.addOption(option);
   return command
@@ -104,6 +160,7 @@ export function serveCommand(): Command {
       '\nExamples:\n' +
         '  vnet serve\n' +
         "  curl --data-binary @street.jpg -H 'Accept: image/jpeg' http://127.0.0.1:8080/v1/segment -o overlay.jpg\n" +
+        '  vnet serve --stream yard=rtsp://camera.local/stream --stream-size own\n' +
         '  VNET_TOKEN=secret vnet serve --host 0.0.0.0 --models models/ --memory 2G',
     )
     .action(run);
@@ -122,6 +179,9 @@ async function run(flags: ServeFlags): Promise<void> {
       precision: flags.precision,
       token: flags.token || undefined,
       cors: flags.cors,
+      streams: flags.stream,
+      streamSize: flags.streamSize,
+      ffmpeg: flags.ffmpeg,
       site: existsSync(site) ? site : undefined,
       grace: flags.grace,
       logLevel: flags.log,
@@ -131,6 +191,8 @@ async function run(flags: ServeFlags): Promise<void> {
         bodies: Math.max(defaultLimits.bodies, flags.maxBytes),
         pixels: flags.maxPixels,
         waiting: flags.maxWaiting,
+        videos: flags.maxVideos,
+        videoBytes: flags.maxVideoBytes,
         seconds: flags.timeout,
         memory,
       },
@@ -138,7 +200,7 @@ async function run(flags: ServeFlags): Promise<void> {
     version(),
   );
   process.stdout.write(
-    `${server.url} (interface: ${server.url}/docs; at most ${formatBytes(memory)} for models); Ctrl-C stops\n`,
+    `${server.url} (interface: ${server.url}/docs; at most ${formatBytes(memory)} for models)${flags.stream.length > 0 ? `; live: ${server.url}/streams` : ''}; Ctrl-C stops\n`,
   );
   await stopAsked();
   process.stdout.write('finishing what runs; once more ends at once\n');

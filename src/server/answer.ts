@@ -67,9 +67,22 @@ export function describe(
   { labels, queueMs, inferMs }: Segmented,
   seen: PixelSize,
 ): Description {
+  const { height, width } = labels;
+  return {
+    model: { name: model.name, version: model.version },
+    height,
+    width,
+    seen,
+    classes: classesOf(model, labels),
+    milliseconds: { queue: rounded(queueMs, 1), infer: rounded(inferMs, 1) },
+  };
+}
+
+/** The classes that occur, with their pixels. */
+export function classesOf({ info }: ServedModel, labels: LabelImage): Description['classes'] {
   const { height, width, data } = labels;
-  const { names, colours } = model.info.classes;
-  const classes = [...runLengths(data, height, width)]
+  const { names, colours } = info.classes;
+  return [...runLengths(data, height, width)]
     .filter(([id]) => id < names.length)
     .sort(([a], [b]) => a - b)
     .map(([id, runs]) => {
@@ -83,14 +96,6 @@ export function describe(
         rle: { size: [height, width] as const, counts: encodeRunLengths(runs) },
       };
     });
-  return {
-    model: { name: model.name, version: model.version },
-    height,
-    width,
-    seen,
-    classes,
-    milliseconds: { queue: rounded(queueMs, 1), infer: rounded(inferMs, 1) },
-  };
 }
 
 /** A picture as bytes with its media type. */

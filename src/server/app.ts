@@ -10,6 +10,8 @@ import { inferenceRoutes } from './routes/inference.js';
 import { modelRoutes } from './routes/models.js';
 import { operationRoutes } from './routes/operations.js';
 import { segmentRoutes } from './routes/segment.js';
+import { streamRoutes } from './routes/streams.js';
+import { videoRoutes } from './routes/video.js';
 import type { Context, Services } from './services.js';
 
 /** All routes of the server with what stands before them. */
@@ -35,6 +37,8 @@ export function createApp(services: Services): OpenAPIHono<Context> {
   segmentRoutes(app, services);
   modelRoutes(app, services);
   inferenceRoutes(app, services);
+  videoRoutes(app, services);
+  streamRoutes(app, services);
   operationRoutes(app, services);
   if (settings.site !== undefined) {
     app.use(isolate);
@@ -64,9 +68,10 @@ const observe =
     const given = c.req.header('x-request-id') ?? '';
     const requestId = /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
     c.set('requestId', requestId);
-    const limit = AbortSignal.timeout(1000 * settings.limits.seconds);
-    c.set('signal', AbortSignal.any([limit, c.req.raw.signal]));
+    const limit = timeLimit(settings.limits.seconds, c.req.raw.signal);
+    c.set('signal', limit.signal);
     await next();
+    limit.release();
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
     const { status } = c.res;
@@ -76,6 +81,23 @@ const observe =
     const { method } = c.req;
     log.info({ requestId, method, route, status, ms: Math.round(10 * ms) / 10 }, 'request');
   };
+
+/**
+ * Aborts after so many seconds, or with another signal. Not by `AbortSignal.any` and `timeout`: Node 20 never frees what
+ * has once listened to those.
+ */
+function timeLimit(seconds: number, other: AbortSignal): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(abort, 1000 * seconds);
+  other.addEventListener('abort', abort);
+  if (other.aborted) abort();
+  const release = (): void => {
+    clearTimeout(timer);
+    other.removeEventListener('abort', abort);
+  };
+  return { signal: controller.signal, release };
+}
 
 /** Requests over connections that were open before: new ones are not accepted any more. */
 const refuseWhenStopping =

@@ -4,10 +4,11 @@ import { Problem } from './problem.js';
 export class Bodies {
   private bytes = 0;
 
-  /** @param most of all together; `each`: of one. */
+  /** @param most of all together; `each`: of one; `seconds`: from the first to the last byte of one. */
   constructor(
     private readonly most: number,
     private readonly each: number,
+    private readonly seconds: number,
   ) {}
 
   /** Bytes held now. */
@@ -17,18 +18,24 @@ export class Bodies {
 
   /**
    * Reads a request's body and hands it to `use`, after which it no longer counts.
-   * @throws Problem 413 for more bytes than one may have, 503 where all together would be too many, 400 for none or for
-   * fewer bytes than announced.
+   * @throws Problem 408 for one that comes too slowly, 413 for more bytes than one may have, 503 where all together would
+   * be too many, 400 for none or for fewer bytes than announced.
    */
   async read<T>(request: Request, use: (body: Uint8Array<ArrayBuffer>) => Promise<T>): Promise<T> {
     const announced = Number(request.headers.get('content-length') ?? Number.NaN);
     if (announced > this.each) throw this.tooLarge();
     const parts: Uint8Array[] = [];
     let length = 0;
+    const reader = request.body?.getReader();
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reader?.cancel().catch(() => undefined);
+    }, 1000 * this.seconds);
     try {
-      const reader = request.body?.getReader();
       for (;;) {
         const part = (await reader?.read())?.value;
+        if (late) throw new Problem(408, `the body took more than ${this.seconds} s to come`);
         if (!part) break;
         // Counted as bytes come, not as announced: announcing costs a client nothing.
         length += part.length;
@@ -39,6 +46,7 @@ export class Bodies {
         }
         parts.push(part);
       }
+      clearTimeout(timer);
       if (length === 0) throw new Problem(400, 'the body is empty; expected the bytes of a picture');
       if (announced > length)
         throw new Problem(400, `the body ended after ${length} of ${announced} bytes; send it again`);
@@ -48,6 +56,7 @@ export class Bodies {
         body.set(part, at);
         at += part.length;
       }
+      parts.length = 0;
       return await use(body);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') {
@@ -55,6 +64,7 @@ export class Bodies {
       }
       throw error;
     } finally {
+      clearTimeout(timer);
       this.bytes -= length;
     }
   }

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { pino } from 'pino';
 import { UserError } from '../errors.js';
+import type { Ffmpeg } from '../stream/ffmpeg.js';
+import { findFfmpeg } from '../stream/ffmpeg.js';
 import { createApp } from './app.js';
 import { Bodies } from './body.js';
 import { Metrics } from './metrics.js';
@@ -11,6 +13,8 @@ import { Repository } from './repository.js';
 import { Segmenting } from './segmenting.js';
 import type { Services } from './services.js';
 import type { ServerSettings } from './settings.js';
+import { LiveStream } from './video/live.js';
+import { Places } from './video/places.js';
 
 /** A server that runs. */
 export interface RunningServer {
@@ -22,6 +26,7 @@ export interface RunningServer {
 
 /** Longest wait for the next bytes of a connection. */
 const idleMs = 15_000;
+const mostUploadMs = 3_600_000;
 const mostConnections = 1024;
 const mostHeaderBytes = 16_384;
 const mostHeaders = 100;
@@ -36,14 +41,25 @@ export async function startServer(settings: ServerSettings, version: string): Pr
   let ready = true;
   const repository = new Repository(settings.models);
   await repository.entries();
-  const bodies = new Bodies(settings.limits.bodies, settings.limits.bytes);
+  const { limits, streams = [] } = settings;
+  const ffmpeg = await ffmpegFor(settings);
+  const bodies = new Bodies(limits.bodies, limits.bytes, limits.seconds);
+  const videos = new Places(limits.videos, 'videos');
   const metrics: Metrics = new Metrics({
     vnet_waiting: ['Pictures that wait or run', () => segmenting.waiting],
     vnet_arena_bytes: ['Memory of arenas of all models and sizes', () => segmenting.arenaBytes],
-    vnet_arena_limit_bytes: ['The most that arenas may take', () => settings.limits.memory],
+    vnet_arena_limit_bytes: ['The most that arenas may take', () => limits.memory],
     vnet_body_bytes: ['Request bodies in memory', () => bodies.held],
+    vnet_videos: ['Videos that are computed', () => videos.used],
   });
   const segmenting: Segmenting = new Segmenting(settings, metrics);
+  const shared = ffmpeg && {
+    ...{ ffmpeg, segmenting, repository, size: settings.streamSize ?? 'auto', mostPixels: limits.pixels },
+    frames: (name: string, ms: number) => metrics.live(name, ms),
+  };
+  const live = new Map(
+    streams.flatMap(({ name, source }) => (shared ? [[name, new LiveStream(name, source, shared)]] : [])),
+  );
   const services: Services = {
     settings,
     version,
@@ -52,13 +68,16 @@ export async function startServer(settings: ServerSettings, version: string): Pr
     repository,
     bodies,
     segmenting,
+    ffmpeg,
+    videos,
+    live,
     isReady: () => ready,
   };
   const server = createServer(
     {
       maxHeaderSize: mostHeaderBytes,
-      // From the first to the last byte of a request; slower ones are answered with 408.
-      requestTimeout: 1000 * settings.limits.seconds,
+      // From the first to the last byte of a request, a long video's too; pictures have a limit of their own.
+      requestTimeout: mostUploadMs,
       headersTimeout: Math.min(idleMs, 1000 * settings.limits.seconds),
       connectionsCheckingInterval: 1000,
     },
@@ -76,12 +95,23 @@ export async function startServer(settings: ServerSettings, version: string): Pr
       ready = false;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      for (const stream of live.values()) stream.end();
       const late = setTimeout(() => server.closeAllConnections(), 1000 * settings.grace);
       await closed;
       clearTimeout(late);
       await segmenting.dispose();
     },
   };
+}
+
+/** Pictures need none; live streams do. */
+async function ffmpegFor({ ffmpeg, streams = [] }: ServerSettings): Promise<Ffmpeg | undefined> {
+  try {
+    return await findFfmpeg(ffmpeg);
+  } catch (error) {
+    if (streams.length > 0 || ffmpeg !== undefined || !(error instanceof UserError)) throw error;
+    return undefined;
+  }
 }
 
 const listen = (server: Server, { host, port }: ServerSettings): Promise<void> =>

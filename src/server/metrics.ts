@@ -8,6 +8,7 @@ export class Metrics {
   private readonly requests: Counter<'route' | 'status'>;
   private readonly seconds: Histogram<'stage'>;
   private readonly frames: Counter<'model' | 'version'>;
+  private readonly latency: Histogram<'stream'>;
 
   /** @param gauges read when somebody asks, by name: what they count and how to count it. */
   constructor(gauges: Readonly<Record<string, readonly [help: string, read: () => number]>>) {
@@ -28,8 +29,15 @@ export class Metrics {
     });
     this.frames = new Counter({
       name: 'vnet_pictures_total',
-      help: 'Segmented pictures',
+      help: 'Segmented pictures, frames of videos and cameras among them',
       labelNames: ['model', 'version'],
+      registers,
+    });
+    this.latency = new Histogram({
+      name: 'vnet_live_seconds',
+      help: 'Seconds from a live frame’s arrival to its overlay; the count is that of the frames shown',
+      labelNames: ['stream'],
+      buckets: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5],
       registers,
     });
     for (const [name, [help, read]] of Object.entries(gauges)) {
@@ -56,6 +64,10 @@ export class Metrics {
   }
   frame({ name, version }: { readonly name: string; readonly version: string }): void {
     this.frames.inc({ model: name, version });
+  }
+  /** A live frame was shown. */
+  live(stream: string, ms: number): void {
+    this.latency.observe({ stream }, ms / 1000);
   }
   /** @param route as declared, not as asked for: what clients ask for has no end. */
   request(route: string, status: number, ms: number): void {

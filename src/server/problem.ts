@@ -6,7 +6,7 @@ export class Problem extends Error {
 
   constructor(
     /** 400 unreadable request, 404 no such thing, 413 too large, 422 cannot be segmented, 429 full, 503 not now. */
-    readonly status: 400 | 401 | 403 | 404 | 406 | 408 | 413 | 415 | 422 | 429 | 503,
+    readonly status: 400 | 401 | 403 | 404 | 406 | 408 | 413 | 415 | 422 | 429 | 501 | 503,
     message: string,
     /** Seconds after which a client may try again (`Retry-After`). */
     readonly retryAfter?: number,

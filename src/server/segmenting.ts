@@ -3,6 +3,11 @@ import { compileInference } from '../compile.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import { predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
+import type { Ffmpeg } from '../stream/ffmpeg.js';
+import type { FeedOptions } from '../stream/options.js';
+import type { SegmentedFrame } from '../stream/segment.js';
+import { segmentStream } from '../stream/segment.js';
+import type { StreamSource } from '../stream/source.js';
 import type { Metrics } from './metrics.js';
 import { Problem } from './problem.js';
 import type { ServedModel } from './repository.js';
@@ -19,6 +24,14 @@ export interface Segmented {
   readonly labels: LabelImage;
   readonly queueMs: number;
   readonly inferMs: number;
+}
+
+/** A video or camera to segment. */
+export interface VideoWork {
+  readonly ffmpeg: Ffmpeg;
+  readonly source: StreamSource;
+  /** What the network sees of a frame. */
+  readonly seenAs: (frame: PixelSize) => PixelSize;
 }
 
 /**
@@ -94,7 +107,7 @@ export class Segmenting {
    * @param signal gives up while it still waits.
    * @throws Problem 422 where the size needs more memory than the budget, 503 when the signal aborted first.
    */
-  async run(model: ServedModel, image: RgbImage, size: PixelSize, signal: AbortSignal): Promise<Segmented> {
+  async run(model: ServedModel, image: RgbImage, size: PixelSize, signal?: AbortSignal): Promise<Segmented> {
     const asked = performance.now();
     try {
       return (await this.turns.add(
@@ -115,8 +128,24 @@ export class Segmenting {
         { signal },
       )) as Segmented;
     } catch (error) {
-      throw this.explained(error, signal);
+      throw signal ? this.explained(error, signal) : error;
     }
+  }
+
+  /**
+   * Frames of a video or camera with their labels: each waits for its turn among all pictures.
+   * @throws UserError where it cannot be read, Problem as {@link run} does.
+   */
+  frames(
+    model: ServedModel,
+    { ffmpeg, source, seenAs }: VideoWork,
+    options: FeedOptions & { readonly signal: AbortSignal },
+  ): AsyncGenerator<SegmentedFrame, void> {
+    // The queue would keep a listener on the signal for each frame; a frame in its turn ends soon enough.
+    const labels = async (image: RgbImage): Promise<LabelImage> =>
+      (await this.run(model, image, seenAs(image))).labels;
+    const logits = () => Promise.reject(new Error('frames have labels only'));
+    return segmentStream({ labels, logits }, ffmpeg, source, options);
   }
 
   private explained(error: unknown, signal: AbortSignal): unknown {
@@ -125,8 +154,9 @@ export class Segmenting {
   }
 
   /** Ends what waits no more: resolves when all pictures are done. */
-  idle(): Promise<void> {
-    return this.slots.onIdle();
+  async idle(): Promise<void> {
+    await this.slots.onIdle();
+    await this.turns.onIdle();
   }
 
   async dispose(): Promise<void> {

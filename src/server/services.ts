@@ -1,9 +1,12 @@
 import type { Logger } from 'pino';
+import type { Ffmpeg } from '../stream/ffmpeg.js';
 import type { Bodies } from './body.js';
 import type { Metrics } from './metrics.js';
 import type { Repository } from './repository.js';
 import type { Segmenting } from './segmenting.js';
 import type { ServerSettings } from './settings.js';
+import type { LiveStream } from './video/live.js';
+import type { Places } from './video/places.js';
 
 /** What routes work with. */
 export interface Services {
@@ -14,6 +17,11 @@ export interface Services {
   readonly repository: Repository;
   readonly bodies: Bodies;
   readonly segmenting: Segmenting;
+  /** What reads and writes videos; absent where it is not installed. */
+  readonly ffmpeg?: Ffmpeg;
+  /** Videos that are computed now. */
+  readonly videos: Places;
+  readonly live: ReadonlyMap<string, LiveStream>;
   /** False from the moment the server was asked to stop. */
   isReady(): boolean;
 }

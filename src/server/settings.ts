@@ -1,5 +1,6 @@
 import type { Backend } from '../backends/backend.js';
 import type { Precision } from '../compile.js';
+import type { StreamSource } from '../stream/source.js';
 
 /** How a server runs. Sizes in bytes and pixels, times in seconds. */
 export interface ServerSettings {
@@ -16,6 +17,12 @@ export interface ServerSettings {
   readonly token?: string;
   /** Origins whose pages may call; default none. */
   readonly cors: readonly string[];
+  /** Cameras and addresses that are shown live, by name. */
+  readonly streams?: readonly { readonly name: string; readonly source: StreamSource }[];
+  /** What the network sees of live frames: `auto` (default), `own` or `HEIGHTxWIDTH`. */
+  readonly streamSize?: string;
+  /** The ffmpeg program; default: the one in PATH. */
+  readonly ffmpeg?: string;
   /** A folder of a built page to serve at `/`. */
   readonly site?: string;
   /** How long a stop waits for what runs. */
@@ -38,6 +45,10 @@ export interface Limits {
   readonly memory: number;
   /** Pictures of one batch. */
   readonly batch: number;
+  /** Videos that are computed at a time; more are answered with 429. */
+  readonly videos: number;
+  /** Of one video, which lies on disk meanwhile. */
+  readonly videoBytes: number;
 }
 
 export const defaultLimits: Omit<Limits, 'memory'> = {
@@ -47,4 +58,6 @@ export const defaultLimits: Omit<Limits, 'memory'> = {
   waiting: 64,
   bodies: 256 * 2 ** 20,
   batch: 64,
+  videos: 2,
+  videoBytes: 2 ** 30,
 };

@@ -1,6 +1,30 @@
 import { fittingSize } from '../eval/fitting.js';
 import type { ModelInfo } from '../model/format.js';
+import { Problem } from './problem.js';
 import type { PixelSize } from './segmenting.js';
+
+/** What may be asked of the network's view. */
+export const sizePattern = /^(auto|own|\d{2,5}x\d{2,5})$/;
+
+/**
+ * What the network sees of a picture.
+ * @param asked `auto`: {@link bucketOf}; `own`: the picture's size; or `HEIGHTxWIDTH`.
+ * @throws Problem 422 for sizes out of range.
+ */
+export function seenSize(
+  asked: string,
+  picture: PixelSize,
+  info: Pick<ModelInfo, 'trained'>,
+  mostPixels: number,
+): PixelSize {
+  if (asked === 'own') return { height: picture.height, width: picture.width };
+  if (asked === 'auto') return bucketOf(info, picture);
+  const [height, width] = asked.split('x').map(Number);
+  if (Math.min(height, width) < 32 || height * width > mostPixels) {
+    throw new Problem(422, `size=${asked}: expected at least 32x32 and at most ${mostPixels} pixels`);
+  }
+  return { height, width };
+}
 
 /** Steps of an octave that sides are rounded to: off by at most 4.4 %. */
 const perOctave = 8;

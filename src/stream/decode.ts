@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import type { Ffmpeg, Run } from './ffmpeg.js';
@@ -52,11 +53,13 @@ export class Decoder {
     this.live = source.kind === 'live';
     this.count = options.skip ?? 0;
     this.run = startFfmpeg(ffmpeg, decodeArguments(ffmpeg, source, options), {
-      stdio: [source.kind === 'pipe' ? 'inherit' : 'ignore', 'pipe', 'pipe'],
+      stdio: [source.bytes ? 'pipe' : source.kind === 'pipe' ? 'inherit' : 'ignore', 'pipe', 'pipe'],
       name: source.name,
       onLine: (line) => this.onLine(line),
     });
     this.output = this.run.child.stdout!;
+    // A pipe that breaks is told by how ffmpeg ends; bytes that fail to come end what it reads.
+    if (source.bytes) pipeline(source.bytes, this.run.child.stdin!).catch(() => undefined);
     this.output.on('data', (chunk: Buffer) => this.onData(chunk));
     this.run.ended.then(
       () => this.end(),

@@ -1,6 +1,6 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { makeFolder, temporaryName, unwritable } from '../data/files.js';
 import { UserError } from '../errors.js';
 import type { Ffmpeg, Run } from './ffmpeg.js';
@@ -17,8 +17,11 @@ export interface EncodeOptions {
   readonly frameSeconds: number;
   /** Every value is kept, as labels need it. */
   readonly lossless?: boolean;
-  /** On standard output: frames as they are, or yuv4mpeg. */
-  readonly pipe?: 'raw' | 'y4m';
+  /**
+   * For `-`. On standard output: frames as they are, or yuv4mpeg. For {@link Encoder.output}: a video that is played
+   * while it comes (fragmented MP4), or with every value kept (FFV1 in Matroska).
+   */
+  readonly pipe?: 'raw' | 'y4m' | 'mp4' | 'ffv1';
   /** A file whose sound is taken over, and how it was cut. */
   readonly audio?: { readonly input: readonly string[]; readonly codec: string };
 }
@@ -33,6 +36,8 @@ const mp4Audio = new Set(['aac', 'mp3', 'ac3', 'eac3', 'alac', 'opus', 'flac']);
 export class Encoder {
   /** Frames written. */
   frames = 0;
+  /** What an encoder of `mp4` or `ffv1` makes, from the first frame on. */
+  output: Readable | undefined;
   private run: Run | undefined;
   private readonly temporary: string;
   private sending: Promise<void> = Promise.resolve();
@@ -103,11 +108,13 @@ export class Encoder {
   }
 
   private begin(size: { width: number; height: number }, first: number): void {
-    const { file, pixels, frameSeconds } = this.options;
+    const { file, pipe, pixels, frameSeconds } = this.options;
+    const mine = pipe === 'mp4' || pipe === 'ffv1';
     this.run = startFfmpeg(this.ffmpeg, encodeArguments(this.ffmpeg, this.options, this.temporary, first), {
-      stdio: ['pipe', file === '-' ? 'inherit' : 'ignore', 'pipe'],
+      stdio: ['pipe', mine ? 'pipe' : file === '-' ? 'inherit' : 'ignore', 'pipe'],
       name: file,
     });
+    if (mine) this.output = this.run.child.stdout!;
     // A broken pipe is told by how ffmpeg ends.
     this.run.child.stdin!.on('error', () => undefined);
     this.run.child.stdin!.write(matroskaHeader(size, pixels, frameSeconds));
@@ -156,6 +163,14 @@ function encodeArguments(
       'pipe:1',
     ];
   }
+  if (pipe === 'ffv1') return [...frames, ...times(ffmpeg), '-c:v', 'ffv1', '-f', 'matroska', 'pipe:1'];
+  if (pipe === 'mp4') {
+    return [
+      ...[...frames, ...playable, ...times(ffmpeg), ...codec(ffmpeg, '.mp4'), '-g', '50'],
+      ...['-movflags', 'empty_moov+default_base_moof', '-frag_duration', '500000'],
+      ...['-video_track_timescale', '1000000', '-f', 'mp4', 'pipe:1'],
+    ];
+  }
   if (lossless) return [...frames, ...times(ffmpeg), '-c:v', 'ffv1', '-y', target];
   const mp4 = ['.mp4', '.m4v', '.mov'].includes(ending);
   const sound = audio ? ['-map', '1:a:0', '-c:a', !mp4 || mp4Audio.has(audio.codec) ? 'copy' : 'aac'] : [];
@@ -163,15 +178,19 @@ function encodeArguments(
     ...frames,
     ...(audio?.input ?? []),
     ...['-map', '0:v:0', ...sound],
-    // Most players take even sizes only: an odd one gets a row or column that repeats nothing but black.
-    ...['-vf', 'pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p'],
-    ...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709', '-color_range', 'tv'],
+    ...playable,
     ...times(ffmpeg),
     ...codec(ffmpeg, ending),
     ...(mp4 ? ['-movflags', '+faststart', '-video_track_timescale', '1000000'] : []),
     ...['-y', target],
   ];
 }
+
+/** Most players take even sizes only: an odd one gets a row or column that repeats nothing but black. */
+const playable = [
+  ...['-vf', 'pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p'],
+  ...['-colorspace', 'bt709', '-color_primaries', 'bt709', '-color_trc', 'bt709', '-color_range', 'tv'],
+];
 
 /** Each frame once, at its own time. */
 const times = (ffmpeg: Ffmpeg): string[] => [...passthrough(ffmpeg), '-enc_time_base', '1:1000000'];

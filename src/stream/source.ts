@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { UserError } from '../errors.js';
 
 /** Where frames come from, as ffmpeg is told. */
@@ -8,6 +9,8 @@ export interface StreamSource {
   readonly kind: 'file' | 'live' | 'pipe';
   /** What stands before and at `-i`. */
   readonly input: readonly string[];
+  /** Of a pipe: what is read instead of this program's standard input. */
+  readonly bytes?: Readable;
 }
 
 const videoEnding = /\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m?ts|m2ts|wmv|flv|ogv|3gp|y4m|mjpe?g)$/i;
@@ -57,6 +60,37 @@ export function cameraSource(camera: string, platform: NodeJS.Platform = process
   const found = input[platform];
   if (!found) throw new UserError(`camera ${camera}: cameras are not known on ${platform}; give an address`);
   return { name: `camera ${camera}`, kind: 'live', input: [...lowDelay, ...found] };
+}
+
+/** A file that plays in real time, again and again, as a camera would show it. */
+export const loopedSource = (file: string): StreamSource => ({
+  name: file,
+  kind: 'live',
+  input: ['-re', '-stream_loop', '-1', '-i', `file:${file}`],
+});
+
+/** Containers that videos come in; none that names other files or addresses, as playlists do. */
+const containers =
+  'mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,yuv4mpegpipe,mjpeg,h264,hevc,ivf,gif,mxf';
+
+/**
+ * A video that somebody sent: ffmpeg opens nothing but its bytes, and refuses much larger frames before it takes
+ * memory for them.
+ * @param from a file, or bytes that still come.
+ */
+export function untrustedSource(from: string | Readable, mostPixels: number): StreamSource {
+  // Decoders count with the margins of their memory.
+  const bounds = ['-format_whitelist', containers, '-max_pixels', String(2 * mostPixels + 65_536)];
+  const quiet = { name: 'the video' };
+  if (typeof from === 'string') {
+    return {
+      ...quiet,
+      kind: 'file',
+      input: ['-protocol_whitelist', 'file', ...bounds, '-i', `file:${from}`],
+    };
+  }
+  const input = ['-protocol_whitelist', 'pipe', ...bounds, '-i', 'pipe:0'];
+  return { ...quiet, kind: 'pipe', input, bytes: from };
 }
 
 /** Messages and statistics do not tell passwords. */

@@ -10,10 +10,10 @@ import { Problem, problemOf } from '../problem.js';
 import type { ServedModel } from '../repository.js';
 import type { PixelSize, Segmented } from '../segmenting.js';
 import type { Context, Services } from '../services.js';
-import { bucketOf } from '../sizes.js';
+import { seenSize, sizePattern } from '../sizes.js';
 import { errors, jsonOf } from './schemas.js';
 
-const query = z.object({
+export const pictureQuery = z.object({
   model: z
     .string()
     .max(100)
@@ -23,7 +23,7 @@ const query = z.object({
   output: z.enum(outputs).optional().openapi({ description: 'overrides Accept' }),
   size: z
     .string()
-    .regex(/^(auto|own|\d{2,5}x\d{2,5})$/, 'expected auto, own or HEIGHTxWIDTH, such as 512x1024')
+    .regex(sizePattern, 'expected auto, own or HEIGHTxWIDTH, such as 512x1024')
     .default('auto')
     .openapi({
       description:
@@ -67,7 +67,7 @@ const one = createRoute({
   description:
     'Body: the bytes of a PNG, JPEG, WebP, TIFF, GIF or AVIF picture, or a form with one. The answer has the picture’s own size; `Accept` chooses label PNG (image/png), overlay (image/jpeg) or areas and run lengths (application/json).',
   request: {
-    query,
+    query: pictureQuery,
     body: {
       required: true,
       content: {
@@ -95,7 +95,7 @@ const many = createRoute({
   summary: 'Segment several pictures',
   description: 'A form with any number of pictures; one that fails does not hold up the others.',
   request: {
-    query: query.omit({ output: true, opacity: true }),
+    query: pictureQuery.omit({ output: true, opacity: true }),
     body: {
       required: true,
       content: {
@@ -133,7 +133,7 @@ export function segmentRoutes(app: OpenAPIHono<Context>, services: Services): vo
     segmenting.inSlot(signal, async () => {
       const { pixels } = settings.limits;
       const image = await metrics.timed('decode', () => decodePicture(bytes, name, pixels));
-      const seen = sizeOf(size, image, model, pixels);
+      const seen = seenSize(size, image, model.info, pixels);
       const result = await segmenting.run(model, image, seen, signal);
       return metrics.timed('encode', async () => answer(image, result, seen));
     });
@@ -186,15 +186,4 @@ async function only(body: Uint8Array<ArrayBuffer>, contentType: string): Promise
   const files = await filesOf(body, contentType, 8);
   if (files.length === 1) return files[0].bytes;
   throw new Problem(400, `the form holds ${files.length} files; send several to /v1/segment/batch`);
-}
-
-function sizeOf(asked: string, image: RgbImage, model: ServedModel, most: number): PixelSize {
-  const own = { height: image.height, width: image.width };
-  if (asked === 'own') return own;
-  if (asked === 'auto') return bucketOf(model.info, own);
-  const [height, width] = asked.split('x').map(Number);
-  if (Math.min(height, width) < 32 || height * width > most) {
-    throw new Problem(422, `size=${asked}: expected at least 32x32 and at most ${most} pixels`);
-  }
-  return { height, width };
 }
