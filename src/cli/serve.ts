@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { usableMemory } from '../backends/hostMemory.js';
-import { isFile } from '../data/files.js';
+import { isFile, isFolder } from '../data/files.js';
 import { UserError } from '../errors.js';
 import { formatBytes } from '../report/format.js';
 import type { ServerSettings } from '../server/settings.js';
@@ -18,6 +18,7 @@ interface ServeFlags extends DeviceFlags, PrecisionFlags {
   readonly host: string;
   readonly port: number;
   readonly models?: string;
+  readonly runs?: string;
   readonly threads: number;
   readonly token?: string;
   readonly cors: readonly string[];
@@ -86,6 +87,7 @@ export function serveCommand(): Command {
       '--models <dir>',
       'folder of models: NAME.safetensors, NAME/VERSION/*.safetensors, or run folders (default: the model that comes with vnet)',
     )
+    .option('--runs <dir>', 'folder of run folders of vnet train, which the page shows while they train')
     .addOption(
       new Option('--token <text>', 'clients must send it as Authorization: Bearer').env('VNET_TOKEN'),
     )
@@ -159,6 +161,7 @@ export function serveCommand(): Command {
       'after',
       '\nExamples:\n' +
         '  vnet serve\n' +
+        '  vnet serve --runs runs/\n' +
         "  curl --data-binary @street.jpg -H 'Accept: image/jpeg' http://127.0.0.1:8080/v1/segment -o overlay.jpg\n" +
         '  vnet serve --stream yard=rtsp://camera.local/stream --stream-size own\n' +
         '  VNET_TOKEN=secret vnet serve --host 0.0.0.0 --models models/ --memory 2G',
@@ -168,12 +171,19 @@ export function serveCommand(): Command {
 
 async function run(flags: ServeFlags): Promise<void> {
   const { startServer } = await loadServer();
+  if (flags.runs !== undefined && !isFolder(flags.runs)) {
+    throw new UserError(
+      `--runs ${flags.runs}: no such folder; expected one that holds run folders of vnet train`,
+      2,
+    );
+  }
   const memory = flags.memory ?? Math.floor(usableMemory() / 2);
   const server = await startServer(
     {
       host: flags.host,
       port: flags.port,
       models: flags.models,
+      runs: flags.runs,
       backend: await openBackend(flags),
       threads: flags.threads,
       precision: flags.precision,

@@ -9,6 +9,7 @@ import { Problem, problemOf } from './problem.js';
 import { inferenceRoutes } from './routes/inference.js';
 import { modelRoutes } from './routes/models.js';
 import { operationRoutes } from './routes/operations.js';
+import { runRoutes } from './routes/runs.js';
 import { segmentRoutes } from './routes/segment.js';
 import { streamRoutes } from './routes/streams.js';
 import { videoRoutes } from './routes/video.js';
@@ -39,6 +40,7 @@ export function createApp(services: Services): OpenAPIHono<Context> {
   inferenceRoutes(app, services);
   videoRoutes(app, services);
   streamRoutes(app, services);
+  runRoutes(app, services);
   operationRoutes(app, services);
   if (settings.site !== undefined) {
     app.use(isolate);

@@ -9,6 +9,8 @@ export interface ServerSettings {
   readonly port: number;
   /** A folder of models, see {@link Repository}; without it only the model that comes with the package. */
   readonly models?: string;
+  /** A folder of run folders of `vnet train`, to be looked at; without it none are shown. */
+  readonly runs?: string;
   readonly backend: Backend;
   readonly threads?: number;
   readonly precision?: Precision;

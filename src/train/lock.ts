@@ -80,6 +80,13 @@ export class RunLock {
   };
 }
 
+/** Whether a process trains into a run folder now. */
+export async function isTraining(folder: string): Promise<boolean> {
+  const text = await fs.readFile(path.join(folder, 'run.lock'), 'utf8').catch(() => '');
+  const owner = parse(text);
+  return owner !== undefined && (owner.pid === process.pid || isAlive(owner));
+}
+
 /** The file's text; a process that has just made it gets a moment to write into it. */
 async function readLock(file: string): Promise<string | undefined> {
   const read = () => fs.readFile(file, 'utf8').catch(() => undefined);

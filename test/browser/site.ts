@@ -30,14 +30,19 @@ export interface Host {
   close(): void;
 }
 
+/** Builds the page into a folder. */
+export async function buildSite(outDir: string): Promise<void> {
+  await build({
+    configFile: path.join(root, 'web/vite.config.ts'),
+    build: { outDir, emptyOutDir: true },
+    logLevel: 'warn',
+  });
+}
+
 /** Builds the page and serves it. */
 export async function hostSite(): Promise<Host> {
   const folder = mkdtempSync(path.join(tmpdir(), 'vnet-site-'));
-  await build({
-    configFile: path.join(root, 'web/vite.config.ts'),
-    build: { outDir: path.join(folder, 'site'), emptyOutDir: true },
-    logLevel: 'warn',
-  });
+  await buildSite(path.join(folder, 'site'));
   let requests = 0;
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://host');

@@ -2,6 +2,7 @@ import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { TabProps } from './parts/tabs.ts';
 import { PlanTab } from './plan/tab.tsx';
+import { RunsTab } from './runs/tab.tsx';
 import { SegmentTab } from './segment/tab.tsx';
 import { text } from './text.ts';
 import { TrainTab } from './train/tab.tsx';
@@ -9,6 +10,7 @@ import { TrainTab } from './train/tab.tsx';
 const tabs: Readonly<Record<keyof typeof text.tabs, ComponentType<TabProps>>> = {
   segment: SegmentTab,
   train: TrainTab,
+  runs: RunsTab,
   plan: PlanTab,
 };
 type Tab = keyof typeof tabs;
