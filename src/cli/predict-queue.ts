@@ -91,7 +91,7 @@ export async function predictThroughQueue(batch: QueueBatch): Promise<void> {
       throw error;
     }
   }
-  if (!json) {
+  if (!json && predicted + kept > 0) {
     const rate = formatRate((1000 * predicted) / (performance.now() - started));
     const parts = [predicted > 0 && `${predicted} images (${rate})`, kept > 0 && `${kept} done before`];
     process.stdout.write(`${parts.filter(Boolean).join(', ')}: ${setup.out}\n`);

@@ -53,8 +53,7 @@ export async function connectRedis(url: string): Promise<Redis> {
     await redis.ping();
   } catch (error) {
     redis.disconnect();
-    const why = (last ?? (error as Error)).message || (error as Error).message;
-    throw new UserError(`${shownUrl(url)}: no Redis answers (${why}); start one, or look at the address`);
+    throw unreachable(url, last ?? (error as Error));
   }
   connected = true;
   return redis;
@@ -66,6 +65,20 @@ export function isFull(error: unknown): boolean {
   // What a transaction was refused for is told apart from it.
   const { previousErrors = [] } = error as { previousErrors?: readonly unknown[] };
   return /\bOOM\b/.test(error.message) || previousErrors.some(isFull);
+}
+
+function unreachable(url: string, error: Error): UserError {
+  const { message, code = '' } = error as NodeJS.ErrnoException;
+  const place = shownUrl(url);
+  if (/^(NOAUTH|WRONGPASS|NOPERM)|invalid password/.test(message))
+    return new UserError(
+      `${place}: Redis refuses the password (${message}); set REDIS_PASSWORD, or REDIS_USERNAME`,
+    );
+  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code))
+    return new UserError(
+      `${place}: the certificate of Redis is not trusted (${message}); NODE_EXTRA_CA_CERTS names a file with that of its authority`,
+    );
+  return new UserError(`${place}: no Redis answers (${message || code}); start one, or look at the address`);
 }
 
 /**

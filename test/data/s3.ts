@@ -78,9 +78,13 @@ export class TestS3 {
   async upload(folder: string, key: string): Promise<void> {
     for (const file of walkFiles(folder)) {
       const bytes = new Uint8Array(await fs.readFile(path.join(folder, file)));
-      const reply = await this.request('PUT', `${key}/${file}`, bytes);
-      if (!reply.ok) throw new Error(`${file}: ${reply.status}`);
+      await this.put(`${key}/${file}`, bytes);
     }
+  }
+
+  async put(key: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const reply = await this.request('PUT', key, bytes);
+    if (!reply.ok) throw new Error(`${key}: ${reply.status}`);
   }
 
   /** From now on (or no longer) keys and rights are checked: the test's own key is none that the server knows. */

@@ -33,6 +33,17 @@ export class TestRedis {
     return new TestRedis(port, args, await TestRedis.launch(args));
   }
 
+  /** One that speaks TLS too. */
+  static async startTls(
+    { key, cert }: { readonly key: string; readonly cert: string },
+    extra: readonly string[] = [],
+  ): Promise<TestRedis & { readonly tlsUrl: string }> {
+    const port = await freePort();
+    const tls = ['--tls-port', String(port), '--tls-key-file', key, '--tls-cert-file', cert];
+    const redis = await TestRedis.start([...tls, '--tls-auth-clients', 'no', ...extra]);
+    return Object.assign(redis, { tlsUrl: `rediss://localhost:${port}` });
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }

@@ -1,4 +1,6 @@
+import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { readTraining } from '../../src/train/checkpoint.js';
 import type { Running } from '../cli/vnet.js';
 import { start } from '../cli/vnet.js';
 import { redisProgram, TestRedis } from './redis.js';
@@ -59,5 +61,18 @@ export async function until<T>(test: () => Promise<T> | T): Promise<T> {
     const found = await test();
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Weights and moments of two checkpoints, bit for bit. */
+export async function assertSameTraining(actual: string, expected: string): Promise<void> {
+  const [a, b] = await Promise.all([readTraining(actual), readTraining(expected)]);
+  for (const part of ['weights', 'optimizer'] as const) {
+    assert.deepEqual([...a[part].keys()], [...b[part].keys()]);
+    for (const [name, { data }] of b[part])
+      assert.ok(
+        Buffer.from(data.buffer).equals(Buffer.from(a[part].get(name)!.data.buffer)),
+        `${part}: ${name}`,
+      );
   }
 }

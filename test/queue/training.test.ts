@@ -12,12 +12,11 @@ import { writeSynthetic } from '../../src/data/synth.js';
 import { UserError } from '../../src/errors.js';
 import { connectRedis } from '../../src/queue/connection.js';
 import { QueueGradients } from '../../src/queue/gradients.js';
-import { readTraining } from '../../src/train/checkpoint.js';
 import type { TrainOptions } from '../../src/train/train.js';
 import { train } from '../../src/train/train.js';
 import { seededRandom, testSeed } from '../backends/harness.js';
 import type { TestRedis } from './redis.js';
-import { Cluster, skip } from './support.js';
+import { assertSameTraining, Cluster, skip } from './support.js';
 
 const kills = Number(process.env.KILLS ?? 3);
 const seed = testSeed(16);
@@ -54,19 +53,6 @@ async function queued(options: TrainOptions) {
   return { result, counts: source!.counts };
 }
 
-async function assertSame(actual: string, expected: string): Promise<void> {
-  const [a, b] = await Promise.all([readTraining(actual), readTraining(expected)]);
-  for (const part of ['weights', 'optimizer'] as const) {
-    assert.deepEqual([...a[part].keys()], [...b[part].keys()]);
-    for (const [name, { data }] of b[part]) {
-      assert.ok(
-        Buffer.from(data.buffer).equals(Buffer.from(a[part].get(name)!.data.buffer)),
-        `${part}: ${name}, seed ${seed}`,
-      );
-    }
-  }
-}
-
 /** The same recipe in this process alone, once for each number of epochs. */
 const known = new Map<number, Promise<string>>();
 function local(epochs: number): Promise<string> {
@@ -85,7 +71,7 @@ test('one, two and three workers give the bits of one machine', { skip }, async 
   for (let count = 1; count <= 3; count++) {
     startWorker();
     const { result, counts } = await queued(recipe(2));
-    await assertSame(result.last, expected);
+    await assertSameTraining(result.last, expected);
     const perStep = (counts.sentBytes + counts.receivedBytes) / result.step / 1024;
     t.diagnostic(
       `${count} workers: equal; ${perStep.toFixed(0)} KiB a step through Redis, ${counts.resent} resent`,
@@ -121,7 +107,7 @@ test('workers that are killed, Redis that is emptied and started again', { skip 
   const { result, counts } = await queued(options);
   await latest;
   control.disconnect();
-  await assertSame(result.last, expected);
+  await assertSameTraining(result.last, expected);
   t.diagnostic(
     `${killed} workers killed, Redis emptied and restarted: equal; ${counts.resent} batches resent, ${counts.refilled} times filled again, seed ${seed}`,
   );
@@ -144,7 +130,7 @@ test('a coordinator that stops is resumed, and a batch that is done twice change
   });
   assert.equal(first.result.interrupted, true);
   const { result } = await queued({ ...options, resume: true });
-  await assertSame(result.last, expected);
+  await assertSameTraining(result.last, expected);
 });
 
 test('other data, another address, nothing there: one line each', { skip }, async () => {
@@ -159,7 +145,7 @@ test('other data, another address, nothing there: one line each', { skip }, asyn
   assert.equal(code, 1);
   assert.match(stderr, /other: has other training images than the coordinator of run [0-9a-f]{16}/);
   startWorker();
-  await assertSame((await training).result.last, await local(1));
+  await assertSameTraining((await training).result.last, await local(1));
   const refused = (url: string, message: RegExp) =>
     assert.rejects(connectRedis(url), (error) => error instanceof UserError && message.test(error.message));
   await refused('redis://127.0.0.1:1', /^redis:\/\/127\.0\.0\.1:1: no Redis answers \(.*ECONNREFUSED/);
