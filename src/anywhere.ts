@@ -31,7 +31,7 @@ export type { CompileOptions, RunOn } from './run.js';
 export { compile } from './run.js';
 export type { Outline, OutlineOptions, Point } from './segmenter/outlines.js';
 export type { RawPixels } from './segmenter/pixels.js';
-export type { ClassArea, RgbaImage, SegmentClass } from './segmenter/segmentation.js';
+export type { Bitmap, ClassArea, RgbaImage, SegmentClass } from './segmenter/segmentation.js';
 export { Segmentation } from './segmenter/segmentation.js';
 export type {
   ModelSource,

@@ -24,6 +24,9 @@ export type RgbaImage = typeof globalThis extends { ImageData: { prototype: infe
   ? Image
   : { readonly width: number; readonly height: number; readonly data: Uint8ClampedArray };
 
+/** An `ImageBitmap`, where there is that class. */
+export type Bitmap = typeof globalThis extends { ImageBitmap: { prototype: infer Image } } ? Image : never;
+
 /** The classes of one picture's pixels, at the picture's size. */
 export class Segmentation {
   readonly width: number;
@@ -67,6 +70,23 @@ export class Segmentation {
   mask(of: string | number): Uint8Array {
     const { id } = this.find(of);
     return this.labels.map((label) => (label === id ? 255 : 0));
+  }
+
+  /**
+   * The mask as a bitmap for a canvas, white where the pixel is of the class and transparent elsewhere: drawn over a picture
+   * with `globalCompositeOperation = 'destination-in'` it cuts the class out. In a browser; to be closed after use.
+   * @param of one class, or several.
+   * @throws UserError for a class that the model does not have, and in Node.
+   */
+  async maskBitmap(of: string | number | readonly (string | number)[]): Promise<Bitmap> {
+    const white = new Uint32Array(256);
+    for (const each of Array.isArray(of) ? of : [of]) white[this.find(each).id] = 0xffffffff;
+    if (typeof createImageBitmap === 'undefined') {
+      throw new UserError('maskBitmap: there are no bitmaps here; use mask()');
+    }
+    const rgba = new Uint32Array(this.labels.length);
+    for (let i = 0; i < rgba.length; i++) rgba[i] = white[this.labels[i]];
+    return (await createImageBitmap(this.picture(rgba) as ImageData)) as Bitmap;
   }
 
   /** The class colours over the picture. `opacity` 0 is the picture, 1 (the default of {@link toImageData}) the colours. */

@@ -64,6 +64,12 @@ after(async () => {
   rmSync(kept, { recursive: true, force: true });
 });
 
+/** Waits for a problem on the page, and puts it away. */
+async function says(pattern: RegExp): Promise<void> {
+  await page.getByRole('alert').getByText(pattern).waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+}
+
 test('the types of the page', () => {
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'web'], { cwd: root, encoding: 'utf8' });
@@ -175,10 +181,6 @@ test('dropped files, and a folder with others in it', { skip }, async () => {
 });
 
 test('what cannot be had is one sentence each, and the rest goes on', { skip }, async () => {
-  const says = async (pattern: RegExp) => {
-    await page.getByRole('alert').getByText(pattern).waitFor();
-    await page.getByRole('button', { name: 'Dismiss' }).click();
-  };
   // A header that promises 1.6 gigapixels.
   const huge = Buffer.from((await files())[0].buffer);
   huge.writeUInt32BE(40_000, 16);
@@ -220,6 +222,27 @@ test('the camera, live', { skip }, async () => {
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByRole('button', { name: 'Camera' }).waitFor();
   assert.ok(bytes.length > 5000, `${bytes.length} bytes`);
+  const lasts = await page.evaluate(
+    async (content) => {
+      const video = document.createElement('video');
+      video.src = URL.createObjectURL(new Blob([Uint8Array.from(content)]));
+      await new Promise((resolve) => video.addEventListener('loadedmetadata', resolve));
+      return video.duration;
+    },
+    [...bytes],
+  );
+  assert.ok(lasts > 1 && lasts < 30, `${lasts} s of video`);
+
+  // A browser that encodes nothing says so, and the camera goes on.
+  await page.evaluate(() => Object.assign(globalThis, { kept: VideoEncoder, VideoEncoder: undefined }));
+  await page.getByRole('button', { name: 'Camera' }).click();
+  await page.getByRole('button', { name: 'Record' }).click();
+  await says(/encodes no video/);
+  await page.getByRole('button', { name: 'Record', exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.evaluate(() =>
+    Object.assign(globalThis, { VideoEncoder: (globalThis as { kept?: unknown }).kept }),
+  );
 
   // What was recorded is a video that the page plays and segments.
   await pick([{ name, mimeType: 'video/webm', buffer: Buffer.from(bytes) }]);

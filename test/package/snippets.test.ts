@@ -68,13 +68,35 @@ render(<App />, document.body);`,
     at('app/react.html'),
     '<!doctype html><body><script type="module" src="/react.tsx"></script>',
   );
+  const [effect] = blocks('A background effect');
+  writeFileSync(
+    at('app/effect.ts'),
+    `${effect}
+const feed = async () => {
+${video}
+return video;
+};
+const video = await feed();
+const expected = await segmenter.segment(video);
+const people = expected.classAt(20, 20).name;
+const mask = await expected.maskBitmap(people);
+context.drawImage(mask, 0, 0);
+mask.close();
+const drawn = context.getImageData(0, 0, 96, 64).data.filter((_, i) => i % 4 === 3);
+const wrong = expected.mask(people).filter((value, i) => value !== drawn[i]).length;
+const given = blurred.writable.getWriter();
+void given.write(new VideoFrame(video, { timestamp: 7 }));
+const { value } = await blurred.readable.getReader().read();
+document.title = ['effect', value!.displayWidth, value!.displayHeight, value!.timestamp, wrong].join(' ');`,
+  );
+  writeFileSync(at('app/effect.html'), '<!doctype html><script type="module" src="/effect.ts"></script>');
   await vite({
     root: at('app'),
     logLevel: 'error',
     build: {
       outDir: at('out'),
       target: 'es2022',
-      rollupOptions: { input: [at('app/index.html'), at('app/react.html')] },
+      rollupOptions: { input: ['index', 'react', 'effect'].map((name) => at(`app/${name}.html`)) },
     },
   });
 
@@ -97,6 +119,7 @@ render(<App />, document.body);`,
     for (const [place, title] of [
       ['/', `worker ${64 * 96}`],
       ['/react.html', 'react wasm'],
+      ['/effect.html', 'effect 96 64 7 0'],
       ['/tag/', 'tag 11'],
     ]) {
       const opened = await browser.newPage();

@@ -170,6 +170,8 @@ export const text = {
     cameraMissing: 'No camera was found: connect one, then press Camera again.',
     cameraBusy: 'The camera is in use by another program: close it there, then press Camera again.',
     noCamera: 'This browser gives no camera to this page: open it over HTTPS or on localhost.',
+    noEncoder:
+      'This browser encodes no video (WebCodecs with H.264, VP9 or AV1): record in a recent Chrome, Edge, Firefox or Safari.',
     video: (name: string) => `${name}: this browser cannot play it; convert it to MP4 (H.264) or WebM.`,
     picture: (name: string) => `${name}: this browser cannot read it as a picture; it may be damaged.`,
     nothing: 'Nothing to segment there: drop pictures (PNG, JPEG, WebP), a video, or a .safetensors model.',

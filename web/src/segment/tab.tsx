@@ -115,7 +115,11 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         setFrame(made);
         setRate(1 / seconds);
         const { opacity, hidden, divider, recording } = now.current;
-        recording?.add(composed(made, opacity, hidden, divider));
+        await recording?.add(composed(made, opacity, hidden, divider)).catch((error: unknown) => {
+          // The video goes on without it.
+          setRecording(undefined);
+          complain(error);
+        });
       }
     };
     loop().catch(complain);
@@ -171,8 +175,8 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     if (Object.keys(files).length > 0) save('vnet-labels.zip', await zipOf(files));
   };
   const endRecording = async () => {
-    const made = await recording?.finish();
     setRecording(undefined);
+    const made = await recording?.finish().catch(complain);
     if (made) save(`vnet.${made.ending}`, made.video);
   };
   const areas = useMemo(() => frame?.segmentation.areas ?? [], [frame]);
@@ -224,7 +228,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
             {words.zip}
           </button>
         )}
-        {isLive && Recording.possible && (
+        {isLive && (
           <button
             type="button"
             aria-pressed={recording !== undefined}
