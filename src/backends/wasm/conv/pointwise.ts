@@ -35,7 +35,7 @@ export function pointwiseStage(conv: DirectConv, packed: number): Stage {
     kernel: 'convPointwise',
     chunks,
     touches: convTouches(conv, [packedRange(conv, packed)], rowsOfSpan(span, rows)),
-    localBytes: 2 * ones + sizes.PointBlock,
+    localBytes: 2 * ones + sizes.PointBlock + 32,
     args: {
       input: inputArgs(x, 1),
       output: outputArgs(conv, 1, conv.origin, conv.step),

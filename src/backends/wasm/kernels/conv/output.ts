@@ -38,19 +38,25 @@ export function storeBoth(to: usize, low: v128, high: v128): void {
   v128.store(to, high, 16);
 }
 
-/** Stores the first `rest` of eight lanes. */
+/**
+ * Stores the first `rest` of eight lanes, by way of `spare`: taking lanes out of a vector would keep V8 from merging it with the
+ * other one.
+ */
 // @ts-ignore: decorator
 @inline
-export function storeEight(y: usize, low: v128, high: v128, rest: i32): void {
-  if (rest >= 8) {
-    storeBoth(y, low, high);
-    return;
+export function storeSome(y: usize, low: v128, high: v128, rest: i32, spare: usize): void {
+  storeBoth(spare, low, high);
+  const end = spare + ((min(rest, 8) as usize) << 2);
+  for (; spare < end; spare += 4) {
+    store<f32>(y, load<f32>(spare));
+    y += 4;
   }
-  storeLanes(y, low, rest);
-  if (rest > 4) storeLanes(y + 16, high, rest - 4);
 }
 
-/** Eight channels of a pixel: bias, PReLU, residual; `rest` of them are stored. Everything in pairs, for 256 bits. */
+/**
+ * Eight channels of a pixel: bias, PReLU, residual. Of `Some`, `rest` are stored, by way of `spare`. Everything in pairs, for 256
+ * bits.
+ */
 // @ts-ignore: decorator
 @inline
 export function finish<Activate, Add, Some>(
@@ -63,6 +69,7 @@ export function finish<Activate, Add, Some>(
   slope0: v128,
   slope1: v128,
   rest: i32,
+  spare: usize,
 ): void {
   if (is<Activate>()) {
     low = prelu4(f32x4.add(low, bias0), slope0);
@@ -72,7 +79,7 @@ export function finish<Activate, Add, Some>(
     low = f32x4.add(low, v128.load(r));
     high = f32x4.add(high, v128.load(r, 16));
   }
-  if (is<Some>()) storeEight(y, low, high, rest);
+  if (is<Some>()) storeSome(y, low, high, rest, spare);
   else storeBoth(y, low, high);
 }
 
@@ -92,7 +99,7 @@ function write<Activate, Add, Some>(
   const slope0 = slope ? v128.load(slope) : f32x4.splat(1);
   const slope1 = slope ? v128.load(slope, 16) : f32x4.splat(1);
   while (m < end) {
-    finish<Activate, Add, Some>(y, v128.load(m), v128.load(m, 16), r, bias0, bias1, slope0, slope1, rest);
+    finish<Activate, Add, Some>(y, v128.load(m), v128.load(m, 16), r, bias0, bias1, slope0, slope1, rest, m);
     if (is<Add>()) r += rStep;
     m += 32;
     y += yStep;

@@ -9,7 +9,7 @@ import { is, madd, No, prelu4, Yes } from '../lanes';
 import { Span } from '../span';
 import { wide } from '../width';
 import { Input } from './input';
-import { Output, storeEight } from './output';
+import { Output, storeBoth, storeSome } from './output';
 
 /** A multiple of the pixels that each product takes. */
 const blockPixels: i32 = 24;
@@ -26,7 +26,7 @@ class PointwiseArgs {
   strideX: i32;
   /** As `convPackWeights` leaves them. */
   weights: usize;
-  /** Bytes of zeros, then of ones, for all outputs at the start of `local`; then comes room for a pixel. */
+  /** Bytes of zeros, then of ones, for all outputs at the start of `local`; then come a `PointBlock` and room for eight outputs. */
   ones: usize;
 }
 
@@ -39,24 +39,37 @@ class PointBlock {
   rStep: usize;
   /** Bytes between the weights of 8 outputs and the next 8. */
   wStep: usize;
+  /** Address of room for eight outputs. */
+  spare: usize;
 }
 
+/** Eight outputs of a pixel; of `Some`, `rest` are stored. */
 // @ts-ignore: decorator
 @inline
-function write<Add>(y: usize, low: v128, high: v128, bias: usize, slope: usize, r: usize, rest: i32): void {
+function write<Add, Some>(
+  y: usize,
+  low: v128,
+  high: v128,
+  bias: usize,
+  slope: usize,
+  r: usize,
+  rest: i32,
+  spare: usize,
+): void {
   low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
   high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
   if (is<Add>()) {
     low = f32x4.add(low, v128.load(r));
     high = f32x4.add(high, v128.load(r, 16));
   }
-  storeEight(y, low, high, rest);
+  if (is<Some>()) storeSome(y, low, high, rest, spare);
+  else storeBoth(y, low, high);
 }
 
 /** 4 pixels × 8 outputs; `rest`: channels from the last eight on. Pixels past `count` are computed in vain. */
 // @ts-ignore: decorator
 @inline
-function point4x8<Add>(
+function point4x8<Add, Some>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -101,25 +114,25 @@ function point4x8<Add>(
     x3 += 4;
     w += 32;
   }
-  write<Add>(y, a0, b0, bias, slope, r, rest);
+  write<Add, Some>(y, a0, b0, bias, slope, r, rest, k.spare);
   if (count < 2) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a1, b1, bias, slope, r, rest);
+  write<Add, Some>(y, a1, b1, bias, slope, r, rest, k.spare);
   if (count < 3) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a2, b2, bias, slope, r, rest);
+  write<Add, Some>(y, a2, b2, bias, slope, r, rest, k.spare);
   if (count < 4) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a3, b3, bias, slope, r, rest);
+  write<Add, Some>(y, a3, b3, bias, slope, r, rest, k.spare);
 }
 
 /** 6 pixels × 8 outputs, for 256 bits. */
 // @ts-ignore: decorator
 @inline
-function point6x8<Add>(
+function point6x8<Add, Some>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -178,33 +191,33 @@ function point6x8<Add>(
     x5 += 4;
     w += 32;
   }
-  write<Add>(y, a0, b0, bias, slope, r, rest);
+  write<Add, Some>(y, a0, b0, bias, slope, r, rest, k.spare);
   if (count < 2) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a1, b1, bias, slope, r, rest);
+  write<Add, Some>(y, a1, b1, bias, slope, r, rest, k.spare);
   if (count < 3) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a2, b2, bias, slope, r, rest);
+  write<Add, Some>(y, a2, b2, bias, slope, r, rest, k.spare);
   if (count < 4) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a3, b3, bias, slope, r, rest);
+  write<Add, Some>(y, a3, b3, bias, slope, r, rest, k.spare);
   if (count < 5) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a4, b4, bias, slope, r, rest);
+  write<Add, Some>(y, a4, b4, bias, slope, r, rest, k.spare);
   if (count < 6) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a5, b5, bias, slope, r, rest);
+  write<Add, Some>(y, a5, b5, bias, slope, r, rest, k.spare);
 }
 
 /** 4 pixels × 16 outputs, for 256 bits. */
 // @ts-ignore: decorator
 @inline
-function point4x16<Add>(
+function point4x16<Add, Some>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -269,23 +282,64 @@ function point4x16<Add>(
     w += 32;
     u += 32;
   }
-  write<Add>(y, a0, b0, bias, slope, r, 8);
-  write<Add>(y + 32, c0, d0, bias + 32, slope + 32, r + 32, rest);
+  write<Add, No>(y, a0, b0, bias, slope, r, 8, 0);
+  write<Add, Some>(y + 32, c0, d0, bias + 32, slope + 32, r + 32, rest, k.spare);
   if (count < 2) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a1, b1, bias, slope, r, 8);
-  write<Add>(y + 32, c1, d1, bias + 32, slope + 32, r + 32, rest);
+  write<Add, No>(y, a1, b1, bias, slope, r, 8, 0);
+  write<Add, Some>(y + 32, c1, d1, bias + 32, slope + 32, r + 32, rest, k.spare);
   if (count < 3) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a2, b2, bias, slope, r, 8);
-  write<Add>(y + 32, c2, d2, bias + 32, slope + 32, r + 32, rest);
+  write<Add, No>(y, a2, b2, bias, slope, r, 8, 0);
+  write<Add, Some>(y + 32, c2, d2, bias + 32, slope + 32, r + 32, rest, k.spare);
   if (count < 4) return;
   y += k.yStep;
   r += k.rStep;
-  write<Add>(y, a3, b3, bias, slope, r, 8);
-  write<Add>(y + 32, c3, d3, bias + 32, slope + 32, r + 32, rest);
+  write<Add, No>(y, a3, b3, bias, slope, r, 8, 0);
+  write<Add, Some>(y + 32, c3, d3, bias + 32, slope + 32, r + 32, rest, k.spare);
+}
+
+/** 16 outputs of `count` pixels. */
+function points16<Add, Some>(
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  rest: i32,
+): void {
+  for (let p = 0; p < count; p += 4) {
+    const i = p as usize;
+    const at = x + i * k.xStep;
+    point4x16<Add, Some>(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, rest);
+  }
+}
+
+/** Eight outputs of `count` pixels. */
+function points8<Add, Some>(
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  rest: i32,
+): void {
+  for (let p = 0; p < count; p += wide ? 6 : 4) {
+    const i = p as usize;
+    const at = x + i * k.xStep;
+    const to = y + i * k.yStep;
+    const from = r + i * k.rStep;
+    if (wide) point6x8<Add, Some>(k, at, w, to, from, bias, slope, count - p, rest);
+    else point4x8<Add, Some>(k, at, w, to, from, bias, slope, count - p, rest);
+  }
 }
 
 /** All outputs of `count` pixels. */
@@ -302,31 +356,18 @@ function pointBlock<Add>(
 ): void {
   if (wide) {
     for (; channels > 8; channels -= 16) {
-      for (let p = 0; p < count; p += 4) {
-        const i = p as usize;
-        const at = x + i * k.xStep;
-        point4x16<Add>(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, channels - 8);
-      }
+      if (channels >= 16) points16<Add, No>(k, x, w, y, r, bias, slope, count, 8);
+      else points16<Add, Yes>(k, x, w, y, r, bias, slope, count, channels - 8);
       w += 2 * k.wStep;
       y += 64;
       r += 64;
       bias += 64;
       slope += 64;
     }
-    if (channels <= 0) return;
-    for (let p = 0; p < count; p += 6) {
-      const i = p as usize;
-      const at = x + i * k.xStep;
-      point6x8<Add>(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, channels);
-    }
-    return;
   }
   for (; channels > 0; channels -= 8) {
-    for (let p = 0; p < count; p += 4) {
-      const i = p as usize;
-      const at = x + i * k.xStep;
-      point4x8<Add>(k, at, w, y + i * k.yStep, r + i * k.rStep, bias, slope, count - p, channels);
-    }
+    if (channels >= 8) points8<Add, No>(k, x, w, y, r, bias, slope, count, 8);
+    else points8<Add, Yes>(k, x, w, y, r, bias, slope, count, channels);
     w += k.wStep;
     y += 32;
     r += 32;
@@ -350,6 +391,7 @@ export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void 
   k.yStep = output.pixel;
   k.rStep = output.residualPixel;
   k.wStep = (((input.channels + 3) & ~3) as usize) << 5;
+  k.spare = changetype<usize>(k) + offsetof<PointBlock>();
   for (let row = from; row < to; row++) {
     const n = (row / a.rows) as usize;
     const i = (row - (n as i32) * a.rows) as usize;

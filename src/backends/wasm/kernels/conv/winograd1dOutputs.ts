@@ -16,7 +16,7 @@ function sum3(m0: v128, a: v128, c: v128): v128 {
   return f32x4.add(f32x4.add(m0, a), c);
 }
 
-/** `Aᵀ·m` of eight channels, then the epilogue; outputs go `step` bytes apart. */
+/** `Aᵀ·m` of eight channels, then the epilogue; outputs go `step` bytes apart. What was at `m` may be overwritten. */
 // @ts-ignore: decorator
 @inline
 function transformOutput<Activate, Add, Some>(
@@ -58,20 +58,20 @@ function transformOutput<Activate, Add, Some>(
   const two = f32x4.splat(2);
   const four = f32x4.splat(4);
   const eight = f32x4.splat(8);
-  finish<Activate, Add, Some>(y, sum3(p0, pa, pc), sum3(q0, qa, qc), r, biasA, biasB, slopeA, slopeB, rest);
+  finish<Activate, Add, Some>(y, sum3(p0, pa, pc), sum3(q0, qa, qc), r, biasA, biasB, slopeA, slopeB, rest, m);
   if (is<Some>() && outputs < 2) return;
   y += step;
   r += rStep;
-  finish<Activate, Add, Some>(y, madd(two, pe, pb), madd(two, qe, qb), r, biasA, biasB, slopeA, slopeB, rest);
+  finish<Activate, Add, Some>(y, madd(two, pe, pb), madd(two, qe, qb), r, biasA, biasB, slopeA, slopeB, rest, m);
   if (is<Some>() && outputs < 3) return;
   y += step;
   r += rStep;
-  finish<Activate, Add, Some>(y, madd(four, pc, pa), madd(four, qc, qa), r, biasA, biasB, slopeA, slopeB, rest);
+  finish<Activate, Add, Some>(y, madd(four, pc, pa), madd(four, qc, qa), r, biasA, biasB, slopeA, slopeB, rest, m);
   if (is<Some>() && outputs < 4) return;
   y += step;
   r += rStep;
   const p = madd(eight, pe, f32x4.add(pb, p5));
-  finish<Activate, Add, Some>(y, p, madd(eight, qe, f32x4.add(qb, q5)), r, biasA, biasB, slopeA, slopeB, rest);
+  finish<Activate, Add, Some>(y, p, madd(eight, qe, f32x4.add(qb, q5)), r, biasA, biasB, slopeA, slopeB, rest, m);
 }
 
 function writeTiles<Activate, Add>(

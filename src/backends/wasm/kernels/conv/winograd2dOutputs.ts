@@ -105,12 +105,23 @@ function returnColumns<Activate, Add, Some>(
     const qc = f32x4.add(q3, q4);
     const pe = f32x4.sub(p3, p4);
     const qe = f32x4.sub(q3, q4);
-    finish<Activate, Add, Some>(y0, firstOf(p0, pa, pc), firstOf(q0, qa, qc), r0, biasA, biasB, slopeA, slopeB, rest);
+    finish<Activate, Add, Some>(
+      y0,
+      firstOf(p0, pa, pc),
+      firstOf(q0, qa, qc),
+      r0,
+      biasA,
+      biasB,
+      slopeA,
+      slopeB,
+      rest,
+      q,
+    );
     const low = f32x4.mul(whole, f32x4.add(pb, pe));
     const high = f32x4.mul(whole, f32x4.add(qb, qe));
-    finish<Activate, Add, Some>(y1, low, high, r1, biasA, biasB, slopeA, slopeB, rest);
-    finish<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), r2, biasA, biasB, slopeA, slopeB, rest);
-    finish<Activate, Add, Some>(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), r3, biasA, biasB, slopeA, slopeB, rest);
+    finish<Activate, Add, Some>(y1, low, high, r1, biasA, biasB, slopeA, slopeB, rest, q);
+    finish<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), r2, biasA, biasB, slopeA, slopeB, rest, q);
+    finish<Activate, Add, Some>(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), r3, biasA, biasB, slopeA, slopeB, rest, q);
     q += 32;
     y0 += pixel;
     y1 += pixel;
