@@ -20,6 +20,8 @@ export interface Executor {
   read(slot: string): Promise<Float32Array | Uint8Array>;
   /** Runs all calls of the given phases in plan order. Slots may be read when it resolves. */
   run(...phases: Phase[]): Promise<void>;
+  /** `run` resolves when it is queued, and what is written then waits its turn: runs may overlap what the caller does. */
+  readonly queues?: true;
   /** Milliseconds per call of one run of the given phases, in plan order; for `bench --profile`. */
   profile(...phases: Phase[]): Promise<Float64Array>;
   /** Bytes allocated for the plan: its arena, plus what the backend needs around it. */

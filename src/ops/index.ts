@@ -10,6 +10,7 @@ import { dice } from './dice.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { focal } from './focal.js';
 import { multiply, multiplySum } from './gate.js';
+import { guard } from './guard.js';
 import { normalizeImage } from './image.js';
 import { crossEntropy } from './loss.js';
 import { lovasz } from './lovasz.js';
@@ -65,6 +66,7 @@ export const ops = {
   add,
   scale,
   rescale,
+  guard,
   adam,
   sgd,
   average,

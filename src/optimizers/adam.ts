@@ -4,10 +4,16 @@ import { defineOptimizer, hyperVector } from './optimizer.js';
 /** Numbers of every Adam. */
 export const adamDefaults = { beta1: 0.9, beta2: 0.999, eps: 1e-8 };
 
+/** No step, moments that stay, and no division by zero. */
+const still: Readonly<Record<keyof typeof adamHyper, number>> = {
+  ...{ learningRate: 0, beta1: 1, beta2: 1, eps: 1 },
+  ...{ weightDecay: 0, decoupledDecay: 0, correction1: 1, correction2: 1 },
+};
+
 /** What `adam` and `adamw` share; they differ in where weight decay goes. */
 export const adamUpdate = {
   moments: ['adam.m', 'adam.v'],
-  hyperLength: 8,
+  still: [...hyperVector(adamHyper, 8, still)],
   update: (emit, { param, grad, moments: [m, v], hyper }) =>
     emit('adam', { param, grad, m, v, hyper }, {}).newParam,
 } satisfies Partial<Parameters<typeof defineOptimizer>[0]>;
@@ -19,7 +25,7 @@ export const adamVector = (
   t: number,
   decay: { readonly weightDecay: number; readonly decoupledDecay: number },
 ): Float32Array =>
-  hyperVector(adamHyper, adamUpdate.hyperLength, {
+  hyperVector(adamHyper, adamUpdate.still.length, {
     learningRate,
     ...{ beta1: options.beta1, beta2: options.beta2, eps: options.eps },
     ...decay,

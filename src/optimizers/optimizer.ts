@@ -19,8 +19,8 @@ export interface OptimizerRule<Name extends string, O extends Readonly<Record<st
   readonly defaults: O;
   /** What it remembers between updates, one number per parameter, zero at first: names of slots and in checkpoints. */
   readonly moments: readonly string[];
-  /** Elements of the `hyper` vector. */
-  readonly hyperLength: number;
+  /** A `hyper` vector of the update that, with a gradient of zeros, changes nothing. */
+  readonly still: readonly number[];
   /** The content of `hyper` for one update. @param t number of the update, counted from 1. */
   hyper(options: O, learningRate: number, t: number): Float32Array;
   /** Emits the update. @returns the new parameters. */

@@ -7,7 +7,7 @@ export const sgd = defineOptimizer({
   summary: 'gradient descent with momentum',
   defaults: { momentum: 0.9, weightDecay: 1e-4 },
   moments: ['sgd.velocity'],
-  hyperLength: 4,
+  still: [0, 1, 0, 0],
   hyper: (options, learningRate) => hyperVector(sgdHyper, 4, { learningRate, ...options }),
   update: (emit, { param, grad, moments: [velocity], hyper }) =>
     emit('sgd', { param, grad, velocity, hyper }, {}).newParam,

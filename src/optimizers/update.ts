@@ -21,7 +21,7 @@ export const averageSlots = {
 } as const;
 
 /**
- * Appends the phase `update`: one pass over the flat parameters, their gradients and the optimiser's moments, then one
+ * Appends the phase `update`: the norm of the gradient as the output `gradientNorm`, one pass over the flat parameters, their gradients and the optimiser's moments, then one
  * each over the averages of parameters and running statistics.
  */
 export function appendUpdate(graph: Graph, { optimizer, lossScale, average = false }: UpdateOptions): Graph {
@@ -30,7 +30,7 @@ export function appendUpdate(graph: Graph, { optimizer, lossScale, average = fal
   const params = makeValue('params', shape, 'f32', 'param');
   const grads = makeValue('grads', shape, 'f32', 'activation');
   const moments = optimizer.moments.map((name) => makeValue(name, shape, 'f32', 'moment'));
-  const hyper = makeValue('hyper', [1, 1, 1, optimizer.hyperLength], 'f32', 'input');
+  const hyper = makeValue('hyper', [1, 1, 1, optimizer.still.length], 'f32', 'input');
   const inputs = [...graph.inputs, hyper];
   const initial = new Map(graph.initial);
   const zero: Initial = { kind: 'constant', value: 0 };
@@ -39,12 +39,15 @@ export function appendUpdate(graph: Graph, { optimizer, lossScale, average = fal
   const nodes: Node[] = [...graph.nodes];
   const emitFor = (label: string, phase: Node['phase']) => emitter(label, phase, (node) => nodes.push(node));
   const grad = lossScale ? rescaled(emitFor('unscale', 'backward'), grads, lossScale, true) : grads;
-  const operands = { param: params, grad, moments, hyper };
+  const guarded = emitFor('optimiser.guard', 'update')('guard', { grad, hyper }, { still: optimizer.still });
+  const operands = { param: params, grad: guarded.newGrad, moments, hyper: guarded.newHyper };
   const newParams = optimizer.update(emitFor(`optimiser.${optimizer.name}`, 'update'), operands);
+  const outputs = { ...graph.outputs, gradientNorm: guarded.norm };
   if (!average) {
     return {
       ...graph,
       nodes,
+      outputs,
       states: [...graph.states, ...moments],
       inputs,
       initial,
@@ -65,6 +68,7 @@ export function appendUpdate(graph: Graph, { optimizer, lossScale, average = fal
   return {
     ...graph,
     nodes,
+    outputs,
     states: [...graph.states, ...moments, ...averages.map(({ average }) => average)],
     inputs: [...inputs, decay],
     initial,

@@ -28,7 +28,7 @@ export interface TrainingBatch {
   release?(): void;
 }
 
-/** Thrown before anything was updated. */
+/** Thrown where nothing was updated: by the guard of the update, see `ops/guard.ts`. */
 export class NonFiniteError extends Error {
   constructor(
     readonly what: 'loss' | 'gradient',
@@ -84,13 +84,12 @@ export class TrainingEngine {
    * averaged by their weight of labelled pixels, so the result is that of one large batch, except that batch
    * normalisation sees each batch alone. They are added in their order, wherever they were computed.
    * @param t this update, counted from 1.
-   * @throws NonFiniteError before the update; weights are as before then, running statistics may not be.
+   * @throws NonFiniteError; weights are as before then, running statistics may not be.
    */
   async step(gradients: AsyncIterable<BatchGradient>, learningRate: number, t: number): Promise<StepResult> {
     const { executor } = this;
     let sum: Float64Array | undefined;
     let grads = new Float32Array() as Float32Array;
-    let known: number | undefined;
     let count = 0;
     let lossSum = 0;
     let weightSum = 0;
@@ -99,8 +98,8 @@ export class TrainingEngine {
     for await (const batch of gradients) {
       const { loss, weight } = batch;
       if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, count);
-      known = batch.norm ?? normOf(batch.grads);
-      if (!Number.isFinite(known)) throw new NonFiniteError('gradient', known, count);
+      const norm = batch.norm ?? normOf(batch.grads);
+      if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count);
       // A second batch: what was the whole gradient becomes the first term.
       if (count === 1) sum = Float64Array.from(grads, (g) => firstWeight * g);
       grads = batch.grads;
@@ -112,17 +111,67 @@ export class TrainingEngine {
       count++;
     }
     if (sum) grads = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
-    // A GPU has nothing to do meanwhile.
-    const norm = (sum ? undefined : known) ?? normOf(grads);
-    if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count - 1);
     if (statistics.length > 0) await this.addStatistics(statistics);
     if (sum || statistics.length > 0) executor.write('grads', grads);
-    executor.write('hyper', hyperOf(this.optimizer, learningRate, t));
-    this.average?.prepare();
+    this.prepareUpdate(learningRate, t);
     await executor.run('update');
+    const [norm] = await executor.read('gradientNorm');
+    if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count - 1);
+    this.updated();
+    return { loss: meanLoss(lossSum, weightSum), gradientNorm: norm };
+  }
+
+  /**
+   * Begins an optimiser step on one batch, on this engine's executor: forward, backward and update are one run, and the
+   * guard of the update looks at the gradient. Where {@link overlaps}, the next step may begin before this one's
+   * result is there. In float16 a gradient that overflows is computed again with half the loss scale; running statistics
+   * take in such a batch once more, and the weight average the weights.
+   * @param t this update, counted from 1.
+   * @returns its result, or NonFiniteError, when it is computed.
+   */
+  async begin(
+    batch: TrainingBatch,
+    learningRate: number,
+    t: number,
+  ): Promise<{ readonly result: Promise<StepResult> }> {
+    this.writeBatch(batch);
+    this.prepareUpdate(learningRate, t);
+    for (;;) {
+      await this.executor.run('forward', 'backward', 'update');
+      const result = this.result();
+      // Whoever waits for it may have failed meanwhile.
+      result.catch(() => {});
+      if (this.lossScale && (await overflows(result)) && this.lossScale.reduce()) continue;
+      this.updated();
+      return { result };
+    }
+  }
+
+  /** Whether a step may begin before the result of the one before is there. */
+  get overlaps(): boolean {
+    return this.executor.queues === true && !this.lossScale;
+  }
+
+  private prepareUpdate(learningRate: number, t: number): void {
+    this.executor.write('hyper', hyperOf(this.optimizer, learningRate, t));
+    this.average?.prepare();
+  }
+
+  private updated(): void {
     if (this.average) this.average.updates++;
     this.lossScale?.keep();
-    return { loss: weightSum > 0 ? lossSum / weightSum : 0, gradientNorm: norm };
+  }
+
+  /** Of the run that was begun last. */
+  private async result(): Promise<StepResult> {
+    const { executor } = this;
+    const [[loss, weight], [norm]] = await Promise.all([
+      executor.read('loss'),
+      executor.read('gradientNorm'),
+    ]);
+    if (!Number.isFinite(loss)) throw new NonFiniteError('loss', loss, 0);
+    if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, 0);
+    return { loss: meanLoss(loss * weight, weight), gradientNorm: norm };
   }
 
   /**
@@ -287,6 +336,16 @@ export class TrainingEngine {
     return undefined;
   }
 }
+
+/** Over the labelled pixels. */
+const meanLoss = (sum: number, weight: number): number => (weight > 0 ? sum / weight : 0);
+
+/** Whether a step ended in a gradient that is not finite. */
+const overflows = (result: Promise<StepResult>): Promise<boolean> =>
+  result.then(
+    () => false,
+    (error: unknown) => error instanceof NonFiniteError && error.what === 'gradient',
+  );
 
 /** √Σg² in double precision. */
 function normOf(grads: Float32Array): number {

@@ -1,9 +1,11 @@
-import { DeviceError, UserError } from '../errors.js';
+import { UserError } from '../errors.js';
 import type { Scores } from '../eval/iou.js';
 import type { ModelInfo, Tensors } from '../model/format.js';
-import type { TrainingBatch, TrainingEngine } from './engine.js';
+import type { StepResult, TrainingBatch, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
+import type { StepAt } from './explain.js';
+import { explainStep } from './explain.js';
 import type { GradientSource } from './gradients.js';
 import { GradientsLostError } from './gradients.js';
 import type { Schedule } from './schedule.js';
@@ -11,6 +13,7 @@ import { learningRateAt } from './schedule.js';
 import type { Progress, TrainingState } from './state.js';
 import { StepClock } from './step-clock.js';
 import type { RunStore } from './store.js';
+import { validationScalars } from './validation.js';
 
 /** A mean cross-entropy above this is no learning: guessing is ln(classes), 5.5 for 255 of them. */
 const mostLoss = 1e4;
@@ -18,6 +21,10 @@ const mostLoss = 1e4;
 /** A batch with the names of its images, for messages. */
 export interface NamedBatch extends TrainingBatch {
   readonly ids: readonly string[];
+}
+
+interface StepUnderWay extends StepAt {
+  readonly result: Promise<StepResult>;
 }
 
 /** Where batches come from; order and content must depend only on the epoch and the step. */
@@ -81,6 +88,10 @@ export class Trainer {
   /** Steps in the last save, if any. */
   private savedStep: number | undefined;
   private clock: StepClock;
+  /** The step that was begun and of which nothing was told yet. */
+  private underWay: StepUnderWay | undefined;
+  /** Whether a pixel counted so far. */
+  private learnt = false;
 
   private constructor(
     private readonly engine: TrainingEngine,
@@ -150,12 +161,13 @@ export class Trainer {
     const { epoch, stepInEpoch } = this.progress;
     this.clock.restart();
     const batches = this.source.batches(epoch, stepInEpoch * accumulate)[Symbol.asyncIterator]();
-    let learnt = epoch > 0 || stepInEpoch > 0;
+    this.learnt = epoch > 0 || stepInEpoch > 0;
     try {
       while (!signal?.aborted && this.progress.stepInEpoch < this.stepsPerEpoch) {
         if (performance.now() - this.savedAt >= saveEveryMinutes * 60_000) await this.save();
-        learnt = (await this.step(batches)) || learnt;
+        await this.step(batches);
       }
+      await this.finishStep();
     } catch (error) {
       // The step was given up; all before it counts.
       if (error instanceof GradientsLostError) await this.save();
@@ -163,7 +175,7 @@ export class Trainer {
     } finally {
       await batches.return?.();
     }
-    if (!learnt && !signal?.aborted) {
+    if (!this.learnt && !signal?.aborted) {
       throw new UserError(
         'no pixel of the first epoch counts: every label is "ignore", or its class has weight 0; look at the labels and the class weights',
       );
@@ -171,12 +183,13 @@ export class Trainer {
     await this.save();
   }
 
-  /** One optimiser step on the next batches. @returns whether any pixel counted. */
-  private async step(batches: AsyncIterator<NamedBatch>): Promise<boolean> {
-    const { accumulate, schedule, epochs, logEvery, signal } = this.options;
-    const { epoch, step } = this.progress;
+  /** Begins one optimiser step on the next batches; where the engine does one at a time, also ends it. */
+  private async step(batches: AsyncIterator<NamedBatch>): Promise<void> {
+    const { accumulate, schedule, epochs } = this.options;
+    const { epoch, step, stepInEpoch } = this.progress;
     const steps = epochs * this.stepsPerEpoch;
     const learningRate = learningRateAt({ ...schedule, steps }, step);
+    const at = { epoch, step: step + 1, stepInEpoch: stepInEpoch + 1, learningRate };
     async function* group(): AsyncGenerator<NamedBatch> {
       for (let count = 0; count < accumulate; count++) {
         const { value, done } = await batches.next();
@@ -184,30 +197,59 @@ export class Trainer {
         yield value;
       }
     }
-    const request = { epoch, first: this.progress.stepInEpoch * accumulate, count: accumulate, step, signal };
-    const gradients = this.options.gradients?.gradients(request) ?? this.engine.gradientsOf(group());
-    const result = await this.engine
-      .step(gradients, learningRate, step + 1)
-      .catch((error: unknown) => this.explain(error));
-    if (result.loss > mostLoss) {
-      this.explain(new NonFiniteError('loss', result.loss, accumulate - 1));
+    const begun = await this.begin(group(), at).catch((error: unknown) => this.explain(error, at));
+    this.progress = { ...this.progress, step: at.step, stepInEpoch: at.stepInEpoch };
+    const before = this.underWay;
+    this.underWay = { ...at, ...begun };
+    if (before) await this.finish(before);
+    if (!this.engine.overlaps) await this.finishStep();
+  }
+
+  /** A step's gradient comes from elsewhere, or from several batches, or all of it is one run of the engine. */
+  private async begin(
+    batches: AsyncGenerator<NamedBatch>,
+    { epoch, step, stepInEpoch, learningRate }: StepAt,
+  ): Promise<Pick<StepUnderWay, 'result'>> {
+    const { accumulate, gradients, signal } = this.options;
+    if (!gradients && accumulate === 1) {
+      const { value } = await batches.next();
+      return await this.engine.begin(value, learningRate, step);
     }
-    const done = step + 1;
-    this.progress = { ...this.progress, step: done, stepInEpoch: this.progress.stepInEpoch + 1 };
+    const request = {
+      epoch,
+      first: (stepInEpoch - 1) * accumulate,
+      count: accumulate,
+      step: step - 1,
+      signal,
+    };
+    const source = gradients?.gradients(request) ?? this.engine.gradientsOf(batches);
+    return { result: Promise.resolve(await this.engine.step(source, learningRate, step)) };
+  }
+
+  /** Waits for the step under way, if there is one, and tells of it. */
+  private async finishStep(): Promise<void> {
+    const { underWay } = this;
+    this.underWay = undefined;
+    if (underWay) await this.finish(underWay);
+  }
+
+  private async finish(at: StepUnderWay): Promise<void> {
+    const { accumulate, epochs, logEvery } = this.options;
+    const { epoch, step, stepInEpoch, learningRate } = at;
+    const steps = epochs * this.stepsPerEpoch;
+    const result = await at.result.catch((error: unknown) => this.explain(error, at));
+    if (result.loss > mostLoss) this.explain(new NonFiniteError('loss', result.loss, accumulate - 1), at);
+    this.learnt ||= result.loss !== 0 || result.gradientNorm !== 0;
     const timing = this.clock.step(result);
     const { plan, allocatedBytes } = this.engine.executor;
     this.emit({
       type: 'step',
-      epoch,
-      step: done,
-      steps,
-      stepInEpoch: this.progress.stepInEpoch,
-      stepsPerEpoch: this.stepsPerEpoch,
+      ...{ epoch, step, steps, stepInEpoch, stepsPerEpoch: this.stepsPerEpoch },
       ...result,
       learningRate,
       imagesPerSecond: timing.imagesPerSecond,
       dataWait: timing.dataWait,
-      etaSeconds: timing.secondsPerStep * (steps - done),
+      etaSeconds: timing.secondsPerStep * (steps - step),
       memory: {
         planBytes: plan.arenaBytes,
         allocatedBytes,
@@ -215,18 +257,17 @@ export class Trainer {
         rssBytes: this.store.rssBytes(),
       },
     });
-    if (done % logEvery === 0) await this.log(learningRate);
-    return result.loss !== 0 || result.gradientNorm !== 0;
+    if (step % logEvery === 0) await this.log({ epoch, step, learningRate });
   }
 
   /** Writes the line of metrics of the steps since the last one. */
-  private async log(learningRate?: number): Promise<void> {
+  private async log(at?: Pick<StepAt, 'epoch' | 'step' | 'learningRate'>): Promise<void> {
     const mean = this.clock.takeMeans();
     if (!mean) return;
     await this.checkFolder();
-    const { epoch, step } = this.progress;
+    const { epoch, step } = at ?? this.progress;
     const rate =
-      learningRate ??
+      at?.learningRate ??
       learningRateAt({ ...this.options.schedule, steps: this.options.epochs * this.stepsPerEpoch }, step - 1);
     const rssBytes = this.store.rssBytes();
     await this.store.append({ type: 'step', epoch, step, learningRate: rate, ...mean, rssBytes });
@@ -281,6 +322,7 @@ export class Trainer {
   }
 
   private async save(): Promise<void> {
+    await this.finishStep();
     await this.log();
     await this.checkFolder();
     this.progress = { ...this.progress, metricsBytes: await this.store.sync() };
@@ -328,20 +370,9 @@ export class Trainer {
     return { ...info, trained };
   }
 
-  private explain(error: unknown): never {
-    const { epoch, step, stepInEpoch } = this.progress;
-    if (error instanceof DeviceError) {
-      throw new UserError(
-        `step ${step + 1} (epoch ${epoch + 1}): ${error.message}. ` +
-          `${this.store.lastNamed} holds the state of the last save; go on with \`resume\``,
-      );
-    }
-    if (!(error instanceof NonFiniteError)) throw error;
-    const ids = this.source.ids(epoch, stepInEpoch * this.options.accumulate + error.batch);
-    throw new UserError(
-      `step ${step + 1} (epoch ${epoch + 1}): ${error.message}; its images: ${ids.join(', ')}. ` +
-        `${this.store.lastNamed} holds the state of the last save; lower the learning rate and start again, or look at these images`,
-    );
+  private explain(error: unknown, at: StepAt): never {
+    const first = (at.stepInEpoch - 1) * this.options.accumulate;
+    explainStep(error, at, (batch) => this.source.ids(at.epoch, first + batch), this.store.lastNamed);
   }
 
   /** @throws UserError where the run folder is not this run's any more: what is written there now would be lost. */
@@ -383,13 +414,4 @@ export class Trainer {
   private emit(event: TrainEvent): void {
     this.options.onEvent?.(event);
   }
-}
-
-function validationScalars(scores: Scores, names: readonly string[]): Record<string, number> {
-  const all: [string, number | undefined][] = [
-    ['val/mIoU', scores.miou],
-    ['val/pixel accuracy', scores.pixelAccuracy],
-    ...names.map((name, i): [string, number | undefined] => [`val IoU/${name}`, scores.classIou[i]]),
-  ];
-  return Object.fromEntries(all.filter((entry): entry is [string, number] => entry[1] !== undefined));
 }

@@ -280,6 +280,14 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     };
     return { inputs, attrs: {} };
   },
+  guard(rng) {
+    const shape = vector(between(rng, 1, 100));
+    const length = rng.pick([1, 4, 8]);
+    const grad = randomTensor(rng, shape);
+    if (rng.chance(0.3)) grad.data[between(rng, 0, grad.data.length - 1)] = rng.pick([Infinity, -Infinity]);
+    const hyper = randomTensor(rng, vector(length));
+    return { inputs: { grad, hyper }, attrs: { still: Array.from({ length }, (_, i) => i) } };
+  },
   sgd(rng) {
     const shape = vector(between(rng, 1, 100));
     const hyper = Float32Array.of(rng.range(1e-4, 1), rng.pick([0, 0.9]), rng.pick([0, 1e-2]), 0);

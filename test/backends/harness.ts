@@ -94,7 +94,7 @@ export function tensor(
   return { shape, data: Data.from(values) };
 }
 
-/** Fails unless every element is within `absolute + relative·max|expected|`. NaN never is. */
+/** Fails unless every element is within `absolute + relative·max|expected|`, the largest that is finite, or the same infinity. NaN never is. */
 export function assertClose(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,
@@ -103,12 +103,14 @@ export function assertClose(
   const { relative, absolute = 0, label } = tolerance;
   assert.equal(actual.length, expected.length, `${label}: number of elements`);
   let largest = 0;
-  for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
+  for (const value of Array.from(expected)) {
+    if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
+  }
   const bound = absolute + relative * largest;
   let worst = -1;
   let worstError = bound;
   for (let i = 0; i < expected.length; i++) {
-    const error = Math.abs(actual[i] - expected[i]);
+    const error = actual[i] === expected[i] ? 0 : Math.abs(actual[i] - expected[i]);
     if (error <= worstError) continue;
     worst = i;
     worstError = error;

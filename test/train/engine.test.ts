@@ -9,14 +9,20 @@ import { UserError } from '../../src/errors.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
 import type { OptimizerOptions } from '../../src/optimizers/index.js';
+import { optimizerNames } from '../../src/optimizers/index.js';
 import { NonFiniteError, TrainingEngine } from '../../src/train/engine.js';
 
 const network = vnet({ classes: 3, alpha: 1, beta: 0, stem: 4, widths: [8, 12], pyramid: [3] });
 
-async function makeEngine(optimizer: OptimizerOptions, precision?: Precision, decay?: number) {
+async function makeEngine(
+  optimizer: OptimizerOptions,
+  precision?: Precision,
+  decay?: number,
+  classWeights = false,
+) {
   const plan = compileTraining(network, {
     ...{ batch: 1, height: 32, width: 32, precision },
-    ...{ optimizer: optimizer.kind, average: decay !== undefined },
+    ...{ optimizer: optimizer.kind, average: decay !== undefined, classWeights },
     scratchBytes: () => 0,
   });
   const executor = await referenceBackend.prepare(plan);
@@ -162,14 +168,43 @@ test('weights and moments read are those that were written', async () => {
   }
 });
 
-test('a gradient that is not finite is reported before anything is updated', async () => {
-  const { engine, executor, plan } = await makeEngine({ kind: 'adam' });
-  const weights = initialWeights(plan, 1);
-  weights.get('head.weight')![0] = Number.NaN;
-  engine.writeWeights(weights);
-  const before = await executor.read('params');
-  await assert.rejects(engine.step(engine.gradientsOf([randomBatch(1)]), 0.01, 1), NonFiniteError);
-  assert.deepEqual(await executor.read('params'), before);
+test('a gradient that is not finite is reported, and updates nothing', async () => {
+  for (const kind of optimizerNames) {
+    const { engine, executor } = await makeEngine({ kind }, 'f32', undefined, true);
+    const weigh = (weight: number) => executor.write('classWeights', Float32Array.of(1, weight, 1));
+    const held = async () => [await executor.read('params'), await engine.readOptimizer()];
+    weigh(1);
+    await (await engine.begin(randomBatch(4), 0.01, 1)).result;
+    const before = await held();
+    weigh(Number.POSITIVE_INFINITY);
+    await assert.rejects((await engine.begin(randomBatch(1), 0.01, 2)).result, NonFiniteError);
+    assert.deepEqual(await held(), before);
+    const grads = new Float32Array(executor.plan.flatParams.length);
+    grads[7] = Number.NaN;
+    async function* elsewhere() {
+      yield { loss: 1, weight: 1, grads, statistics: new Float32Array(engine.runningLength) };
+    }
+    await assert.rejects(engine.step(elsewhere(), 0.01, 2), NonFiniteError);
+    assert.deepEqual(await held(), before);
+    // Later steps are steps again.
+    weigh(1);
+    assert.ok((await (await engine.begin(randomBatch(1), 0.01, 2)).result).gradientNorm > 0);
+    assert.notDeepEqual(await held(), before);
+  }
+});
+
+test('a step as one run gives the bits and figures of a step on the gradient of its batch', async () => {
+  for (const kind of optimizerNames) {
+    const [a, b] = [await makeEngine({ kind }, 'f32', 0.9), await makeEngine({ kind }, 'f32', 0.9)];
+    for (let t = 1; t <= 3; t++) {
+      const apart = await a.engine.step(a.engine.gradientsOf([randomBatch(t)]), 0.01, t);
+      const whole = await (await b.engine.begin(randomBatch(t), 0.01, t)).result;
+      assert.deepEqual(whole, apart);
+    }
+    assert.deepEqual(await b.engine.readWeights(), await a.engine.readWeights());
+    assert.deepEqual(await b.engine.readOptimizer(), await a.engine.readOptimizer());
+    assert.deepEqual(await b.engine.average!.read(), await a.engine.average!.read());
+  }
 });
 
 test('a batch that does not fit the memory: how much it needs, and which fits', () => {
@@ -207,8 +242,15 @@ test('float16: the loss scale changes nothing but rounding, and is halved until 
   const again = await makeEngine({ kind: 'adam' }, 'f16');
   again.engine.lossScale!.state = { scale, steps: 0 };
   await again.engine.step(again.engine.gradientsOf([batch]), 1e-3, 1);
-  const [a, b] = await Promise.all([overflowing, again].map(({ executor }) => executor.read('params')));
+  const inOne = await makeEngine({ kind: 'adam' }, 'f16');
+  inOne.engine.lossScale!.state = { scale: 2 ** 40, steps: 1500 };
+  assert.equal((await (await inOne.engine.begin(batch, 1e-3, 1)).result).gradientNorm, norm);
+  assert.deepEqual(inOne.engine.lossScale!.state, { scale, steps: 1 });
+  const [a, b, c] = await Promise.all(
+    [overflowing, again, inOne].map(({ executor }) => executor.read('params')),
+  );
   assert.deepEqual(a, b);
+  assert.deepEqual(c, b);
 
   again.engine.lossScale!.state = { scale: 1024, steps: 1999 };
   await again.engine.step(again.engine.gradientsOf([batch]), 1e-3, 2);

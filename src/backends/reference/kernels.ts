@@ -9,6 +9,7 @@ export * from './dice.js';
 export * from './dropout.js';
 export * from './focal.js';
 export * from './gate.js';
+export * from './guard.js';
 export * from './image.js';
 export * from './loss.js';
 export * from './lovasz.js';

@@ -23,6 +23,7 @@ const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
 
 /** Runs a plan on one GPU. A run resolves when it is queued; reads wait for what was queued before them. */
 export class WebGpuExecutor implements Executor {
+  readonly queues = true;
   private readonly queued: Promise<undefined>[] = [];
   /** Readback buffers that are free. */
   private readonly staging: GPUBuffer[] = [];

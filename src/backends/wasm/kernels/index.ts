@@ -20,6 +20,7 @@ export { convPackWinograd2d } from './conv/winograd2dWeights';
 export { crossEntropy, crossEntropyJoin, crossEntropyScale } from './crossEntropy';
 export { countStep, dropoutMask } from './dropout';
 export { multiplySum } from './gate';
+export { guardGrad, guardNorm, guardSquares } from './guard';
 export { normalizeImage } from './image';
 export { maxGather, maxPool, maxUnpool } from './maxpool';
 export { hardness, hardnessCut, keepHard } from './ohem';

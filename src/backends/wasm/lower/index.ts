@@ -7,6 +7,7 @@ export * from './constant.js';
 export * from './dropout.js';
 export * from './focal.js';
 export * from './gate.js';
+export * from './guard.js';
 export * from './image.js';
 export * from './loss.js';
 export * from './maxpool.js';

@@ -8,6 +8,7 @@ import { sumPixels } from './conv.js';
 import { conv2dGradWeight } from './convGradWeight.js';
 import { countStep, dropoutMask } from './dropout.js';
 import { focal } from './focal.js';
+import { guard } from './guard.js';
 import { inferenceKernels } from './inference.js';
 import type { GpuKernel } from './kernel.js';
 import { candidatesOf } from './kernel.js';
@@ -39,6 +40,7 @@ const kernels: { readonly [K in KernelName]: GpuKernel<K> } = {
   lovasz,
   hardLabels,
   rescale,
+  guard,
   adam,
   sgd,
   average,
