@@ -16,6 +16,7 @@ import type { Model } from '../model/model.js';
 import type { NetworkKind } from '../nets/define.js';
 import { networkFromConfig } from '../nets/index.js';
 import { initialWeights } from '../nets/initialize.js';
+import type { BatchSource, NamedBatch } from './batches.js';
 import type { ResolvedTrainConfig, TrainConfig } from './config.js';
 import { parseTrainConfig, recipeOf } from './config.js';
 import { TrainingEngine } from './engine.js';
@@ -28,7 +29,6 @@ import { PictureValidation } from './pictureValidation.js';
 import { trainingPlan } from './plan.js';
 import { checkSameRecipe, storedWeights } from './sameRecipe.js';
 import { takeWeights } from './takeWeights.js';
-import type { BatchSource, NamedBatch } from './trainer.js';
 import { Trainer } from './trainer.js';
 
 /** The options of a training that do not speak of folders. */

@@ -1,7 +1,8 @@
 import { UserError } from '../errors.js';
 import type { Scores } from '../eval/iou.js';
 import type { ModelInfo, Tensors } from '../model/format.js';
-import type { StepResult, TrainingBatch, TrainingEngine } from './engine.js';
+import type { BatchSource, NamedBatch } from './batches.js';
+import type { StepResult, TrainingEngine } from './engine.js';
 import { NonFiniteError } from './engine.js';
 import type { TrainEvent, TrainResult } from './events.js';
 import type { StepAt } from './explain.js';
@@ -18,26 +19,8 @@ import { validationScalars } from './validation.js';
 /** A mean cross-entropy above this is no learning: guessing is ln(classes), 5.5 for 255 of them. */
 const mostLoss = 1e4;
 
-/** A batch with the names of its images, for messages. */
-export interface NamedBatch extends TrainingBatch {
-  readonly ids: readonly string[];
-}
-
 interface StepUnderWay extends StepAt {
   readonly result: Promise<StepResult>;
-}
-
-/** Where batches come from; order and content must depend only on the epoch and the step. */
-export interface BatchSource {
-  /** Batches an epoch. */
-  readonly steps: number;
-  /** Milliseconds the caller has waited for batches so far. */
-  readonly waitMs: number;
-  /** Bytes of decoded images held now. */
-  readonly cacheBytes: number;
-  batches(epoch: number, startStep: number): AsyncIterable<NamedBatch>;
-  /** Names of the images of a batch, for messages. */
-  ids(epoch: number, step: number): readonly string[];
 }
 
 /** Scores a set of weights on validation images. */

@@ -6,9 +6,9 @@ import { openDataset } from '../data/datasets.js';
 import { withHeldOut } from '../data/holdOut.js';
 import { Loader } from '../data/loader.js';
 import { UserError } from '../errors.js';
+import type { BatchSource } from './batches.js';
 import type { ResolvedTrainConfig } from './config.js';
 import { softFilesOf } from './teacher.js';
-import type { BatchSource } from './trainer.js';
 
 /**
  * The data set of a run, with what is held out as its validation split.
