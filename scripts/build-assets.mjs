@@ -1,25 +1,21 @@
 // Gathers what a page loads beside its script in one folder, `build/assets`, for those whose bundler does not follow
-// `new URL(…, import.meta.url)`: kernels, worker, model.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// `new URL(…, import.meta.url)`: kernels, model, and the worker with all that it imports in one file.
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { Command } from 'commander';
+import { build } from 'esbuild';
 
 new Command('build-assets')
   .description('Gathers what a page loads beside its script in build/assets.')
   .allowExcessArguments(false)
   .parse();
 
-const runtime = 'build/src/backends/wasm/runtime';
-const files = [
-  'build/wasm/plain.wasm',
-  'build/wasm/relaxed.wasm',
-  ...['webWorker', 'worker', 'thread', 'barrier'].map((name) => `${runtime}/${name}.js`),
-  'models/vnet-camvid.safetensors',
-];
-mkdirSync('build/assets', { recursive: true });
-for (const file of files) {
-  const bytes = readFileSync(file);
-  const content = file.endsWith('.js')
-    ? bytes.toString().replace(/^\/\/# sourceMappingURL=.*\n?/m, '') // the maps stay where they are
-    : bytes;
-  writeFileSync(`build/assets/${file.split('/').at(-1)}`, content);
+const folder = 'build/assets';
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+for (const file of ['build/wasm/plain.wasm', 'build/wasm/relaxed.wasm', 'models/vnet-camvid.safetensors']) {
+  copyFileSync(file, `${folder}/${file.split('/').at(-1)}`);
 }
+await build({
+  entryPoints: ['build/src/backends/wasm/runtime/webWorker.js'],
+  ...{ bundle: true, format: 'esm', target: 'es2022', outdir: folder, logLevel: 'warning' },
+});
