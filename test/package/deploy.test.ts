@@ -5,20 +5,19 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
 import { createProgram } from '../../src/cli/program.js';
 import { queues } from '../../src/queue/contract.js';
 
 const deploy = fileURLToPath(new URL('../../../deploy', import.meta.url));
 const python = process.env.VNET_TEST_PYTHON ?? 'python3';
-const has = (module: string) => spawnSync(python, ['-c', `import yaml, ${module}`]).status === 0;
+const has = (module: string) => spawnSync(python, ['-c', `import ${module}`]).status === 0;
 
 /** The documents of a YAML file. */
-function documents(file: string): Record<string, unknown>[] {
-  const script = 'import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1])))))';
-  const { stdout, stderr } = spawnSync(python, ['-c', script, path.join(deploy, file)], { encoding: 'utf8' });
-  assert.equal(stderr, '');
-  return JSON.parse(stdout) as Record<string, unknown>[];
-}
+const documents = (file: string): Record<string, unknown>[] =>
+  parseAllDocuments(readFileSync(path.join(deploy, file), 'utf8'), { merge: true }).map(
+    (document) => document.toJS() as Record<string, unknown>,
+  );
 
 const manifests = ['redis', 'workers', 'predict'].map((name) => `kubernetes/${name}.yaml`);
 
@@ -58,7 +57,7 @@ except ValueError:
   assert.deepEqual(JSON.parse(stdout), scaled.spec);
 });
 
-test('Compose: its own schema', { skip: !has('compose_spec') && 'no compose-spec' }, () => {
+test('Compose: its own schema', { skip: !has('yaml, compose_spec') && 'no compose-spec' }, () => {
   const script = `
 import sys, yaml, compose_spec
 compose_spec.ComposeSpecification.model_validate(yaml.safe_load(open(sys.argv[1])))`;
@@ -73,9 +72,7 @@ test('every queue scales the workers', () => {
   for (const queue of Object.values(queues)) assert.ok(text.includes(`'bull:${queue}:wait'`), queue);
 });
 
-test('commands of the containers are those of the program', {
-  skip: !has('yaml') && 'no PyYAML',
-}, async () => {
+test('commands of the containers are those of the program', async () => {
   interface Container {
     args?: string[];
     command?: string[] | string;

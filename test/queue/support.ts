@@ -1,9 +1,9 @@
-import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { readTraining } from '../../src/train/checkpoint.js';
 import type { Running } from '../cli/vnet.js';
 import { start } from '../cli/vnet.js';
 import { redisProgram, TestRedis } from './redis.js';
+
+export { assertSameTraining, until } from './same.js';
 
 export const skip = !redisProgram && 'no redis-server or valkey-server';
 
@@ -52,27 +52,5 @@ export class Cluster {
     const all = [...this.workers];
     for (const worker of all) worker.interrupt('SIGKILL');
     await Promise.all(all.map(({ ended }) => ended));
-  }
-}
-
-/** Resolves once `test` gives something true; looks twenty times a second. */
-export async function until<T>(test: () => Promise<T> | T): Promise<T> {
-  for (;;) {
-    const found = await test();
-    if (found) return found;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** Weights and moments of two checkpoints, bit for bit. */
-export async function assertSameTraining(actual: string, expected: string): Promise<void> {
-  const [a, b] = await Promise.all([readTraining(actual), readTraining(expected)]);
-  for (const part of ['weights', 'optimizer'] as const) {
-    assert.deepEqual([...a[part].keys()], [...b[part].keys()]);
-    for (const [name, { data }] of b[part])
-      assert.ok(
-        Buffer.from(data.buffer).equals(Buffer.from(a[part].get(name)!.data.buffer)),
-        `${part}: ${name}`,
-      );
   }
 }
