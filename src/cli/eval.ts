@@ -4,19 +4,21 @@ import pc from 'picocolors';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
 import { readBytes, writeAtomic } from '../data/files.js';
+import { readImageSize } from '../data/image.js';
 import { checkUsable } from '../data/trainable.js';
 import { UserError } from '../errors.js';
 import { Calibration } from '../eval/calibration.js';
 import type { ConfusionMatrix } from '../eval/confusion.js';
 import type { Evaluation } from '../eval/evaluate.js';
 import { evaluate } from '../eval/evaluate.js';
+import { fittingSize } from '../eval/fitting.js';
 import { Predictor } from '../eval/predictor.js';
 import type { Model } from '../model/model.js';
 import { formatRate, formatScore } from '../report/format.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { modelOption, openModel } from './model.js';
-import { jsonOption, netOption, threadsOption } from './options.js';
+import { formatSize, jsonOption, netOption, threadsOption } from './options.js';
 import { Progress } from './progress.js';
 import { queueBackend } from './queueOptions.js';
 import { formatTable } from './table.js';
@@ -94,6 +96,8 @@ async function run(options: EvalOptions): Promise<void> {
     images.push({ name: samples[done - 1].image, miou });
     progress.update(done);
   };
+  const note = await ownSizeNote(model, dataset, options);
+  if (note) process.stderr.write(`${pc.yellow('note:')} ${note}\n`);
   let evaluation: Evaluation;
   try {
     const run = options.queue === undefined ? evaluateHere : evaluateElsewhere;
@@ -112,6 +116,21 @@ async function run(options: EvalOptions): Promise<void> {
     return;
   }
   process.stdout.write(render(evaluation, names, worst, options, calibration));
+}
+
+/** What people are told where `vnet predict` would show pictures of the split at another size, by the first of them. */
+async function ownSizeNote(
+  { info }: Model,
+  dataset: Dataset,
+  { split, resize, window }: EvalOptions,
+): Promise<string | undefined> {
+  if (resize || window) return undefined;
+  const [{ image }] = dataset.samples(split, { lenient: true });
+  const size = await readImageSize(image);
+  const fitting = fittingSize(info, size);
+  if (!fitting) return undefined;
+  const shown = fitting.join('x');
+  return `images are scored as they are (${path.basename(image)}: ${formatSize(size)}); vnet predict shows such a picture to this model at ${fitting.join('×')}, which --resize ${shown} scores`;
 }
 
 interface Given {

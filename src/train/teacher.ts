@@ -10,7 +10,7 @@ import { type RgbImage, readImage } from '../data/image.js';
 import { writeSoftLabels } from '../data/softLabels.js';
 import { UserError } from '../errors.js';
 import { fittingSize } from '../eval/fitting.js';
-import { mirrored, resizeImage } from '../eval/predict.js';
+import { mirrored, resizeImage, zoomed } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import { meanProbabilities, type View } from '../eval/views.js';
 import { decodeModel } from '../model/format.js';
@@ -103,12 +103,11 @@ export async function teach(
   }
 }
 
-/** The size that suits a teacher, zoomed; sides in whole eights, see `fittingSize`. */
+/** The size that suits a teacher, zoomed. */
 function shownSizes(info: Model['info'], image: RgbImage, scales: readonly number[]): [number, number][] {
   const fitting = fittingSize(info, image) ?? [image.height, image.width];
   return scales.map((scale) => {
-    if (scale === 1) return fitting;
-    const [height, width] = fitting.map((side) => Math.max(32, 8 * Math.round((side * scale) / 8)));
+    const [height, width] = fitting.map((side) => Math.max(32, zoomed(side, scale)));
     return [height, width];
   });
 }

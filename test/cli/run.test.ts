@@ -113,6 +113,20 @@ test('eval agrees with the validation of the run, and writes the confusion matri
   );
 });
 
+test('eval says where predict would show the pictures at another size, and only there', async () => {
+  const common = ['eval', '--model', at('run'), '--threads', '1', '--data'];
+  assert.equal((await vnet(['synth', '--out', at('less'), '--count', '2', '--size', '32x48'])).code, 0);
+  const small = await vnet([...common, at('less')]);
+  assert.equal(small.code, 0, small.stderr);
+  // As many pixels as 48×64: √2 times the side, in eights.
+  assert.match(small.stderr, /^note: images are scored as they are .*32×48.* --resize 48x64 scores$/m);
+  for (const same of [[at('scenes')], [at('less'), '--resize', '48x64']]) {
+    const { code, stderr } = await vnet([...common, ...same]);
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /scored as they are/);
+  }
+});
+
 test('info', async () => {
   const { stdout } = await vnet(['info', at('run'), '--json']);
   const info = JSON.parse(stdout);

@@ -87,6 +87,18 @@ test('with flipping, a mirrored image gives the mirrored labels', async () => {
   assert.ok(agreement(labels.data, (await predictor.labels(image)).data) > 0.5);
 });
 
+test('zoomed images have sides in whole eights; the image itself stays as it is', async () => {
+  const sizes: string[] = [];
+  const logits = async ({ height, width }: RgbImage) => {
+    sizes.push(`${height}×${width}`);
+    return { height: 1, width: 1, classes: 2, data: Float32Array.of(0, 1) };
+  };
+  const labels = () => assert.fail('one view alone');
+  await predictLabels({ labels, logits }, randomImage(45, 60, 3), { scales: [0.8, 1, 1.5] });
+  // 36 × 48, 67.5 × 90.
+  assert.deepEqual(sizes, ['40×48', '45×60', '64×88']);
+});
+
 test('windows cover every pixel, overlap, and come together where they belong', async () => {
   assert.deepEqual(spans(100, 200), [[0, 100]]);
   for (const [length, window] of [
