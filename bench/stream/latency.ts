@@ -1,12 +1,33 @@
+import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel } from '../../src/model/load.js';
 import { findFfmpeg } from '../../src/stream/ffmpeg.js';
 import { segmentStream } from '../../src/stream/segment.js';
 import { sourceOf } from '../../src/stream/source.js';
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function startRtsp(python: string, ...ports: number[]): Promise<ChildProcess> {
+  const script = fileURLToPath(new URL('../../../bench/stream/rtsp.py', import.meta.url));
+  const child = spawn(python, [script, ...ports.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.once('data', () => resolve());
+    child.once('exit', (code) => reject(new Error(`the RTSP server ended with ${code}`)));
+  });
+  return child;
+}
 
 /** Squares of a frame's first row that spell the time it was drawn at, and their side in pixels. */
 const bits = 24;
@@ -43,23 +64,26 @@ export async function measureLatency({
   height,
   width,
   seconds,
-  rtsp,
+  python,
 }: {
   fps: number;
   height: number;
   width: number;
   seconds: number;
-  rtsp?: string;
+  /** A Python with GStreamer's RTSP server; without it MPEG-TS over TCP. */
+  python?: string;
 }): Promise<{ text: string; p50: number }> {
   const encode = [
     ...['-v', 'error', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps)],
     ...['-i', 'pipe:0', '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', String(fps)],
     ...['-pix_fmt', 'yuv420p'],
   ];
+  const [rtspPort, rtpPort] = [await freePort(), await freePort()];
+  const rtsp = python && (await startRtsp(python, rtspPort, rtpPort));
   const target = rtsp
-    ? ['-f', 'rtsp', '-rtsp_transport', 'tcp', rtsp]
+    ? ['-f', 'rtp', '-payload_type', '96', `rtp://127.0.0.1:${rtpPort}`]
     : ['-f', 'mpegts', '-muxdelay', '0', '-flush_packets', '1', 'pipe:1'];
-  const sender = spawn('ffmpeg', [...encode, ...target], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const sender = spawn('ffmpeg', [...encode, ...target], { stdio: ['pipe', 'pipe', 'ignore'] });
   const pixels = Buffer.alloc(3 * height * width, 90);
   const timer = setInterval(() => {
     drawClock(pixels, width, clock());
@@ -79,7 +103,7 @@ export async function measureLatency({
   const own: number[] = [];
   let dropped = 0;
   try {
-    const source = sourceOf(rtsp ?? `tcp://127.0.0.1:${port}`);
+    const source = sourceOf(rtsp ? `rtsp://127.0.0.1:${rtspPort}/live` : `tcp://127.0.0.1:${port}`);
     const begun = performance.now();
     const options = { signal: abort.signal };
     for await (const result of segmentStream(predictor, await findFfmpeg(), source, options)) {
@@ -96,6 +120,7 @@ export async function measureLatency({
     abort.abort();
     clearInterval(timer);
     sender.kill('SIGKILL');
+    if (rtsp) rtsp.kill();
     server.close();
     await predictor.dispose();
   }

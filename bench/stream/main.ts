@@ -26,14 +26,14 @@ const command = new Command('bench:stream')
   .option('--frames <dir>', 'pictures for the videos (default: a test picture of ffmpeg)')
   .option('--rounds <n>', 'of throughput', whole(1), 3)
   .option('--count <n>', 'frames of memory', whole(100), 10_000)
-  .option('--rtsp <url>', 'of a server that takes what is published and gives it back, for latency')
+  .option('--python <command>', 'with GStreamer and its RTSP server: latency over RTSP, not MPEG-TS')
   .addHelpText('after', '\nExample:\n  npm run bench:stream -- throughput --frames camvid/val')
   .parse();
-const { frames, rounds, count, rtsp } = command.opts<{
+const { frames, rounds, count, python } = command.opts<{
   frames?: string;
   rounds: number;
   count: number;
-  rtsp?: string;
+  python?: string;
 }>();
 const bin = fileURLToPath(new URL('../../../bin/vnet.js', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-stream-'));
@@ -173,7 +173,7 @@ try {
   if (chosen.includes('memory')) await memory();
   if (chosen.includes('latency')) {
     for (const fps of [10, 25]) {
-      const told = await measureLatency({ fps, height: 360, width: 480, seconds: 15, rtsp });
+      const told = await measureLatency({ fps, height: 360, width: 480, seconds: 15, python });
       console.log(told.text);
       if (told.p50 > 2000 / fps) fault(`latency above two frame times of ${1000 / fps} ms`);
     }

@@ -1,5 +1,5 @@
 import type { Pair } from '../data/augment/augmentation.js';
-import { flipPair, resizePair } from '../data/augment/resample.js';
+import { flipPair, resizeLabels, resizePair } from '../data/augment/resample.js';
 import type { LabelImage, RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import type { Predictor } from './predictor.js';
@@ -36,8 +36,8 @@ export async function predictLabels(
     const shown = resizeImage(image, resize[0], resize[1]);
     const certain = confidence && new Uint8Array(shown.height * shown.width);
     const labels = await predictLabels(predictor, shown, rest, certain);
-    if (certain) confidence.set(nearest({ ...shown, data: certain }, height, width).data);
-    return nearest(labels, height, width);
+    if (certain) confidence.set(resizeLabels({ ...shown, data: certain }, height, width).data);
+    return resizeLabels(labels, height, width);
   }
   const { scales = [1], flip = false, window } = options;
   const whole = !window || (height <= window[0] && width <= window[1]);
@@ -124,14 +124,6 @@ export const resizeImage = (image: RgbImage, height: number, width: number): Rgb
   height === image.height && width === image.width
     ? image
     : resizePair(unlabelled(image), height, width).image;
-
-/** The value of the nearest pixel. */
-const nearest = (values: LabelImage, height: number, width: number): LabelImage =>
-  resizePair(
-    { image: { ...values, data: new Uint8Array(3 * values.data.length) }, labels: values },
-    height,
-    width,
-  ).labels;
 
 /** An image left to right. */
 export const mirrored = (image: RgbImage): RgbImage => flipPair(unlabelled(image)).image;

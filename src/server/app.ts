@@ -4,6 +4,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { routePath } from 'hono/route';
+import { drain } from './body.js';
 import { isLoopback, requireLoopbackName, requireToken } from './guards.js';
 import { Problem, problemOf } from './problem.js';
 import { inferenceRoutes } from './routes/inference.js';
@@ -49,8 +50,9 @@ export function createApp(services: Services): OpenAPIHono<Context> {
     app.get('/', (c) => c.redirect('/docs'));
   }
   app.notFound((c) => c.json({ error: 'no such page; /docs tells what there is' }, 404));
-  app.onError((error, c) => {
+  app.onError(async (error, c) => {
     const problem = problemOf(error);
+    await drain(c.req.raw, settings.limits.bytes);
     if (!problem) {
       log.error({ err: error, requestId: c.var.requestId }, 'a request failed');
       return c.json({ error: `the server failed; its log tells more under ${c.var.requestId}` }, 500);

@@ -73,3 +73,28 @@ export class Bodies {
     return new Problem(413, `the body is larger than ${this.each} bytes; send a smaller picture`);
   }
 }
+
+/** Longest wait for the rest of a body that nobody wants. */
+const drainMs = 5000;
+
+/**
+ * Reads what is left of a body, at most so many bytes: a client that still sends when the connection is closed may
+ * never see why it was refused.
+ */
+export async function drain(request: Request, most: number): Promise<void> {
+  if (!request.body || request.bodyUsed || request.body.locked) return;
+  if (Number(request.headers.get('content-length') ?? 0) > most) return;
+  const reader = request.body.getReader();
+  const timer = setTimeout(() => reader.cancel().catch(() => undefined), drainMs);
+  try {
+    for (let length = 0; length <= most; ) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      length += value.length;
+    }
+  } catch {
+    // The client has gone.
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Augmentation, checkAugmentation, type Pair } from '../../src/data/augment/augmentation.js';
 import { recolourInPlace } from '../../src/data/augment/colour.js';
 import { prepare, sampleRng } from '../../src/data/augment/prepare.js';
-import { flipPair, resizePair } from '../../src/data/augment/resample.js';
+import { flipPair, resizeLabels, resizePair } from '../../src/data/augment/resample.js';
 import { Rng } from '../../src/data/rng.js';
 import { rejects } from './helpers.js';
 
@@ -168,4 +168,16 @@ test('amounts out of range are refused', async () => {
   await rejects(() => checkAugmentation({ jitter: 1.5 }), 'augment.jitter', '1.5');
   await rejects(() => checkAugmentation({ gamma: -1 }), 'augment.gamma', '-1');
   await rejects(() => checkAugmentation({ balance: 2 }), 'augment.balance', '2');
+});
+
+test('labels alone are resized as beside an image', (t) => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1e6);
+  t.diagnostic(`SEED=${seed}`);
+  const rng = Rng.of(seed);
+  const side = () => 8 + rng.int(120);
+  for (let i = 0; i < 100; i++) {
+    const pair = coded(side(), side());
+    const [height, width] = i % 10 === 0 ? [pair.labels.height, side()] : [side(), side()];
+    assert.deepEqual(resizeLabels(pair.labels, height, width), resizePair(pair, height, width).labels);
+  }
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
@@ -158,6 +159,28 @@ test('more pictures than may wait are answered with 429 and Retry-After, the oth
     assert.ok(Number(answer.headers.get('retry-after')) >= 1);
   }
   assert.equal((await post(server, '/v1/segment', png)).status, 200);
+});
+
+test('who is refused while still sending sees why', async () => {
+  const { hostname, port } = new URL((await serve()).url);
+  const socket = connect(Number(port), hostname);
+  socket.pause();
+  const body = Buffer.alloc(2 ** 20);
+  const half = body.length / 2;
+  socket.write(
+    `POST /v1/segment?model=none HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  socket.write(body.subarray(0, half));
+  // Longer than a server waits that has answered already.
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  socket.write(body.subarray(half));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const answer = await new Promise<string>((resolve, reject) => {
+    socket.once('error', reject).once('data', (data) => resolve(data.toString('latin1')));
+    socket.resume();
+  });
+  socket.destroy();
+  assert.match(answer, /^HTTP\/1\.1 404 /);
 });
 
 test('pictures whose time is over before their turn are answered with 503', async () => {

@@ -185,6 +185,16 @@ export function flipPair(pair: Pair, into = blankPair(pair.image)): Pair {
   return into;
 }
 
+/** Nearest labels at a new size, without an image: those of {@link resizePair}. */
+export function resizeLabels(labels: LabelImage, height: number, width: number): LabelImage {
+  if (height === labels.height && width === labels.width) return labels;
+  const ys = axis(height, 0, height / labels.height, labels.height, labels.height, false);
+  const xs = axis(width, 0, width / labels.width, labels.width, labels.width, false);
+  const data = new Uint8Array(height * width);
+  sampleLabels(labels, ys, xs, data);
+  return { height, width, data };
+}
+
 /** Bilinear image and nearest labels at a new size. */
 export function resizePair(pair: Pair, height: number, width: number): Pair {
   const { image } = pair;
