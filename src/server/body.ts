@@ -82,8 +82,9 @@ const drainMs = 5000;
  * never see why it was refused.
  */
 export async function drain(request: Request, most: number): Promise<void> {
-  if (!request.body || request.bodyUsed || request.body.locked) return;
+  // A body that is not touched is drained, for a while, by what answers.
   if (Number(request.headers.get('content-length') ?? 0) > most) return;
+  if (request.bodyUsed || !request.body || request.body.locked) return;
   const reader = request.body.getReader();
   const timer = setTimeout(() => reader.cancel().catch(() => undefined), drainMs);
   try {
