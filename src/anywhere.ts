@@ -3,12 +3,13 @@
 export type { Backend, BackendOptions, Executor } from './backends/backend.js';
 export { referenceBackend } from './backends/reference/index.js';
 export type { DeviceInfo } from './backends/webgpu/info.js';
+export type { TunedGpu, TuneWork } from './backends/webgpu/tuning/result.js';
 export type { InferenceOptions, Precision, SizeOptions, TrainingOptions } from './compile.js';
 export { compileInference, compileTraining, IGNORE, LOSS_SCALE } from './compile.js';
 export type { Files } from './data/storage/named.js';
 export { MemoryFiles } from './data/storage/named.js';
 export type { DeviceName, Place } from './device.js';
-export { listGpus, openDevice } from './device.js';
+export { listGpus, openDevice, tuneGpu } from './device.js';
 export { UserError } from './errors.js';
 export type { Activation, AuxiliaryLoss, ConvOptions, ConvTransposeOptions } from './graph/builder.js';
 export { Builder } from './graph/builder.js';

@@ -14,7 +14,7 @@ import { learningRateAt } from './schedule.js';
 import type { Progress, TrainingState } from './state.js';
 import { StepClock } from './step-clock.js';
 import type { RunStore } from './store.js';
-import { validationScalars } from './validation.js';
+import { validationScalars } from './validationScalars.js';
 
 /** A mean cross-entropy above this is no learning: guessing is ln(classes), 5.5 for 255 of them. */
 const mostLoss = 1e4;

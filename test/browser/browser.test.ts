@@ -103,6 +103,41 @@ test('the browser entry in headless Chromium', { skip }, async (t) => {
       assert.deepEqual(failures, []);
     });
 
+    await t.test('kernels are measured, and remembered in the storage of the page', async () => {
+      const { races, file, bytes, taken, chosen } = await page.evaluate(async (name) => {
+        const at = '/src/browser.js';
+        const { compileInference, openOpfs, tuneGpu, vnet, webgpu } = (await import(at)) as Library;
+        const net = vnet({ classes: 2, alpha: 0, beta: 0, stem: 4, widths: [8, 16], pyramid: [3] });
+        const size = { batch: 1, height: 32, width: 40 };
+        const plans = (scratchBytes: Parameters<typeof compileInference>[1]['scratchBytes']) => [
+          compileInference(net, { ...size, scratchBytes }),
+        ];
+        const { races, file } = await tuneGpu(name, { plans, seconds: 3 });
+        const storage = await openOpfs('vnet-segmentation/webgpu', false);
+        const backend = await webgpu(name);
+        const [plan] = plans(backend.scratchBytes);
+        return {
+          races: races.map(({ entries }) => entries.length),
+          file,
+          bytes: file === undefined ? undefined : (await storage?.read(file))?.length,
+          taken: plan.calls
+            .filter(({ joined }) => !joined)
+            .map(({ label, algorithm }) => `${label}: ${algorithm}`),
+          chosen: races.flatMap(({ contest: { calls }, entries, chosen }) =>
+            calls.length === 1 && entries.length > 0 ? [`${calls[0].label}: ${chosen}`] : [],
+          ),
+        };
+      }, available[0].name);
+      assert.ok(
+        races.some((entries) => entries > 1),
+        `entries of the races: ${races}`,
+      );
+      assert.match(file ?? '', /\.json$/);
+      assert.ok(bytes !== undefined && bytes > 100);
+      assert.ok(chosen.length > 0);
+      for (const way of chosen) assert.ok(taken.includes(way), `${way} of ${taken.join(', ')}`);
+    });
+
     await t.test('VNet learns synthetic scenes at 128×256', async () => {
       const scenes = [0, 1].map((index) => {
         const { image, labels } = renderScene(3, index, 128, 256);
