@@ -1,5 +1,6 @@
-import { madd } from './lanes';
-import { addTo64, addTo64Scalar, runPixels } from './partials';
+import { storeBoth } from './conv/output';
+import { is, madd, No, Yes } from './lanes';
+import { addBothTo64, addTo64Scalar, runPixels } from './partials';
 import { Span } from './span';
 
 @unmanaged
@@ -30,9 +31,8 @@ class BatchNormGradArgs {
   coefficientBytes: usize;
 }
 
-// @ts-ignore: decorator
-@inline
-function reduceRun(a: BatchNormGradArgs, from: i32, count: i32, out: usize, hasSlope: bool): void {
+function reduceRun<Activate>(a: BatchNormGradArgs, from: i32, count: i32, out: usize, spare: usize): void {
+  const hasSlope = is<Activate>();
   const channels = a.channels as usize;
   const row = channels << 3;
   const xStride = a.xStride;
@@ -91,14 +91,9 @@ function reduceRun(a: BatchNormGradArgs, from: i32, count: i32, out: usize, hasS
       }
     }
     const to = out + (c << 3);
-    addTo64(to, beta0);
-    addTo64(to + 32, beta1);
-    addTo64(to + row, gamma0);
-    addTo64(to + row + 32, gamma1);
-    if (hasSlope) {
-      addTo64(to + 2 * row, slope0);
-      addTo64(to + 2 * row + 32, slope1);
-    }
+    addBothTo64(to, beta0, beta1, spare);
+    addBothTo64(to + row, gamma0, gamma1, spare);
+    if (hasSlope) addBothTo64(to + 2 * row, slope0, slope1, spare);
   }
   for (; c < channels; c++) {
     const b = c << 2;
@@ -135,8 +130,8 @@ export function batchNormGradReduce(a: BatchNormGradArgs, chunk: i32, local: usi
   memory.fill(out, 0, (a.channels as usize) * 24);
   for (let from = first; from < last; from += runPixels) {
     const count = min(runPixels, last - from);
-    if (a.slope) reduceRun(a, from, count, out, true);
-    else reduceRun(a, from, count, out, false);
+    if (a.slope) reduceRun<Yes>(a, from, count, out, local);
+    else reduceRun<No>(a, from, count, out, local);
   }
 }
 
@@ -169,10 +164,10 @@ export function batchNormGradJoin(a: BatchNormGradArgs, chunk: i32, local: usize
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function applyRows(a: BatchNormGradArgs, first: i32, last: i32, hasSlope: bool): void {
+function applyRows<Activate>(a: BatchNormGradArgs, first: i32, last: i32): void {
+  const hasSlope = is<Activate>();
   const end = (a.channels as usize) << 2;
+  const pairs = end & ~31;
   const body = end & ~15;
   const zero = f32x4.splat(0);
   const mean = a.mean;
@@ -188,7 +183,26 @@ function applyRows(a: BatchNormGradArgs, first: i32, last: i32, hasSlope: bool):
   let gy = a.gy + (first as usize) * gyStride;
   let gx = a.gx + (first as usize) * gxStride;
   for (let pixel = first; pixel < last; pixel++) {
-    for (let c: usize = 0; c < body; c += 16) {
+    for (let c: usize = 0; c < pairs; c += 32) {
+      const d0 = f32x4.sub(v128.load(x + c), v128.load(mean + c));
+      const d1 = f32x4.sub(v128.load(x + c, 16), v128.load(mean + c, 16));
+      const s0 = v128.load(scale + c);
+      const s1 = v128.load(scale + c, 16);
+      let g0 = v128.load(gy + c);
+      let g1 = v128.load(gy + c, 16);
+      if (hasSlope) {
+        const z0 = madd(s0, d0, v128.load(beta + c));
+        const z1 = madd(s1, d1, v128.load(beta + c, 16));
+        g0 = v128.bitselect(g0, f32x4.mul(g0, v128.load(slope + c)), f32x4.gt(z0, zero));
+        g1 = v128.bitselect(g1, f32x4.mul(g1, v128.load(slope + c, 16)), f32x4.gt(z1, zero));
+      }
+      storeBoth(
+        gx + c,
+        madd(s0, g0, madd(d0, v128.load(k1 + c), v128.load(k0 + c))),
+        madd(s1, g1, madd(d1, v128.load(k1 + c, 16), v128.load(k0 + c, 16))),
+      );
+    }
+    for (let c: usize = pairs; c < body; c += 16) {
       const d = f32x4.sub(v128.load(x + c), v128.load(mean + c));
       const s = v128.load(scale + c);
       let g = v128.load(gy + c);
@@ -216,6 +230,6 @@ export function batchNormGradApply(a: BatchNormGradArgs, chunk: i32, local: usiz
   const turned = a.chunks - 1 - chunk;
   const first = a.pixels.first(turned);
   const last = a.pixels.last(turned);
-  if (a.slope) applyRows(a, first, last, true);
-  else applyRows(a, first, last, false);
+  if (a.slope) applyRows<Yes>(a, first, last);
+  else applyRows<No>(a, first, last);
 }

@@ -1,3 +1,5 @@
+import { storeBoth } from './conv/output';
+
 /**
  * Sums over pixels: float32 registers over runs of `runPixels` pixels, then float64 partial sums, one block of them
  * per chunk. Short runs keep the rounding near that of one addition.
@@ -11,6 +13,18 @@ export function addTo64(to: usize, v: v128): void {
   v128.store(to, f64x2.add(v128.load(to), f64x2.promote_low_f32x4(v)));
   const high = i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
   v128.store(to, f64x2.add(v128.load(to, 16), f64x2.promote_low_f32x4(high)), 16);
+}
+
+/**
+ * The same of two vectors that lie next to each other, by way of `spare`: V8 merges pairs that are stored, not pairs that are
+ * converted.
+ */
+// @ts-ignore: decorator
+@inline
+export function addBothTo64(to: usize, low: v128, high: v128, spare: usize): void {
+  storeBoth(spare, low, high);
+  addTo64(to, v128.load(spare));
+  addTo64(to + 32, v128.load(spare, 16));
 }
 
 // @ts-ignore: decorator

@@ -133,8 +133,25 @@ function poolPixels<Affine, Activate>(
       const shiftB = is<Affine>() ? v128.load(shift + c, 16) : none;
       const slopeA = is<Activate>() ? v128.load(slope + c) : none;
       const slopeB = is<Activate>() ? v128.load(slope + c, 16) : none;
-      const low = along(radius, at + c, bytes, pixel);
-      const high = along(radius, at + c + 16, bytes, pixel);
+      // As `along`, of two vectors: with constants in the addresses, which V8 merges.
+      const t0 = at + c;
+      let low = v128.load(t0);
+      let high = v128.load(t0, 16);
+      if (radius > 0) {
+        const t = t0 + bytes;
+        low = f32x4.add(low, f32x4.add(v128.load(t - pixel), v128.load(t + pixel)));
+        high = f32x4.add(high, f32x4.add(v128.load(t - pixel, 16), v128.load(t + pixel, 16)));
+      }
+      if (radius > 1) {
+        const t = t0 + 2 * bytes;
+        low = f32x4.add(low, f32x4.add(v128.load(t - 2 * pixel), v128.load(t + 2 * pixel)));
+        high = f32x4.add(high, f32x4.add(v128.load(t - 2 * pixel, 16), v128.load(t + 2 * pixel, 16)));
+      }
+      if (radius > 2) {
+        const t = t0 + 3 * bytes;
+        low = f32x4.add(low, f32x4.add(v128.load(t - 3 * pixel), v128.load(t + 3 * pixel)));
+        high = f32x4.add(high, f32x4.add(v128.load(t - 3 * pixel, 16), v128.load(t + 3 * pixel, 16)));
+      }
       storeBoth(
         y + c,
         epilogue<Affine, Activate>(low, scaleA, shiftA, slopeA),

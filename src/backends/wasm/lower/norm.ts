@@ -61,7 +61,7 @@ export const batchNormGrad: WasmKernel<'batchNormGrad'> = {
       ...{ coefficients: at + bytes, coefficientBytes: coefficientBytes(channels) },
     };
     return [
-      { kernel: 'batchNormGradReduce', chunks, args },
+      { kernel: 'batchNormGradReduce', chunks, args, localBytes: 32 },
       { kernel: 'batchNormGradJoin', chunks: 1, args },
       { kernel: 'batchNormGradApply', chunks, args },
     ];
