@@ -184,7 +184,10 @@ test('a live stream: motion JPEG of the newest frame, its numbers, a page, a tok
   let bytes = Buffer.alloc(0);
   const indices: number[] = [];
   const jpegs: Buffer[] = [];
-  for await (const piece of watched.body!) {
+  const reader = watched.body!.getReader();
+  for (;;) {
+    const { value: piece } = await reader.read();
+    if (!piece) break;
     bytes = Buffer.concat([bytes, piece]);
     for (;;) {
       const head = /Content-Length: (\d+)\r\nX-Frame: (\d+)\r\nX-Latency-Ms: [\d.]+\r\n\r\n/.exec(
