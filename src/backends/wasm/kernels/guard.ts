@@ -34,7 +34,7 @@ export function guardNorm(a: GuardArgs, chunk: i32, local: usize): void {
   for (let i = 0; i < a.chunks; i++) sum += load<f64>(a.partials + ((i as usize) << 3));
   const norm = sqrt<f64>(sum) as f32;
   store<f32>(a.norm, norm);
-  const finite = isFinite<f32>(norm);
+  const finite = norm <= f32.MAX_VALUE;
   for (let i = 0; i < a.hyperLength; i++) {
     const at = (i as usize) << 2;
     store<f32>(a.newHyper + at, finite ? load<f32>(a.hyper + at) : load<f32>(a.still + at));
@@ -45,6 +45,6 @@ export function guardNorm(a: GuardArgs, chunk: i32, local: usize): void {
 export function guardGrad(a: GuardArgs, chunk: i32, local: usize): void {
   const first = (a.elements.first(chunk) as usize) << 2;
   const bytes = ((a.elements.last(chunk) as usize) << 2) - first;
-  if (!isFinite<f32>(load<f32>(a.norm))) memory.fill(a.newGrad + first, 0, bytes);
+  if (!(load<f32>(a.norm) <= f32.MAX_VALUE)) memory.fill(a.newGrad + first, 0, bytes);
   else if (a.grad != a.newGrad) memory.copy(a.newGrad + first, a.grad + first, bytes);
 }
