@@ -58,7 +58,7 @@ export function streamRoutes(app: OpenAPIHono<Context>, { live, log, settings }:
     const { name } = c.req.valid('param');
     const stream = live.get(name);
     if (!stream) {
-      const known = [...live.keys()].join(', ') || 'none; vnet serve --stream NAME=SOURCE adds one';
+      const known = [...live.keys()].join(', ') || 'none: the server was started without one';
       throw new Problem(404, `no stream '${name.slice(0, 40)}' here; streams are: ${known}`);
     }
     const leave = new AbortController();
