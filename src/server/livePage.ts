@@ -19,7 +19,8 @@ export function livePage(names: readonly string[], asksToken: boolean, problem?:
           .map((name) => `<a href="/v1/streams/${encodeURIComponent(name)}">${escapeHtml(name)}</a>`)
           .join(', ')}</p>`
       : '';
-  const none = '<p>No stream: the server was started without one (<code>vnet serve</code>, option <code>stream</code>, NAME=SOURCE).</p>';
+  const none =
+    '<p>No stream: the server was started without one (<code>vnet serve</code>, option <code>stream</code>, NAME=SOURCE).</p>';
   const form = `<form method="post" action="/streams" id="token"${problem ? '' : ' hidden'}><p>${escapeHtml(problem ?? 'This server asks for its token.')}</p><label>Token <input type="password" name="token" autocomplete="current-password" required></label> <button>Show</button></form>`;
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
