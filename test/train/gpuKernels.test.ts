@@ -5,15 +5,14 @@ import { describeAdapter } from '../../src/backends/webgpu/index.js';
 import { everyWay } from '../../src/backends/webgpu/kernels/index.js';
 import { Lowering } from '../../src/backends/webgpu/lowering.js';
 import { compileTraining } from '../../src/compile.js';
-import { Rng } from '../../src/data/rng.js';
 import { MemoryFiles } from '../../src/data/storage/named.js';
 import type { Call } from '../../src/graph/planned.js';
 import { networkFromConfig } from '../../src/nets/index.js';
 import { FilesStore } from '../../src/train/filesStore.js';
-import type { LabelledPicture } from '../../src/train/labelledPicture.js';
 import type { TrainPicturesOptions } from '../../src/train/pictures.js';
 import { trainPictures } from '../../src/train/pictures.js';
 import { adapters, backendOn } from '../backends/gpu.js';
+import { randomPictures } from './support.js';
 
 /** The smallest network there is. */
 const network = {
@@ -28,16 +27,6 @@ const network = {
     dilations3: [[1, 1]],
   },
 };
-
-function pictures(count: number): LabelledPicture[] {
-  const rng = Rng.of(3);
-  const [width, height] = [40, 32];
-  return Array.from({ length: count }, (_, i) => ({
-    id: `picture ${i}`,
-    image: { width, height, data: Uint8Array.from({ length: 3 * width * height }, () => rng.int(256)) },
-    labels: { width, height, data: Uint8Array.from({ length: width * height }, () => rng.int(2)) },
-  }));
-}
 
 for (const { name } of adapters.map(describeAdapter)) {
   test(`a run on ${name} keeps the ways of its kernels, whatever is measured while it rests`, async () => {
@@ -58,7 +47,7 @@ for (const { name } of adapters.map(describeAdapter)) {
     };
     const options = (device: TrainPicturesOptions['device'], store: FilesStore): TrainPicturesOptions => ({
       ...{ device, store, network, epochs: 2, batch: 2, learningRate: 5e-3 },
-      train: pictures(4),
+      train: randomPictures(4, 3),
       classes: { names: ['dark', 'bright'], colours: [] },
     });
     const store = () => new FilesStore(new MemoryFiles());

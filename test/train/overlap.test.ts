@@ -1,24 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Backend, Executor } from '../../src/backends/backend.js';
-import { Rng } from '../../src/data/rng.js';
 import { MemoryFiles } from '../../src/data/storage/named.js';
 import { UserError } from '../../src/errors.js';
 import type { TrainEvent } from '../../src/train/events.js';
 import { FilesStore } from '../../src/train/filesStore.js';
-import type { LabelledPicture } from '../../src/train/labelledPicture.js';
 import { trainPictures } from '../../src/train/pictures.js';
-import { roundingBackend, tinyNetwork } from './support.js';
-
-function pictures(count: number): LabelledPicture[] {
-  const rng = Rng.of(5);
-  const [width, height] = [40, 32];
-  return Array.from({ length: count }, (_, i) => ({
-    id: `picture ${i}`,
-    image: { width, height, data: Uint8Array.from({ length: 3 * width * height }, () => rng.int(256)) },
-    labels: { width, height, data: Uint8Array.from({ length: width * height }, () => rng.int(2)) },
-  }));
-}
+import { randomPictures, roundingBackend, tinyNetwork } from './support.js';
 
 /** Does what it is told in order, later, as a GPU: `run` resolves at once, reads wait for what was queued before. */
 class QueueingExecutor implements Executor {
@@ -84,8 +72,8 @@ async function train(queueing: boolean, failing?: number) {
   const events: TrainEvent[] = [];
   await trainPictures({
     ...{ device, store, network: tinyNetwork, epochs: 2, batch: 2, learningRate: 5e-3, average: 0.9 },
-    train: pictures(8),
-    validation: pictures(2),
+    train: randomPictures(8, 5),
+    validation: randomPictures(2, 5),
     classes: { names: ['dark', 'bright'], colours: [] },
     onEvent: (event) => events.push(event),
   });

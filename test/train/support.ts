@@ -4,6 +4,7 @@ import type { Backend, Executor } from '../../src/backends/backend.js';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import { writeLabelPng, writeRgbPng } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
+import type { LabelledPicture } from '../../src/train/labelledPicture.js';
 import type { TrainOptions } from '../../src/train/train.js';
 
 /** The smallest VNet: enough to learn two colours. */
@@ -44,6 +45,17 @@ export const roundingBackend: Backend = {
     return wrapped;
   },
 };
+
+/** Noise of 40×32 pixels with random labels of two classes. */
+export function randomPictures(count: number, seed: number): LabelledPicture[] {
+  const rng = Rng.of(seed);
+  const [width, height] = [40, 32];
+  return Array.from({ length: count }, (_, i) => ({
+    id: `picture ${i}`,
+    image: { width, height, data: Uint8Array.from({ length: 3 * width * height }, () => rng.int(256)) },
+    labels: { width, height, data: Uint8Array.from({ length: width * height }, () => rng.int(2)) },
+  }));
+}
 
 /** Writes a folder data set: bright left part is class 1, the dark rest class 0; the edge differs by image. */
 export async function writeDataset(
