@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { UserError } from '../errors.js';
 
 /** Why a request gets no answer: becomes `{ "error": message }` with an HTTP status. */
@@ -21,3 +22,7 @@ export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof UserError) return new Problem(422, error.message);
   return undefined;
 }
+
+/** Clients learn no paths: of what lies in a folder, what comes behind it. */
+export const withoutFolder = (message: string, folder: string): string =>
+  message.replaceAll(`${folder}${path.sep}`, '').replaceAll(folder, '');

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { UserError } from '../errors.js';
 import { loadModel, shippedModel } from '../model/load.js';
 import type { Model } from '../model/model.js';
-import { Problem } from './problem.js';
+import { Problem, withoutFolder } from './problem.js';
 
 /** A model as it is served. */
 export interface ServedModel extends Model {
@@ -77,7 +77,9 @@ export class Repository {
       (loaded) => ({ ...loaded, name: found.name, version: found.version, key }),
       (error: unknown) => {
         this.loaded.delete(id);
-        throw error instanceof UserError ? new UserError(withoutFolder(error.message, found.file)) : error;
+        throw error instanceof UserError
+          ? new UserError(withoutFolder(error.message, path.dirname(found.file)))
+          : error;
       },
     );
     this.loaded.set(id, { key, model });
@@ -95,10 +97,6 @@ export class Repository {
     return `no model '${name}'${of} here; models are: ${known || 'none'}`;
   }
 }
-
-/** Clients learn no paths. */
-const withoutFolder = (message: string, file: string): string =>
-  message.replaceAll(file, path.basename(file)).replaceAll(path.dirname(file), '');
 
 const shipped = async (): Promise<readonly Entry[]> => [{ name: 'camvid', version: '1', file: shippedModel }];
 

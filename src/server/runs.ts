@@ -8,7 +8,7 @@ import { parseTrainConfig } from '../train/config.js';
 import { isTraining } from '../train/lock.js';
 import type { StepMetrics, ValidationMetrics } from '../train/metrics.js';
 import { parseMetrics } from '../train/metricsLine.js';
-import { Problem } from './problem.js';
+import { Problem, withoutFolder } from './problem.js';
 
 /** Of what is read; a run folder may have been written by anybody. */
 const most = {
@@ -74,7 +74,7 @@ export class Runs {
         runs.push(summaryOf(name, read));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
-        runs.push({ ...empty(name), problem: error.message });
+        runs.push({ ...empty(name), problem: withoutFolder(error.message, this.folder) });
       }
     }
     return runs.sort((a, b) => Number(b.running) - Number(a.running) || b.updated - a.updated);
@@ -84,7 +84,7 @@ export class Runs {
   async open(name: string): Promise<RunDetails> {
     const folder = this.folderOf(name);
     const read = await this.read(name).catch((error: Error) => {
-      throw error instanceof UserError ? new Problem(422, error.message) : error;
+      throw error instanceof UserError ? new Problem(422, withoutFolder(error.message, this.folder)) : error;
     });
     const { config, steps, validations } = read;
     const { best, last } = runFiles(folder);

@@ -74,6 +74,7 @@ test('broken runs are said beside the others, and hostile names reach nothing', 
   mkdirSync(at('half', 'samples', 'epoch-0002-folder.jpg'));
   mkdirSync(at('no run'));
   const found = new Map((await list()).map((run) => [run.name, run]));
+  for (const { problem } of found.values()) assert.ok(!problem?.includes(folder), problem);
   assert.deepEqual([...found.keys()].sort(), [
     '<img src=x onerror=alert(1)>',
     'first',
@@ -92,6 +93,7 @@ test('broken runs are said beside the others, and hostile names reach nothing', 
     const text = await response.text();
     assert.equal(response.status, status, `${url}: ${text}`);
     assert.doesNotMatch(text, /secret/);
+    assert.ok(!text.includes(folder), text);
   };
   await refused('/v1/runs/half/pictures/epoch-0001-link.jpg', 422);
   await refused('/v1/runs/half/pictures/epoch-0002-folder.jpg', 404);
@@ -137,5 +139,5 @@ test('the token guards runs too, and without --runs there are none', async () =>
   const without = await serve();
   const response = await fetch(`${without.url}/v1/runs`);
   assert.equal(response.status, 404);
-  assert.match(((await response.json()) as { error: string }).error, /--runs/);
+  assert.match(((await response.json()) as { error: string }).error, /started without `runs`/);
 });

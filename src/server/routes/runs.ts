@@ -79,7 +79,7 @@ const model = createRoute({
 export function runRoutes(app: OpenAPIHono<Context>, { settings }: Services): void {
   const runs = () => {
     if (settings.runs === undefined)
-      throw new Problem(404, 'no folder of runs is shown: the server was started without one');
+      throw new Problem(404, 'no folder of runs is shown: the server was started without `runs`');
     return new Runs(settings.runs);
   };
   app.openapi(list, async (c) => c.json({ runs: await runs().list() }, 200) as never);
