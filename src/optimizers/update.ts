@@ -21,8 +21,8 @@ export const averageSlots = {
 } as const;
 
 /**
- * Appends the phase `update`: the norm of the gradient as the output `gradientNorm`, one pass over the flat parameters, their gradients and the optimiser's moments, then one
- * each over the averages of parameters and running statistics.
+ * Appends the phase `update`: the norm of the gradient, as the output `gradientNorm`, one pass over the flat parameters,
+ * their gradients and the optimiser's moments, then one each over the averages of parameters and running statistics.
  */
 export function appendUpdate(graph: Graph, { optimizer, lossScale, average = false }: UpdateOptions): Graph {
   const flat = (values: readonly Value[]): Shape => [1, 1, 1, flatLength(values)];

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from '../backends/backend.js';
 import { softSize } from '../data/augment/softLabels.js';
 import type { Sample } from '../data/dataset.js';
@@ -131,12 +130,10 @@ async function viewsOf(
 async function claim(out: string, made: Readonly<Record<string, unknown>>): Promise<void> {
   const folder = folderOf(out);
   const file = path.join(folder, 'teacher.json');
-  if (isFile(file)) {
-    const before: unknown = JSON.parse((await readBytes(file)).toString('utf8'));
-    if (isDeepStrictEqual(before, JSON.parse(JSON.stringify(made)))) return;
-  }
+  const text = `${JSON.stringify(made, null, 2)}\n`;
+  if (isFile(file) && (await readBytes(file)).toString('utf8') === text) return;
   for (const name of listNames(folder, 'files')) {
     if (name.endsWith('.soft')) await rm(path.join(folder, name), { force: true });
   }
-  await writeAtomic(file, Buffer.from(`${JSON.stringify(made, null, 2)}\n`));
+  await writeAtomic(file, Buffer.from(text));
 }
