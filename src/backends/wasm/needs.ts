@@ -18,8 +18,12 @@ export interface Toucher {
   readonly touched: readonly Touched[];
 }
 
-const meets = (a: readonly Range[], b: readonly Range[]): boolean =>
-  a.some(([from, until]) => b.some((other) => from < other[1] && other[0] < until));
+function meets(a: readonly Range[], b: readonly Range[]): boolean {
+  for (const [from, until] of a) {
+    for (const other of b) if (from < other[1] && other[0] < until) return true;
+  }
+  return false;
+}
 
 /** Whether the later of two has to wait for the other: one of them writes what the other reads or writes. */
 const conflict = (later: Touched, earlier: Touched): boolean =>
@@ -29,17 +33,18 @@ const conflict = (later: Touched, earlier: Touched): boolean =>
 
 /** Of all chunks together: one range each that holds them. */
 function hull(touched: readonly Touched[]): Touched {
-  const union = (ranges: readonly Range[]): Range[] =>
-    ranges.length === 0
-      ? []
-      : [ranges.reduce((all, range) => [Math.min(all[0], range[0]), Math.max(all[1], range[1])])];
-  const kinds = (kind: keyof Touched): Range[] => {
-    const most = touched.reduce((count, one) => Math.max(count, one[kind].length), 0);
-    return Array.from({ length: most }, (_, i) =>
-      union(touched.flatMap((one) => (one[kind][i] ? [one[kind][i]] : []))),
-    ).flat();
+  const union = (kind: keyof Touched): Range[] => {
+    const all: [from: number, until: number][] = [];
+    for (const one of touched) {
+      for (const [i, [from, until]] of one[kind].entries()) {
+        all[i] ??= [from, until];
+        if (from < all[i][0]) all[i][0] = from;
+        if (until > all[i][1]) all[i][1] = until;
+      }
+    }
+    return all;
   };
-  return { reads: kinds('reads'), writes: kinds('writes') };
+  return { reads: union('reads'), writes: union('writes') };
 }
 
 /** Finds the needs of stages, one after the other, in the order of the plan. */
