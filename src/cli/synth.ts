@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
+import { type SceneLight, sceneLights } from '../data/scene/weather.js';
 import { writeSynthetic } from '../data/synth.js';
 import type { PixelSize } from './options.js';
 import { formatSize, jsonOption, pixelSize, real, whole } from './options.js';
@@ -10,6 +11,7 @@ interface SynthOptions {
   readonly count: number;
   readonly size: PixelSize;
   readonly seed: number;
+  readonly light: SceneLight;
   readonly val: number;
   readonly json?: boolean;
 }
@@ -34,13 +36,19 @@ export const synthCommand = (): Command =>
     )
     .addOption(new Option('--seed <n>', 'which set').argParser(whole(0)).default(1))
     .addOption(
+      new Option('--light <when>', 'day, dusk, or any: half of each').choices(sceneLights).default('day'),
+    )
+    .addOption(
       new Option('--val <share>', 'share of the scenes that goes to the split val')
         .argParser(real(0, 0.9))
         .default(0.2),
     )
     .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  vnet synth --out scenes --count 100 --size 512x1024 --seed 7')
-    .action(async ({ out, count, size, seed, val, json }: SynthOptions) => {
+    .addHelpText(
+      'after',
+      '\nExample:\n  vnet synth --out scenes --count 100 --size 512x1024 --seed 7 --light any',
+    )
+    .action(async ({ out, count, size, seed, light, val, json }: SynthOptions) => {
       const progress = new Progress('scenes', count);
       let drawn: number;
       try {
@@ -49,6 +57,7 @@ export const synthCommand = (): Command =>
           count,
           ...size,
           seed,
+          light,
           valFraction: val,
           onProgress: (done) => progress.update(done),
         });
@@ -56,7 +65,9 @@ export const synthCommand = (): Command =>
         progress.stop();
       }
       if (json) {
-        process.stdout.write(`${JSON.stringify({ out: path.resolve(out), count, drawn, ...size, seed })}\n`);
+        process.stdout.write(
+          `${JSON.stringify({ out: path.resolve(out), count, drawn, ...size, seed, light })}\n`,
+        );
         return;
       }
       const rest = drawn < count ? ` (${count - drawn} were there already)` : '';

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { type LabelImage, type RgbImage, writeInstancePng, writeLabelPng, writeRgbPng } from './image.js';
 import { drawScene } from './scene/scene.js';
+import type { SceneLight } from './scene/weather.js';
 
 /** A procedural street scene with its ground truth. */
 export interface Scene {
@@ -16,8 +17,14 @@ export interface Scene {
  * Rare things take turns: six scenes in a row nearly always hold all 19 Cityscapes classes, twenty hold each
  * several times (at sizes from about 128×256; smaller pictures lose poles and lights).
  */
-export function renderScene(seed: number, index: number, height: number, width: number): Scene {
-  const canvas = drawScene(seed, index, height, width);
+export function renderScene(
+  seed: number,
+  index: number,
+  height: number,
+  width: number,
+  light: SceneLight = 'day',
+): Scene {
+  const canvas = drawScene(seed, index, height, width, light);
   const { rgb, labels, instances } = canvas;
   return {
     image: { width, height, data: new Uint8Array(rgb.buffer) },
@@ -35,6 +42,7 @@ export interface SceneTask {
   index: number;
   height: number;
   width: number;
+  light: SceneLight;
 }
 
 /** Where the files of a scene are. */
@@ -50,7 +58,8 @@ export function sceneFiles(out: string, split: string, index: number) {
 /** Runs a {@link SceneTask}. Labels are written last, so a scene with labels is whole. */
 export async function writeScene(task: SceneTask): Promise<Record<string, never>> {
   const files = sceneFiles(task.out, task.split, task.index);
-  const { image, labels, instances } = renderScene(task.seed, task.index, task.height, task.width);
+  const { seed, index, height, width, light } = task;
+  const { image, labels, instances } = renderScene(seed, index, height, width, light);
   await Promise.all([writeRgbPng(files.image, image, 4), writeInstancePng(files.instances, instances)]);
   await writeLabelPng(files.labels, labels);
   return {};

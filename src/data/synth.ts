@@ -3,6 +3,7 @@ import path from 'node:path';
 import { UserError } from '../errors.js';
 import { isFile, isFolder, listNames, readBytes, writeAtomic } from './files.js';
 import { Pool } from './pool.js';
+import type { SceneLight } from './scene/weather.js';
 import { sceneFiles } from './scene-files.js';
 
 export { renderScene, type Scene } from './scene-files.js';
@@ -16,6 +17,8 @@ export interface SyntheticOptions {
   height: number;
   width: number;
   seed: number;
+  /** Default `day`. */
+  light?: SceneLight;
   /** Share of the scenes that goes to `val`: the last ones, rounded, at least one if not 0. Default 0.2. */
   valFraction?: number;
   /** Threads; default one a core, at most 8. The files do not depend on it. */
@@ -33,7 +36,7 @@ const marker = 'synthetic.json';
  * @throws UserError where a number is out of range, or the folder holds another data set.
  */
 export async function writeSynthetic(options: SyntheticOptions): Promise<number> {
-  const { out, count, height, width, seed, valFraction = 0.2 } = options;
+  const { out, count, height, width, seed, light = 'day', valFraction = 0.2 } = options;
   const whole = (name: string, value: number, low: number, high: number) => {
     if (!Number.isInteger(value) || value < low || value > high) {
       throw new UserError(`${name} is ${value}; expected a whole number from ${low} to ${high}`, 2);
@@ -46,7 +49,9 @@ export async function writeSynthetic(options: SyntheticOptions): Promise<number>
   if (!(valFraction >= 0 && valFraction < 1)) {
     throw new UserError(`valFraction is ${valFraction}; expected a number from 0 to below 1`, 2);
   }
-  await claim(out, { generator: 'vnet synthetic 1', count, height, width, seed, valFraction });
+  // Sets by day say nothing of light, as before there was another.
+  const when = light === 'day' ? {} : { light };
+  await claim(out, { generator: 'vnet synthetic 1', count, height, width, seed, valFraction, ...when });
   const val = valFraction === 0 ? 0 : Math.min(count - 1, Math.max(1, Math.round(count * valFraction)));
   const splitOf = (index: number) => (index < count - val ? 'train' : 'val');
   const todo = [...Array(count).keys()].filter((index) => {
@@ -59,7 +64,7 @@ export async function writeSynthetic(options: SyntheticOptions): Promise<number>
   try {
     await Promise.all(
       todo.map(async (index) => {
-        await pool.run({ kind: 'scene', out, split: splitOf(index), seed, index, height, width });
+        await pool.run({ kind: 'scene', out, split: splitOf(index), seed, index, height, width, light });
         options.onProgress?.(++done, count);
       }),
     );

@@ -6,6 +6,7 @@ import { openDataset } from '../../src/data/datasets.js';
 import { readInstances } from '../../src/data/label-image.js';
 import { cityscapesClasses } from '../../src/data/layouts/cityscapes.js';
 import { readSample } from '../../src/data/read-sample.js';
+import type { SceneLight } from '../../src/data/scene/weather.js';
 import { renderScene, writeSynthetic } from '../../src/data/synth.js';
 import { rejects, temporary } from './helpers.js';
 
@@ -31,6 +32,28 @@ test('twenty scenes hold all 19 classes, each in several, and instances belong t
   cityscapesClasses.names.forEach((name, id) => {
     assert.ok((scenes.get(id) ?? 0) >= 3, `${name} is in ${scenes.get(id) ?? 0} of 20 scenes`);
   });
+});
+
+test('at dusk it is the same street below a far brighter sky; any has both lights', () => {
+  const mean = (seed: number, index: number, light: SceneLight, id: number) => {
+    const { image, labels } = renderScene(seed, index, 64, 128, light);
+    let [sum, n] = [0, 0];
+    for (let p = 0; p < labels.data.length; p++) {
+      if (labels.data[p] === id) [sum, n] = [sum + image.data[3 * p + 1], n + 1];
+    }
+    return sum / n;
+  };
+  const lights = Array.from({ length: 12 }, (_, index) => {
+    const [day, dusk] = (['day', 'dusk'] as const).map((light) => renderScene(5, index, 64, 128, light));
+    assert.deepEqual(dusk.labels, day.labels);
+    assert.deepEqual(dusk.instances, day.instances);
+    const [sky, road] = [mean(5, index, 'dusk', 23), mean(5, index, 'dusk', 7)];
+    assert.ok(sky > 90 && road < 50 && sky > 3 * road, `scene ${index}: sky ${sky}, road ${road}`);
+    assert.ok(mean(5, index, 'day', 7) > 1.5 * road, `scene ${index}`);
+    const any = renderScene(5, index, 64, 128, 'any').image.data;
+    return [day, dusk].findIndex(({ image }) => Buffer.compare(image.data, any) === 0);
+  });
+  assert.deepEqual([...new Set(lights)].sort(), [0, 1]);
 });
 
 test('a scene is the same at every size: labels agree after shrinking', () => {

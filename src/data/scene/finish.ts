@@ -7,19 +7,21 @@ export interface Finish {
   /** Factor per channel. */
   tint: Rgb;
   exposure: number;
+  /** Exponent of the exposed value on [0, 1]: above 1, what lies in the shade of a bright sky turns dark. */
+  gamma: number;
   /** Deviation of the sensor noise in grey levels. */
   noise: number;
 }
 
 const tableSize = 1 << 13;
 
-/** Exposure, tint, a gentle S-curve, vignetting and sensor noise. Labels are untouched. */
+/** Exposure, gamma, tint, a gentle S-curve, vignetting and sensor noise. Labels are untouched. */
 export function finish(canvas: Canvas, look: Finish, rng: Rng): void {
   const { width, height, rgb } = canvas;
   const grain = Float32Array.from({ length: tableSize }, () => rng.normal() * look.noise);
   const curve = new Float32Array(256);
   for (let i = 0; i < 256; i++) {
-    const v = Math.min(1, (i / 255) * look.exposure);
+    const v = Math.min(1, (i / 255) * look.exposure) ** look.gamma;
     curve[i] = 255 * (v + 0.16 * (v * v * (3 - 2 * v) - v));
   }
   const [tr, tg, tb] = look.tint;

@@ -1,4 +1,3 @@
-import type { Rgb } from '../classes.js';
 import { Rng } from '../rng.js';
 import { Canvas } from './canvas.js';
 import { finish } from './finish.js';
@@ -9,62 +8,20 @@ import { type Camera, type Light, mix, Painter } from './painter.js';
 import { palette } from './palette.js';
 import { paintBackdrop, populate } from './populate.js';
 import { paintSky, type Sky } from './sky.js';
+import { type SceneLight, weathersOf } from './weather.js';
 
-/** A weather: the sky's colours, how much sun, and the tint of the light. */
-interface Weather {
-  zenith: Rgb;
-  low: Rgb;
-  cloud: Rgb;
-  cover: [number, number];
-  sun: number;
-  tint: Rgb;
-  exposure: [number, number];
-}
-
-const weathers: readonly Weather[] = [
-  {
-    zenith: [74, 124, 190],
-    low: [190, 214, 232],
-    cloud: [246, 247, 248],
-    cover: [0.2, 0.45],
-    sun: 1,
-    tint: [1.04, 1.01, 0.95],
-    exposure: [1.18, 1.34],
-  },
-  {
-    zenith: [104, 146, 196],
-    low: [206, 220, 230],
-    cloud: [240, 240, 240],
-    cover: [0.45, 0.7],
-    sun: 0.7,
-    tint: [1.01, 1.01, 0.98],
-    exposure: [1.12, 1.3],
-  },
-  {
-    zenith: [168, 178, 188],
-    low: [214, 218, 220],
-    cloud: [228, 229, 231],
-    cover: [0.8, 1],
-    sun: 0.05,
-    tint: [0.97, 1, 1.02],
-    exposure: [1.02, 1.22],
-  },
-  {
-    zenith: [92, 110, 160],
-    low: [240, 212, 178],
-    cloud: [248, 226, 204],
-    cover: [0.35, 0.6],
-    sun: 0.8,
-    tint: [1.06, 0.99, 0.89],
-    exposure: [0.98, 1.16],
-  },
-];
-
-/** Draws scene `index` of the set `seed`; the same at every size but for what a pixel can hold. */
-export function drawScene(seed: number, index: number, height: number, width: number): Canvas {
+/** Draws scene `index` of the set `seed`; the same at every size but for what a pixel can hold, and the same street in any light. */
+export function drawScene(
+  seed: number,
+  index: number,
+  height: number,
+  width: number,
+  daytime: SceneLight = 'day',
+): Canvas {
   const rng = Rng.of(seed, index, 1);
   const canvas = new Canvas(width, height);
-  // Low sun is the rarest.
+  const weathers = weathersOf(daytime, Rng.of(seed, index, 4));
+  // The last is the rarest.
   const weather = weathers[Math.floor(rng.next() ** 1.4 * weathers.length)];
   const camera: Camera = {
     focal: 0.55 * (width + 2 * height) * rng.range(0.92, 1.06),
@@ -94,7 +51,12 @@ export function drawScene(seed: number, index: number, height: number, width: nu
   if (rng.chance(0.8)) paintBonnet(canvas, painter, rng);
   finish(
     canvas,
-    { tint: weather.tint, exposure: rng.range(...weather.exposure), noise: rng.range(1.6, 3.4) },
+    {
+      tint: weather.tint,
+      exposure: rng.range(...weather.exposure),
+      gamma: weather.gamma,
+      noise: rng.range(1.6, 3.4),
+    },
     Rng.of(seed, index, 3),
   );
   return canvas;

@@ -11,6 +11,8 @@ export interface Sky {
   cloud: Rgb;
   /** 0 clear to 1 overcast. */
   cover: number;
+  /** How much darker the thick parts of the clouds are, 0 to 1. */
+  relief: number;
   /** Shifts the cloud pattern. */
   phase: number;
 }
@@ -31,7 +33,7 @@ export function paintSky(canvas: Canvas, camera: Camera, sky: Sky): void {
       let c = (n + sky.cover * 1.7 - 0.75) * 1.8;
       c = c < 0 ? 0 : Math.min(c, 1);
       c *= 0.25 + 0.75 * fade;
-      const grey = 1 - 0.1 * c * (n + 0.4);
+      const grey = 1 - sky.relief * c * (n + 0.4);
       const o = 3 * p;
       for (let k = 0; k < 3; k++) {
         const base = sky.low[k] + (sky.zenith[k] - sky.low[k]) * t;
