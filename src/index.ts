@@ -45,7 +45,7 @@ export type { CoarseLogits, PredictorOptions } from './eval/predictor.js';
 export { Predictor } from './eval/predictor.js';
 export { averageModels } from './model/average.js';
 export type { ModelInfo } from './model/format.js';
-export { loadModel, shippedModel } from './model/load.js';
+export { loadModel, shippedModel, shippedModels } from './model/load.js';
 export type { Model, ModelOptions } from './model/model.js';
 export { predict } from './predict.js';
 export type { VideoOptions, VideoPicture } from './stream/frames.js';

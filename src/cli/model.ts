@@ -1,24 +1,25 @@
 import { Option } from 'commander';
 import { isFile, isFolder, look } from '../data/files.js';
 import { UserError } from '../errors.js';
-import { loadModel, shippedModel, shippedName } from '../model/load.js';
+import { loadModel, shippedModels, shippedName } from '../model/load.js';
 import type { Model } from '../model/model.js';
 import { runFiles } from '../train/checkpoint.js';
 
 export const modelOption = (): Option =>
   new Option(
     '--model <model>',
-    'model file (.safetensors), or a run folder: its best, else its last checkpoint; or camvid, which comes with vnet',
+    'model file (.safetensors), or a run folder: its best, else its last checkpoint; or camvid or camvid-tiny, which come with vnet',
   ).default(shippedName);
 
 /**
  * The model file that a path stands for: a file itself; of a run folder `best`, or `last` where there is no best yet.
- * `camvid` is the shipped one where no such path exists.
+ * `camvid` and `camvid-tiny` are the shipped ones where no such path exists.
  * @throws UserError where there is none.
  */
 export function modelFile(given: string): string {
   if (isFile(given)) return given;
-  if (given === shippedName && !isFolder(given)) return shippedModel;
+  const shipped = shippedModels.get(given);
+  if (shipped !== undefined && !isFolder(given)) return shipped;
   if (!isFolder(given)) {
     throw new UserError(`${given}: no such model; give a .safetensors file or a run folder of vnet train`);
   }

@@ -31,7 +31,7 @@ export function trainCommand(): Command {
     .option('--out <dir>', 'run folder, new')
     .option('--resume', 'go on with the run in --out, with its own options')
     .option('--config <file>', 'options from a JSON file, such as vnet.config.json; flags win')
-    .option('--init <model>', 'start from the weights of a model; camvid is the one that comes with vnet')
+    .option('--init <model>', 'start from the weights of a model; camvid and camvid-tiny come with vnet')
     .optionsGroup('Recipe:')
     .option('--epochs <n>', 'passes over the training split (default: 300)', whole(1))
     .option('--batch <n>', 'images a step (default: 4)', whole(1, 4096))
@@ -69,7 +69,7 @@ export function trainCommand(): Command {
     .option('--seed <n>', 'default: 1', whole(0))
     .option(
       '--teacher <models...>',
-      'learn from the mean of these models too; camvid is the one that comes with vnet',
+      'learn from the mean of these models too; camvid and camvid-tiny come with vnet',
     )
     .option(
       '--teacher-share <share>',

@@ -1,7 +1,7 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../errors.js';
-import { loadModel, shippedModel } from '../model/load.js';
+import { loadModel, shippedModels } from '../model/load.js';
 import type { Model } from '../model/model.js';
 import { Problem, withoutFolder } from './problem.js';
 
@@ -30,7 +30,7 @@ const listingMs = 1000;
 /**
  * Models by name and version from a folder, loaded when first asked for and again when their file changes:
  * `NAME.safetensors` (version 1), a run folder `NAME/best.safetensors` (version 1), or `NAME/VERSION/*.safetensors`.
- * Without a folder: the model that comes with the package, as `camvid`.
+ * Without a folder: the models that come with the package, as `camvid` (the first) and `camvid-tiny`.
  */
 export class Repository {
   private readonly loaded = new Map<string, { key: string; model: Promise<ServedModel> }>();
@@ -98,7 +98,8 @@ export class Repository {
   }
 }
 
-const shipped = async (): Promise<readonly Entry[]> => [{ name: 'camvid', version: '1', file: shippedModel }];
+const shipped = async (): Promise<readonly Entry[]> =>
+  [...shippedModels].map(([name, file]) => ({ name, version: '1', file }));
 
 async function list(folder: string): Promise<readonly Entry[]> {
   const entries: Entry[] = [];

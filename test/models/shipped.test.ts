@@ -9,7 +9,7 @@ import { readImage } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { evaluate } from '../../src/eval/evaluate.js';
 import { Predictor } from '../../src/eval/predictor.js';
-import { loadModel, shippedModel } from '../../src/model/load.js';
+import { loadModel, shippedModel, shippedModels } from '../../src/model/load.js';
 import { predict } from '../../src/predict.js';
 import { drawScenes, temporaryFolder, vnet } from '../cli/vnet.js';
 import { testData } from '../interop/data.js';
@@ -17,23 +17,28 @@ import { testData } from '../interop/data.js';
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
 
-test('the shipped model is small, and its card says what it is', async () => {
-  const { info, weights } = await loadModel(shippedModel);
-  assert.ok(statSync(shippedModel).size < 400_000);
-  assert.equal(info.network.name, 'vnet');
-  assert.equal(info.classes.names.length, 11);
-  const parameters = [...weights]
-    .filter(([name]) => !/\.(mean|variance)$/.test(name))
-    .reduce((sum, [, { length }]) => sum + length, 0);
-  assert.ok(parameters <= 165_000, `${parameters} parameters`);
-  const card = readFileSync(path.join(path.dirname(shippedModel), 'README.md'), 'utf8');
-  assert.ok(card.includes(`${parameters.toLocaleString('en').replaceAll(',', ' ')} parameters`));
+const card = readFileSync(path.join(path.dirname(shippedModel), 'README.md'), 'utf8');
+
+test('the shipped models are small, and their card says what they are', async () => {
+  const most = { camvid: [400_000, 165_000], 'camvid-tiny': [100_000, 40_000] };
+  assert.deepEqual([...shippedModels.keys()], Object.keys(most));
+  for (const [name, [bytes, count]] of Object.entries(most)) {
+    const { info, weights } = await loadModel(name);
+    assert.ok(statSync(shippedModels.get(name)!).size < bytes);
+    assert.equal(info.network.name, 'vnet');
+    assert.equal(info.classes.names.length, 11);
+    const parameters = [...weights]
+      .filter(([weight]) => !/\.(mean|variance)$/.test(weight))
+      .reduce((sum, [, { length }]) => sum + length, 0);
+    assert.ok(parameters <= count, `${parameters} parameters`);
+    assert.ok(card.includes(`${parameters.toLocaleString('en').replaceAll(',', ' ')} parameters`));
+  }
 });
 
 const camvid = testData('camvid');
 const skip = camvid ? false : 'no CamVid (VNET_TEST_DATA)';
 
-test('its validation mIoU is that of the card, at the size it is meant for and at the size of the images', {
+test('validation mIoU is that of the card, at the size that a model is meant for and at the size of the images', {
   skip,
 }, async () => {
   const { network, weights, info } = await loadModel(shippedModel);
@@ -42,13 +47,17 @@ test('its validation mIoU is that of the card, at the size it is meant for and a
   const enlarged = await evaluate(predictor, dataset, { split: 'val', resize: info.trained.image });
   const own = await evaluate(predictor, dataset, { split: 'val' });
   await predictor.dispose();
-  const card = readFileSync(path.join(path.dirname(shippedModel), 'README.md'), 'utf8');
+  const small = await loadModel('camvid-tiny');
+  const fast = new Predictor(small.network, small.weights, { backend: wasmBackend });
+  const tiny = await evaluate(fast, dataset, { split: 'val' });
+  await fast.dispose();
   const check = (miou: number | undefined, pattern: RegExp) => {
     const told = Number(pattern.exec(card)?.[1]);
     assert.ok(Math.abs(100 * miou! - told) < 0.06, `${100 * miou!} %, the card says ${told}`);
   };
   check(enlarged.scores.miou, /\*\*([\d.]+) % validation mIoU\*\* at 720×960/);
   check(own.scores.miou, /([\d.]+) % at 360×480/);
+  check(tiny.scores.miou, /vnet-camvid-tiny\n\n\*\*([\d.]+) % validation mIoU\*\* at 360×480/);
   assert.ok(Math.abs(enlarged.scores.miou! - info.trained.miou!) < 6e-4);
 });
 

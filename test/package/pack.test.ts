@@ -71,7 +71,12 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 test('the packed file holds what is needed, and nothing that is not', () => {
-  const needed = ['LICENSE', 'README.md', 'bin/vnet.js', 'models/vnet-camvid.safetensors', 'package.json'];
+  const models = [
+    'models/README.md',
+    'models/vnet-camvid.safetensors',
+    'models/vnet-camvid-tiny.safetensors',
+  ];
+  const needed = ['LICENSE', 'README.md', 'bin/vnet.js', 'package.json', ...models];
   const builds = ['build/wasm/plain.wasm', 'build/wasm/relaxed.wasm'];
   for (const file of [...needed, ...builds]) assert.ok(files.includes(file), `${file} is not packed`);
   const sources = files.filter((file) => /^build\/src\/.*\.js$/.test(file));
