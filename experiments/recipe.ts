@@ -11,12 +11,14 @@ import { Command } from 'commander';
 import { wasmBackend } from '../src/backends/wasm/index.js';
 import { whole } from '../src/cli/options.js';
 import { interruptSignal, TrainingDisplay } from '../src/cli/training.js';
+import { openDataset } from '../src/data/datasets.js';
 import { isFile, readBytes, writeAtomic } from '../src/data/files.js';
 import { writeSynthetic } from '../src/data/synth.js';
 import { UserError } from '../src/errors.js';
 import { readModel, writeModel } from '../src/model/file.js';
 import { runFiles } from '../src/train/checkpoint.js';
 import { train } from '../src/train/train.js';
+import { putBeside } from './beside.js';
 import { parseStages, type Stage, trainingOf } from './stages.js';
 
 interface Flags {
@@ -36,7 +38,7 @@ async function main(file: string, flags: Flags): Promise<void> {
       const made = path.join(flags.out, `${name}.safetensors`);
       if (!isFile(made)) {
         process.stderr.write(`stage ${name}\n`);
-        const data = stage.scenes ? await scenesOf(stage.scenes, name, file, flags.out) : flags.data;
+        const data = stage.scenes ? await scenesOf(stage.scenes, name, file, flags) : flags.data;
         const done = await runStage(name, stage, model, { ...flags, data }, signal, began);
         if (!done) {
           process.stderr.write('stopped and saved; the same command goes on\n');
@@ -51,17 +53,20 @@ async function main(file: string, flags: Flags): Promise<void> {
   process.stdout.write(`${model}\n`);
 }
 
-/** Draws the scenes of a stage. @returns their folder. */
+/** Draws the scenes of a stage. @returns the folder of what it trains on. */
 async function scenesOf(
-  { count, size: [height, width], seed, val, classes }: NonNullable<Stage['scenes']>,
+  { count, size: [height, width], seed, val, classes, light, beside }: NonNullable<Stage['scenes']>,
   name: string,
   file: string,
-  folder: string,
+  { data, out: folder }: Flags,
 ): Promise<string> {
   const out = path.join(folder, `${name}-scenes`);
-  await writeSynthetic({ out, count, height, width, seed, valFraction: val });
+  await writeSynthetic({ out, count, height, width, seed, light, valFraction: val });
   await writeAtomic(path.join(out, 'classes.json'), await readBytes(path.join(path.dirname(file), classes)));
-  return out;
+  if (!beside) return out;
+  const both = path.join(folder, `${name}-data`);
+  await putBeside(both, await openDataset(data), await openDataset(out), `${light}_`);
+  return both;
 }
 
 /** Trains a stage and writes its model. @returns false where it was interrupted. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sceneLights } from '../src/data/scene/weather.js';
 import { UserError } from '../src/errors.js';
 import { parseTrainConfig, type TrainConfig } from '../src/train/config.js';
 
@@ -6,7 +7,7 @@ const taken = ['data', 'out', 'resume', 'init'];
 
 const stageSchema = z
   .strictObject({
-    /** Synthetic scenes that this stage trains on, in place of the data, see `vnet synth`. */
+    /** Synthetic scenes that this stage trains on, in place of the data or beside it, see `vnet synth`. */
     scenes: z
       .strictObject({
         count: z.int().min(2),
@@ -16,6 +17,13 @@ const stageSchema = z
         val: z.number().min(0).max(0.9),
         /** The `classes.json` of the scenes, beside the recipe: which of the data's classes each of theirs is. */
         classes: z.string(),
+        light: z.enum(sceneLights).default('day'),
+        /** Train on the data too, and validate on it alone; then no scene goes to validation. */
+        beside: z.boolean().default(false),
+      })
+      .refine(({ val, beside }) => !beside || val === 0, {
+        path: ['val'],
+        message: 'scenes beside the data are for training; expected 0',
       })
       .optional(),
     /** Options of `vnet train`. */

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { putBeside } from '../../experiments/beside.js';
 import { parseStages, trainingOf } from '../../experiments/stages.js';
+import { openDataset } from '../../src/data/datasets.js';
+import { readSample } from '../../src/data/read-sample.js';
+import { writeSynthetic } from '../../src/data/synth.js';
 import { loadModel } from '../../src/model/load.js';
 import { parseTrainConfig } from '../../src/train/config.js';
 import { rejects } from '../data/helpers.js';
@@ -101,7 +105,7 @@ test('a stage on synthetic scenes reads them with the classes beside the recipe'
       },
     },
   });
-  const { writeFileSync, copyFileSync } = await import('node:fs');
+  const { copyFileSync } = await import('node:fs');
   writeFileSync(path.join(folder, 'few.json'), text);
   copyFileSync(
     path.join(root, 'experiments/scenes-as-camvid.json'),
@@ -124,12 +128,57 @@ test('a stage on synthetic scenes reads them with the classes beside the recipe'
   assert.ok(existsSync(path.join(out, 'few-scenes/classes.json')));
 });
 
+test('scenes beside the data join its training images, with its classes; once more changes nothing', async () => {
+  const at = (...parts: string[]) => path.join(folder, 'beside', ...parts);
+  await writeDataset(at('data'), { train: 3, val: 1 }, [40, 56]);
+  const { names } = JSON.parse(readFileSync(at('data', 'classes.json'), 'utf8')) as { names: string[] };
+  await writeSynthetic({ out: at('scenes'), count: 2, height: 40, width: 56, seed: 1, valFraction: 0 });
+  const mapping = Object.fromEntries(Array.from({ length: 34 }, (_, raw) => [raw, raw === 23 ? 1 : 0]));
+  writeFileSync(at('scenes', 'classes.json'), JSON.stringify({ names, mapping, ignore: [255] }));
+  const [data, scenes] = await Promise.all([openDataset(at('data')), openDataset(at('scenes'))]);
+  await putBeside(at('both'), data, scenes, 'day_');
+  const both = await openDataset(at('both'));
+  const given = [
+    ...data.samples('train').map((s) => [data, s] as const),
+    ...scenes.samples('train').map((s) => [scenes, s] as const),
+  ];
+  assert.deepEqual(
+    both
+      .samples('train')
+      .map(({ id }) => id)
+      .sort(),
+    given.map(([from, { id }]) => (from === scenes ? 'day_' : '') + id.replaceAll('/', '_')).sort(),
+  );
+  assert.equal(both.samples('val').length, 1);
+  for (const [from, sample] of given) {
+    const id = (from === scenes ? 'day_' : '') + sample.id.replaceAll('/', '_');
+    const put = both.samples('train').find((one) => one.id === id)!;
+    assert.deepEqual(await readSample(both, put), await readSample(from, sample));
+  }
+  const before = statSync(at('both', 'images/train')).mtimeMs;
+  await putBeside(at('both'), data, scenes, 'day_');
+  assert.equal(statSync(at('both', 'images/train')).mtimeMs, before);
+  writeFileSync(
+    at('scenes', 'classes.json'),
+    JSON.stringify({ names: ['a', 'b', 'c'], mapping, ignore: [255] }),
+  );
+  await rejects(
+    async () => putBeside(at('no'), data, await openDataset(at('scenes')), 'day_'),
+    'a, b, c',
+    'classes',
+  );
+});
+
 test('a wrong recipe is one line that names the file and the stage', async () => {
   const fails = (json: unknown, ...parts: string[]) =>
     rejects(async () => parseStages(JSON.stringify(json), 'my.json'), 'my.json', ...parts);
   await fails({ stages: {} }, 'at least one');
   await fails({ stages: { a: { train: { epochs: 3, out: 'x' } } } }, 'stages.a', 'recipe’s to choose');
   await fails({ stages: { a: { train: { epochs: 3 }, until: 4 } } }, 'until', 'more epochs');
+  const scenes = { count: 4, size: [64, 96], seed: 1, val: 0.5, classes: 'x', beside: true };
+  await fails({ stages: { a: { scenes, train: {} } } }, 'val', 'beside the data are for training');
+  assert.equal(read('dusk.json').dusk.scenes?.light, 'dusk');
+  assert.deepEqual(read('tiny.json').tiny.train.teacher, { models: ['camvid'], share: 0.7 });
   await fails({ stages: { a: { train: { epocs: 3 } } } }, 'stage a', 'epocs');
   await fails({ stages: { 'a/b': { train: {} } } }, 'stages.a/b');
 });
