@@ -14,6 +14,9 @@ const leastPatience = 2;
 /** The same as a multiple of what a batch takes. */
 const patience = 4;
 
+/** What the workers of a run need to know, and the engine that steps. */
+type SharedRun = Pick<RunSetup, 'config' | 'engine' | 'weights' | 'fingerprint'>;
+
 /** What a coordinator has seen, for people and tests. */
 export interface QueueCounts {
   /** Batches handed out a second time, because nothing came back. */
@@ -36,7 +39,7 @@ export class QueueGradients implements GradientSource {
 
   private constructor(
     private readonly url: string,
-    private readonly run: RunSetup,
+    private readonly run: SharedRun,
     private readonly coordinator: Coordinator<GradientJob>,
   ) {}
 
@@ -44,7 +47,7 @@ export class QueueGradients implements GradientSource {
    * @param tell is told what a person should know: no worker answers, one refuses, Redis was lost.
    * @throws UserError: no Redis, or a run that workers cannot share.
    */
-  static async open(url: string, run: RunSetup, tell: (message: string) => void): Promise<QueueGradients> {
+  static async open(url: string, run: SharedRun, tell: (message: string) => void): Promise<QueueGradients> {
     const { config, weights, fingerprint } = run;
     if (config.precision === 'f16' || run.engine.lossScale)
       throw new UserError('a queue trains in float32: leave float16 away', 2);

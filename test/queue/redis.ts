@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-/** Debian's redis-server or valkey-server; undefined where neither is installed. */
-export const redisProgram = ['redis-server', 'valkey-server'].find(
+/** That of `VNET_TEST_REDIS`, or Debian's redis-server or valkey-server; undefined where none is installed. */
+export const redisProgram = [process.env.VNET_TEST_REDIS ?? 'redis-server', 'valkey-server'].find(
   (name) => spawnSync(name, ['--version']).status === 0,
 );
 

@@ -11,10 +11,11 @@ import type { BatchGradient } from '../../train/gradients.js';
 import { trainingPlan } from '../../train/plan.js';
 import { cacheBudget, openTrainingData, trainingLoader } from '../../train/training-data.js';
 import type { GradientJob } from '../contract.js';
-import { encodeGradient, floats, gradientJob, gradientSetup, keptSeconds, keysOf } from '../contract.js';
+import { floats, gradientJob, gradientSetup, keysOf } from '../contract.js';
 import { type Bench, checkBackend, readSetup, type Session, type Task } from '../task.js';
 import type { BatchPlace } from './batches.js';
 import { BatchesAhead } from './batches.js';
+import { claimBatch, handIn } from './places.js';
 
 /** Gradients of batches of a data set. @param data where it lies for this worker. */
 export const gradientTask = (data: string): Task<GradientJob> => ({
@@ -56,29 +57,6 @@ export const otherData = (data: string, run: string, what: string, own: string, 
     `${data}: has other ${what} than the coordinator of run ${run} (fingerprint ${own}, not ${wanted}); give the same data set to both`,
   );
 
-/**
- * Claims a batch of a step for a job: the one that it had before, where the job has come again, else the first that is
- * free of those the worker would like, else any; nothing where all are taken. KEYS: which job has which batch. ARGV:
- * job, seconds to keep it, batches of the step, those the worker would like.
- */
-const claim = `
-local taken = redis.call('HGETALL', KEYS[1])
-for i = 1, #taken, 2 do
-  if taken[i + 1] == ARGV[1] then return tonumber(taken[i]) end
-end
-local function try(batch)
-  if redis.call('HSETNX', KEYS[1], batch, ARGV[1]) == 0 then return false end
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
-  return true
-end
-for i = 4, #ARGV do
-  if try(ARGV[i]) then return tonumber(ARGV[i]) end
-end
-for batch = 0, tonumber(ARGV[3]) - 1 do
-  if try(batch) then return batch end
-end
-return -1`;
-
 class GradientSession implements Session<GradientJob> {
   /** Of which step the weights are that the engine has. */
   private step = -1;
@@ -96,7 +74,7 @@ class GradientSession implements Session<GradientJob> {
     const { loader, ahead } = this;
     const { run, step, epoch, first, dropout } = job;
     const keys = keysOf(run);
-    const batch = await this.claimed(job, id);
+    const batch = await claimBatch(redis, job, id, ahead.of(job.step));
     if (batch < 0) return;
     const start = performance.now();
     const [done, weights] = await Promise.all([
@@ -110,13 +88,7 @@ class GradientSession implements Session<GradientJob> {
     const pixels = await ahead.take(place);
     const release = () => loader.recycle(pixels);
     const gradient = await this.contribution({ ...pixels, release }, dropout + batch);
-    const replies = await redis
-      .multi()
-      .set(keys.gradient(step, batch), encodeGradient(gradient), 'EX', keptSeconds)
-      .rpush(keys.done, batch)
-      .expire(keys.done, keptSeconds)
-      .exec();
-    for (const [error] of replies ?? []) if (error) throw error;
+    await handIn(redis, job, batch, gradient);
     const next = this.after(job, batch);
     if (next) ahead.begin(next);
     const what = `step ${step + 1}, batch ${batch + 1}`;
@@ -126,16 +98,6 @@ class GradientSession implements Session<GradientJob> {
   async close(): Promise<void> {
     await this.loader.close();
     await this.engine.executor.dispose();
-  }
-
-  /** @returns the batch that the job computes; -1 where none is left. */
-  private async claimed({ run, step, count, batch, only }: GradientJob, id: string): Promise<number> {
-    const { redis } = this.bench;
-    const key = keysOf(run).taken(step);
-    const liked = this.ahead.of(step);
-    if (!only) return Number(await redis.eval(claim, 1, key, id, keptSeconds, count, ...liked, batch));
-    await redis.multi().hset(key, batch, id).expire(key, keptSeconds).exec();
-    return batch;
   }
 
   /** The same batch of the next step, if the training has one. */
