@@ -6,6 +6,8 @@ import type { Kind } from './contract.js';
 import { aliveSeconds, keptSeconds, keysOf, programVersion, queues } from './contract.js';
 import { Jobs } from './jobs.js';
 
+/** Milliseconds between two words about workers that give no answer. */
+const silenceMs = 60_000;
 /** Milliseconds between looks at how many workers there are. */
 const lookMs = 2000;
 
@@ -23,6 +25,7 @@ export class Coordinator<Job extends object> {
   private readonly look: NodeJS.Timeout;
   private readonly unwatch: () => void;
   private readonly told = new Set<string>();
+  private toldSilent = Number.NEGATIVE_INFINITY;
 
   private constructor(
     id: string,
@@ -101,6 +104,15 @@ export class Coordinator<Job extends object> {
     if (this.workers > 0 || this.told.has('')) return;
     this.told.add('');
     this.tell('no worker is connected to the queue; start some with: vnet worker');
+  }
+
+  /** Tells, now and then, that what workers have got is handed out again. @param what has no answer. */
+  tellSilent(what: string, ms: number): void {
+    if (performance.now() - this.toldSilent < silenceMs) return;
+    this.toldSilent = performance.now();
+    this.tell(
+      `no answer to ${what} for ${Math.round(ms / 1000)} s: a worker is slow, hangs or is gone; handing out again`,
+    );
   }
 
   /** Ends, and takes back what nobody has begun. */

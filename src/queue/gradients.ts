@@ -112,6 +112,10 @@ export class QueueGradients implements GradientSource {
           coordinator.tellLonely();
           const silent = await until(missing().then((list) => jobs.silent(list)));
           counts.resent += silent.length;
+          if (silent.length > 0) {
+            const what = `${silent.length} of ${count} batches of step ${step + 1}`;
+            coordinator.tellSilent(what, performance.now() - lastResult);
+          }
           await until(hand(silent));
           lastResult = performance.now();
         }

@@ -115,6 +115,8 @@ export class QueueMap<Job extends object, Result extends { readonly index: numbe
         coordinator.tellLonely();
         const silent = await until(coordinator.jobs.silent([...this.open.keys()]));
         this.counts.resent += silent.length;
+        if (silent.length > 0)
+          coordinator.tellSilent(`${silent.length} of ${this.open.size} jobs`, performance.now() - last);
         await until(this.hand(silent));
         last = performance.now();
       }

@@ -101,16 +101,16 @@ export class TrainingEngine {
       const norm = batch.norm ?? normOf(batch.grads);
       if (!Number.isFinite(norm)) throw new NonFiniteError('gradient', norm, count);
       // A second batch: what was the whole gradient becomes the first term.
-      if (count === 1) sum = Float64Array.from(grads, (g) => firstWeight * g);
+      if (count === 1) sum = scaled(grads, firstWeight);
       grads = batch.grads;
-      if (sum) for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
+      if (sum) addScaled(sum, weight, grads);
       else firstWeight = weight;
       if (batch.statistics) statistics.push(batch.statistics);
       lossSum += loss * weight;
       weightSum += weight;
       count++;
     }
-    if (sum) grads = Float32Array.from(sum, (g) => (weightSum > 0 ? g / weightSum : 0));
+    if (sum) grads = mean(sum, weightSum);
     if (statistics.length > 0) await this.addStatistics(statistics);
     if (sum || statistics.length > 0) executor.write('grads', grads);
     this.prepareUpdate(learningRate, t);
@@ -346,6 +346,27 @@ const overflows = (result: Promise<StepResult>): Promise<boolean> =>
     () => false,
     (error: unknown) => error instanceof NonFiniteError && error.what === 'gradient',
   );
+
+// Loops, since `from` with a function takes ten times as long.
+
+/** A first term, in double precision. */
+function scaled(grads: Float32Array, weight: number): Float64Array {
+  const sum = new Float64Array(grads.length);
+  for (let k = 0; k < sum.length; k++) sum[k] = weight * grads[k];
+  return sum;
+}
+
+/** Adds another. */
+function addScaled(sum: Float64Array, weight: number, grads: Float32Array): void {
+  for (let k = 0; k < sum.length; k++) sum[k] += weight * grads[k];
+}
+
+/** Their mean, zero where nothing has weight. */
+function mean(sum: Float64Array, weightSum: number): Float32Array {
+  const grads = new Float32Array(sum.length);
+  if (weightSum > 0) for (let k = 0; k < sum.length; k++) grads[k] = sum[k] / weightSum;
+  return grads;
+}
 
 /** √Σg² in double precision. */
 function normOf(grads: Float32Array): number {

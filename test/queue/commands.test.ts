@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { encodeRgbPng } from '../../src/data/image.js';
@@ -101,11 +102,24 @@ test('queue retry hands out again what has failed, queue drain takes away what w
 });
 
 test('a worker that hangs holds up nothing, and what it does later changes nothing', { skip }, async () => {
-  const workers = [cluster.worker(served), cluster.worker(served)];
-  await Promise.all(workers.map((worker) => worker.seen(/waiting for jobs/)));
+  // It stops before its third result is put in place, and does so when it is woken.
+  writeFileSync(
+    at('stop.mjs'),
+    `import { promises } from 'node:fs';
+     const { rename } = promises;
+     let count = 0;
+     promises.rename = (...names) => {
+       if (++count === 3) process.kill(process.pid, 'SIGSTOP');
+       return rename(...names);
+     };`,
+  );
+  const NODE_OPTIONS = `--import ${pathToFileURL(at('stop.mjs'))}`;
+  const workers = [cluster.worker(served, { NODE_OPTIONS })];
   const running = start([...predict(at('slow')), ...throughQueue()]);
-  await until(() => readdirSync(folder).includes('slow') && written(at('slow')).length > 2);
-  workers[0].interrupt('SIGSTOP');
+  await running.seen(
+    /no answer to 1 of \d+ jobs for \d+ s: a worker is slow, hangs or is gone; handing out again/,
+  );
+  workers.push(cluster.worker(served));
   const { code, stderr } = await running.ended;
   assert.equal(code, 0, stderr);
   workers[0].interrupt('SIGCONT');
