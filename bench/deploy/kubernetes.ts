@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
+import { isFile } from '../../src/data/files.js';
 import type { Running } from '../../test/cli/vnet.js';
 import { vnet } from '../../test/cli/vnet.js';
 import { freePort, TestS3 } from '../../test/data/s3.js';
 import { TestRedis } from '../../test/queue/redis.js';
-import { until } from '../../test/queue/same.js';
-import { type Processes, program, readDeploy } from './processes.js';
+import { assertSameTraining, until } from '../../test/queue/same.js';
+import { bin, type Processes, program, readDeploy } from './processes.js';
 
 const words = z.array(z.string());
 const probe = z.object({ httpGet: z.object({ path: z.string(), port: z.number() }) });
@@ -46,7 +49,7 @@ const find = (name: string, kind: string): unknown =>
     .map((document) => document.toJS() as unknown)
     .find((document) => z.object({ kind: z.literal(kind) }).safeParse(document).success);
 
-/** `kubectl apply` of all manifests, with the scaler's arithmetic by hand: labels are those of one process. */
+/** `kubectl apply` of a batch and its workers, with the scaler's arithmetic by hand: labels are those of one process. */
 export async function byKubernetes(
   at: (...parts: string[]) => string,
   processes: Processes,
@@ -113,6 +116,52 @@ export async function byKubernetes(
   } finally {
     control.disconnect();
     store.stop();
+    await server.stop();
+  }
+}
+
+/** The Job of a training, whose first pod dies: the weights are those of one process. */
+export async function trainByKubernetes(
+  at: (...parts: string[]) => string,
+  processes: Processes,
+): Promise<string> {
+  const server = await TestRedis.start();
+  try {
+    const { container: job } = workload(container).parse(find('train', 'Job'));
+    const recipe = '--accumulate=4 --batch=2 --epochs=3 --beta=1 --no-report';
+    const [shell, ...flags] = job.command!;
+    const script = job.args[0]
+      .replace(program.join(' '), `"${process.execPath}" "${bin}"`)
+      .replace('redis://vnet-redis:6379', server.url)
+      .replaceAll('/runs/', `${at('volume')}/`)
+      .replace('s3://street/cityscapes', at('data'))
+      .replace('--accumulate=8', recipe);
+    mkdirSync(at('volume'));
+    const pod = () => spawn(shell, [...flags, script], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const args = ['worker', '--queue', server.url, '--data', at('data')];
+    const worker = processes.start(args);
+    const first = pod();
+    await until(() => isFile(at('volume/first/last.safetensors')));
+    first.kill('SIGKILL');
+    await once(first, 'exit');
+    const second = pod();
+    const [code] = await once(second, 'exit');
+    assert.equal(code, 0);
+    await processes.stop([worker], 60);
+    const alone = await vnet([
+      'train',
+      '--data',
+      at('data'),
+      '--out',
+      at('one'),
+      ...recipe.split(' '),
+      '--device',
+      'wasm',
+    ]);
+    assert.equal(alone.code, 0, alone.stderr);
+    await assertSameTraining(at('volume/first/last.safetensors'), at('one/last.safetensors'));
+    return 'kubernetes: a training whose first pod dies goes on to the bits of one process';
+  } finally {
     await server.stop();
   }
 }

@@ -12,7 +12,7 @@ import { encodeRgbPng } from '../../src/data/image.js';
 import { renderScene, writeSynthetic } from '../../src/data/synth.js';
 import { hasS3 } from '../../test/data/s3.js';
 import { byCompose } from './compose.js';
-import { byKubernetes } from './kubernetes.js';
+import { byKubernetes, trainByKubernetes } from './kubernetes.js';
 import { Processes } from './processes.js';
 
 new Command('test:deploy')
@@ -31,6 +31,7 @@ try {
   for (let i = 0; i < frames; i++)
     writeFileSync(at('frames', `p${i}.png`), await encodeRgbPng(renderScene(9, i, 64, 96).image));
   console.log(await byCompose(at, processes));
+  console.log(await trainByKubernetes(at, processes));
   assert.ok(hasS3, "no moto for the batch: pip install 'moto[server]'");
   console.log(await byKubernetes(at, processes));
 } finally {

@@ -7,6 +7,8 @@ import { start } from '../../test/cli/vnet.js';
 /** What the containers' image starts. */
 export const program = ['node', 'node_modules/vnet-segmentation/bin/vnet.js'];
 
+export const bin = fileURLToPath(new URL('../../../bin/vnet.js', import.meta.url));
+
 /** A file below deploy/. */
 export const readDeploy = (name: string): string =>
   readFileSync(fileURLToPath(new URL(`../../../deploy/${name}`, import.meta.url)), 'utf8');

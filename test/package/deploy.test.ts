@@ -24,7 +24,7 @@ const documents = (file: string): Record<string, unknown>[] =>
     (document) => document.toJS() as Record<string, unknown>,
   );
 
-const manifests = ['redis', 'workers', 'predict'].map((name) => `kubernetes/${name}.yaml`);
+const manifests = ['redis', 'workers', 'predict', 'train'].map((name) => `kubernetes/${name}.yaml`);
 
 test('Kubernetes: its own schemas', { skip: !has('kubernetes_validate') && 'no kubernetes-validate' }, () => {
   const script = `
@@ -38,7 +38,14 @@ for document in json.loads(sys.stdin.read()):
     input: JSON.stringify(own),
   });
   assert.equal(status, 0, stderr);
-  assert.deepEqual(stdout.trim().split('\n'), ['Deployment', 'Service', 'Deployment', 'Job']);
+  assert.deepEqual(stdout.trim().split('\n'), [
+    'Deployment',
+    'Service',
+    'Deployment',
+    'Job',
+    'PersistentVolumeClaim',
+    'Job',
+  ]);
 });
 
 test('KEDA: its own schema', { skip: !has('cloudcoil.models.keda') && 'no cloudcoil-models-keda' }, () => {
@@ -77,6 +84,13 @@ test('every queue scales the workers', () => {
   for (const queue of Object.values(queues)) assert.ok(text.includes(`'bull:${queue}:wait'`), queue);
 });
 
+/** What the program is given, once or, by a script of the shell, in each of its branches. */
+function argumentsOf(command: string[] | string | undefined, args: readonly string[]): string[][] {
+  if (command?.[0] !== 'sh') return [[...args]];
+  const [, always, rest] = /^set -- \S+ \S+ ([^\n]*)\n(.*)/s.exec(args[0])!;
+  return [...rest.matchAll(/exec "\$@" ([^;\n]*)/g)].map(([, more]) => `${always} ${more}`.split(' '));
+}
+
 test('commands of the containers are those of the program', async () => {
   interface Container {
     args?: string[];
@@ -85,7 +99,7 @@ test('commands of the containers are those of the program', async () => {
   const containers = [
     ...manifests.flatMap(documents).flatMap((document) => {
       const { template } = (document.spec ?? {}) as { template?: { spec: { containers: Container[] } } };
-      return template?.spec.containers.map(({ args }) => args ?? []) ?? [];
+      return template?.spec.containers.flatMap(({ command, args = [] }) => argumentsOf(command, args)) ?? [];
     }),
     ...documents('compose.yaml').flatMap(({ services }) =>
       Object.values(services as Record<string, Container>).map(({ command = [] }) =>
@@ -94,7 +108,14 @@ test('commands of the containers are those of the program', async () => {
       ),
     ),
   ].filter(([first]) => first && !first.startsWith('-') && first !== 'redis-server');
-  assert.deepEqual(containers.map(([command]) => command).sort(), ['predict', 'train', 'worker', 'worker']);
+  assert.deepEqual(containers.map(([command]) => command).sort(), [
+    'predict',
+    'train',
+    'train',
+    'train',
+    'worker',
+    'worker',
+  ]);
   for (const [name, ...args] of containers) {
     const program = await createProgram([name]);
     const command = program.commands.find((each) => each.name() === name)!;
