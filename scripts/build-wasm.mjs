@@ -1,4 +1,5 @@
-// Compiles the AssemblyScript kernels twice: `plain.wasm` (SIMD) and `relaxed.wasm` (SIMD with fused multiply-add).
+// Compiles the AssemblyScript kernels twice: `plain.wasm` (SIMD) and `relaxed.wasm` (SIMD with fused multiply-add). What paints
+// overlays is a small module of its own, `paint.wasm`.
 // Does nothing where neither the sources nor this script nor the compiler changed since the last time.
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -12,7 +13,12 @@ new Command('build-wasm')
   .parse();
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const builds = { plain: 'simd,threads', relaxed: 'simd,threads,relaxed-simd' };
+const shared = ['--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
+const builds = {
+  plain: ['index.ts', '--enable', 'simd,threads', ...shared],
+  relaxed: ['index.ts', '--enable', 'simd,threads,relaxed-simd', ...shared],
+  paint: ['paint.ts', '--enable', 'simd'],
+};
 const dataSection = 11;
 
 /** Numbers of the sections of a wasm binary. */
@@ -53,13 +59,12 @@ const files = await Promise.all(
 if (files.every(Boolean) && files[0].toString() === print) process.exit(0);
 
 await mkdir(`${root}build/wasm`, { recursive: true });
-for (const [name, features] of Object.entries(builds)) {
+for (const [name, [entry, ...flags]] of Object.entries(builds)) {
   const file = `build/wasm/${name}.wasm`;
   const { error, stderr } = await asc.main([
-    'src/backends/wasm/kernels/index.ts',
+    `src/backends/wasm/kernels/${entry}`,
     ...['--baseDir', root, '--outFile', file, '--runtime', 'stub', '--use', 'abort='],
-    ...['-O3', '--noAssert', '--converge', '--enable', features],
-    ...['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+    ...['-O3', '--noAssert', '--converge', '--importMemory', ...flags],
   ]);
   process.stderr.write(stderr.toString());
   if (error) {

@@ -2,31 +2,36 @@
  * `npm run bench:stream -- [PARTS]`: what the command line makes of a video beside `vnet bench` at the same size, labels
  * frame by frame beside `vnet predict` on extracted pictures, memory over many frames, latency of a live stream.
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Argument, Command } from 'commander';
 import { whole } from '../../src/cli/options.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { median } from '../../src/median.js';
-import { measureLatency } from './latency.js';
+import { timedRun } from './cpuTime.js';
+import { measureLatency, measureReconnect } from './latency.js';
 
-const parts = ['throughput', 'labels', 'memory', 'latency'] as const;
+const parts = ['throughput', 'labels', 'memory', 'latency', 'reconnect'] as const;
 const command = new Command('bench:stream')
   .description(
     'Videos and live streams through the command line.\n\n' +
       '  throughput  frames a second of a file of 360×480 and one of 1080×1920, in turn with `vnet bench` at that size\n' +
       '  labels      labels of a video are those of its frames extracted as PNG\n' +
       '  memory      resident memory over many frames\n' +
-      '  latency     from the clock that is drawn into a frame to its labels',
+      '  latency     from the clock that is drawn into a frame to its labels\n' +
+      '  reconnect   a live stream whose server is killed and comes back (with --python)',
   )
   .addArgument(new Argument('[parts...]', 'default: all').choices(parts))
   .option('--frames <dir>', 'pictures for the videos (default: a test picture of ffmpeg)')
   .option('--rounds <n>', 'of throughput', whole(1), 3)
   .option('--count <n>', 'frames of memory', whole(100), 10_000)
-  .option('--python <command>', 'with GStreamer and its RTSP server: latency over RTSP, not MPEG-TS')
+  .option(
+    '--python <command>',
+    'with GStreamer and its RTSP server: latency and reconnect over RTSP, not MPEG-TS',
+  )
   .addHelpText('after', '\nExample:\n  npm run bench:stream -- throughput --frames camvid/val')
   .parse();
 const { frames, rounds, count, python } = command.opts<{
@@ -63,41 +68,55 @@ function makeClip(file: string, [height, width]: readonly [number, number], leng
   if (status !== 0) throw new Error(`ffmpeg: ${stderr}`);
 }
 
+/**
+ * Three in turn: the network alone, a file to a file, raw frames to labels. ffmpeg decodes and
+ * encodes on the same cores: what it takes is told, and the network's rate on what it leaves.
+ */
 function throughput(): void {
+  const cores = availableParallelism();
   for (const [height, width, length] of [
-    [360, 480, 600],
-    [1080, 1920, 80],
+    [360, 480, 900],
+    [1080, 1920, 120],
   ] as const) {
     const clip = at(`${height}.mp4`);
     makeClip(clip, [height, width], length);
+    const raw = at('raw.rgb');
+    spawnSync('ffmpeg', ['-v', 'error', '-y', '-i', clip, '-f', 'rawvideo', '-pix_fmt', 'rgb24', raw]);
+    const size = `${height}x${width}`;
+    const shared = ['--resize', 'own', '--overwrite'];
+    const ways = {
+      'H.264 to H.264': () => timedRun(folder, [bin, 'predict', clip, ...shared, '--out', at('out.mp4')]),
+      'raw to labels': () =>
+        timedRun(folder, [bin, 'predict', '-', '--raw', size, ...shared, '--labels', at('labels.mkv')], raw),
+    };
     const benches: number[] = [];
-    const files: number[] = [];
+    const rates: Record<string, number[]> = {};
+    const left: Record<string, number[]> = {};
     for (let round = 0; round < rounds; round++) {
-      const size = `${height}x${width}`;
-      const runs = String(Math.round(length / 4));
-      const told = vnet(
-        'bench',
-        '--size',
-        size,
-        '--mode',
-        'infer',
-        '--classes',
-        '11',
-        '--runs',
-        runs,
-        '--json',
-      );
-      const { ms } = JSON.parse(told) as { ms: number[] };
-      benches.push((1000 * ms.length) / ms.reduce((a, b) => a + b, 0));
-      const said = vnet('predict', clip, '--resize', 'own', '--out', at('out.mp4'), '--overwrite');
-      files.push(Number(/([\d.]+) frames\/s/.exec(said)?.[1]));
+      const options = ['--mode', 'infer', '--classes', '11', '--runs', String(Math.round(length / 4))];
+      const { ms } = JSON.parse(vnet('bench', '--size', size, ...options, '--json')) as { ms: number[] };
+      const bench = (1000 * ms.length) / ms.reduce((a, b) => a + b, 0);
+      benches.push(bench);
+      for (const [name, way] of Object.entries(ways)) {
+        const { text, own, started } = way();
+        const rate = Number(/([\d.]+) frames\/s/.exec(text)?.[1]);
+        const share = (started * rate) / (cores * length);
+        rates[name] = [...(rates[name] ?? []), rate];
+        left[name] = [...(left[name] ?? []), rate / (bench * (1 - share))];
+        console.log(
+          `  ${size}, ${name}: ${rate} frames/s beside ${bench.toFixed(1)}; ${((1000 * own) / length).toFixed(1)} ms a frame of the processor, and ${((1000 * started) / length).toFixed(1)} ms of ffmpeg, ${percent(share)} of the cores`,
+        );
+      }
     }
-    const [bench, file] = [median(benches), median(files)];
-    console.log(
-      `${height}×${width}: vnet bench ${bench.toFixed(1)} images/s, vnet predict ${file.toFixed(1)} frames/s: ${((100 * file) / bench).toFixed(0)} % (bench ${benches.map((rate) => rate.toFixed(1)).join(', ')}; predict ${files.join(', ')})`,
-    );
+    for (const name of Object.keys(ways)) {
+      console.log(
+        `${height}×${width}, ${name}: ${median(rates[name]).toFixed(1)} frames/s, vnet bench ${median(benches).toFixed(1)} images/s: ${percent(median(rates[name]) / median(benches))}; of its rate on what ffmpeg leaves ${percent(median(left[name]))}`,
+      );
+    }
   }
 }
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
 async function sameLabels(): Promise<void> {
   makeClip(at('labels.mp4'), [360, 480], 50);
@@ -130,40 +149,60 @@ async function sameLabels(): Promise<void> {
   if (same !== 50) fault('labels differ');
 }
 
+/** Resident memory and heap every thousand frames, told by a hook in the process, and their trend. */
 async function memory(): Promise<void> {
-  makeClip(at('long.mp4'), [120, 160], count);
-  const child = spawn(
+  makeClip(at('long.mp4'), [96, 128], count);
+  const lines = at('memory.jsonl');
+  const hook = `import fs from 'node:fs';
+    import { isMainThread } from 'node:worker_threads';
+    const told = () => {
+      const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+      fs.appendFileSync(${JSON.stringify(lines)}, JSON.stringify({ rss, heapUsed, external, arrayBuffers }) + '\\n');
+    };
+    if (isMainThread) setInterval(told, 250).unref();`;
+  execFileSync(
     process.execPath,
     [
-      bin,
-      'predict',
-      at('long.mp4'),
-      '--resize',
-      'own',
-      '--out',
-      at('long-out.mp4'),
-      '--stats',
-      at('s.jsonl'),
+      ...['--import', `data:text/javascript,${encodeURIComponent(hook)}`],
+      ...[
+        bin,
+        'predict',
+        at('long.mp4'),
+        '--resize',
+        'own',
+        '--out',
+        at('long-out.mp4'),
+        '--stats',
+        at('s.jsonl'),
+      ],
     ],
     { stdio: 'ignore', cwd: folder },
   );
-  const samples: number[] = [];
-  const timer = setInterval(() => {
-    try {
-      const text = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-      samples.push(Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) / 1024);
-    } catch {}
-  }, 500);
-  await new Promise((resolve) => child.on('exit', resolve));
-  clearInterval(timer);
-  const lines = readFileSync(at('s.jsonl'), 'utf8').trim().split('\n').length;
-  const quarter = Math.floor(samples.length / 4);
-  const parts = [1, 2, 3].map((i) => Math.max(...samples.slice(i * quarter, (i + 1) * quarter)).toFixed(0));
-  console.log(
-    `memory: ${lines} frames, at most ${parts.join(', ')} MiB in the second, third and last quarter`,
-  );
-  if (Number(parts[2]) > Number(parts[0]) + 16) fault('memory grows');
-  if (lines !== count) fault(`${lines} lines of statistics for ${count} frames`);
+  const frames = readFileSync(at('s.jsonl'), 'utf8').trim().split('\n').length;
+  const samples = readFileSync(lines, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<'rss' | 'heapUsed', number>);
+  for (const name of ['rss', 'heapUsed'] as const) {
+    const series = samples.map((sample) => sample[name] / 2 ** 20);
+    // The most in each tenth of the time; the first is that of loading and of the first collections.
+    const tenths = Array.from({ length: 10 }, (_, i) =>
+      Math.max(...series.slice((i * series.length) / 10, ((i + 1) * series.length) / 10)),
+    );
+    const slope = slopeOf(tenths.slice(1)) / (frames / 10_000);
+    console.log(
+      `memory: ${name}, at most in each tenth of ${frames} frames ${tenths.map((value) => value.toFixed(0)).join(', ')} MiB; trend ${slope.toFixed(2)} MiB a thousand frames`,
+    );
+    if (slope > 1) fault(`${name} grows`);
+  }
+  if (frames !== count) fault(`${frames} lines of statistics for ${count} frames`);
+}
+
+/** Of the line of least squares through values one apart. */
+function slopeOf(values: readonly number[]): number {
+  const middle = (values.length - 1) / 2;
+  const sum = values.reduce((total, value, i) => total + (i - middle) * value, 0);
+  return sum / values.reduce((total, _, i) => total + (i - middle) ** 2, 0);
 }
 
 try {
@@ -177,6 +216,11 @@ try {
       console.log(told.text);
       if (told.p50 > 2000 / fps) fault(`latency above two frame times of ${1000 / fps} ms`);
     }
+  }
+  if (chosen.includes('reconnect') && python !== undefined) {
+    const told = await measureReconnect({ fps: 10, height: 360, width: 480, python });
+    console.log(told.text);
+    if (!told.ok) fault('the stream did not come back fresh');
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -108,7 +108,7 @@ function framesOf(info: StreamInfo | undefined, { fps, from = 0, to }: StreamFla
   return Math.max(1, Math.round((Math.min(to ?? seconds, seconds) - from) * (fps ?? info.fps)));
 }
 
-/** Where the overlay goes: as asked, or beside other predictions under the video's name; live, only where asked. */
+/** Where the overlay goes: as asked; without labels, beside other predictions under the video's name; live, only where asked. */
 function targetOf(
   given: string,
   source: StreamSource,
@@ -119,7 +119,8 @@ function targetOf(
   let target: string | undefined;
   if (out !== undefined)
     target = isTarget(out) ? out : path.join(out, source.kind === 'file' ? named : 'overlay.mp4');
-  else if (source.kind === 'pipe') target = labels === undefined ? '-' : undefined;
+  else if (labels !== undefined) target = undefined;
+  else if (source.kind === 'pipe') target = '-';
   else if (source.kind === 'file') target = path.join('predictions', named);
   if (target !== undefined && target !== '-' && path.resolve(target) === path.resolve(given)) {
     throw new UserError(`${target}: is the input and would be overwritten; choose another --out`, 2);

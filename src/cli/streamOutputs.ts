@@ -55,8 +55,10 @@ export class StreamOutputs {
       target === undefined
         ? undefined
         : await open({
-            ...{ file: target, pixels: 'rgb24', frameSeconds },
-            ...(target === '-' ? { pipe: flags.raw ? 'raw' : 'y4m' } : {}),
+            ...{ file: target, frameSeconds },
+            ...(target === '-'
+              ? { pixels: 'rgb24', pipe: flags.raw ? 'raw' : 'y4m' }
+              : { pixels: 'yuv420p' }),
             ...(sound ? { audio: { input: [...span, ...source.input], codec: sound } } : {}),
           });
     const asVideo = labels !== undefined && /\.mkv$/i.test(labels);
@@ -133,7 +135,7 @@ export class StreamOutputs {
     const { alpha, legend, sideBySide: beside = false } = this.flags;
     const { classes } = this.model.info;
     const band = legend ? await legendBand(classes, () => true, width * (beside ? 2 : 1)) : undefined;
-    return new Painter(classes.colours as Rgb[], alpha, { beside, band });
+    return new Painter(classes.colours as Rgb[], alpha, { beside, band, planes: this.target !== '-' });
   }
 }
 

@@ -1,9 +1,10 @@
+import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import type { Ffmpeg, Run } from './ffmpeg.js';
-import { passthrough, startFfmpeg } from './ffmpeg.js';
+import { atOnce, passthrough, startFfmpeg } from './ffmpeg.js';
 import type { DecodeOptions } from './options.js';
 import type { StreamSource } from './source.js';
 
@@ -183,11 +184,16 @@ function decodeArguments(ffmpeg: Ffmpeg, source: StreamSource, options: DecodeOp
   ];
   return [
     ...(source.kind === 'pipe' ? [] : ['-nostdin']),
+    // Frames decoded ahead by threads cost up to a fifth more each, and live ones are told to come at once instead.
+    ...(source.kind === 'live' ? [] : ['-threads', String(decodingThreads)]),
     ...[...span, ...source.input],
     ...['-map', '0:v:0', '-an', '-sn', '-dn', '-vf', filters.join(',')],
-    ...['-f', 'rawvideo', '-pix_fmt', 'rgb24', ...passthrough(ffmpeg), 'pipe:1'],
+    ...['-f', 'rawvideo', '-pix_fmt', 'rgb24', ...passthrough(ffmpeg), ...atOnce, 'pipe:1'],
   ];
 }
+
+/** The cores are needed for the network. */
+const decodingThreads = Math.max(1, Math.floor(availableParallelism() / 4));
 
 /** Whether high dynamic range can be mapped: it takes a filter that not every ffmpeg has. */
 export const canMapTones = ({ filters }: Ffmpeg): boolean => filters.has('zscale') && filters.has('tonemap');

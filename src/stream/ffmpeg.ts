@@ -66,6 +66,9 @@ export async function findFfmpeg(given = 'ffmpeg'): Promise<Ffmpeg> {
 export const passthrough = ({ version }: Ffmpeg): string[] =>
   version >= 5.1 ? ['-fps_mode', 'passthrough'] : ['-vsync', 'passthrough'];
 
+/** Raw frames are "encoded" by threads too, of which each but one would hold a frame back. */
+export const atOnce = ['-threads', '1', '-flush_packets', '1'];
+
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');

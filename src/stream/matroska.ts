@@ -35,8 +35,11 @@ function open(id: number): Buffer {
 /** Nanoseconds of a tick: times are whole microseconds. */
 const tick = 1000;
 
+/** Matrix, range (narrow), transfer, primaries: BT.709. */
+const colour = parent(0x55b0, uint(0x55b1, 1), uint(0x55b9, 1), uint(0x55ba, 1), uint(0x55bb, 1));
+
 /** Pixels of raw video, by the code that other programs know them by. */
-export const rawCodes = { rgb24: 'RGB\x18', gray8: 'Y800' } as const;
+export const rawCodes = { rgb24: 'RGB\x18', gray8: 'Y800', yuv420p: 'I420' } as const;
 export type RawPixels = keyof typeof rawCodes;
 
 /** What stands before the first frame. `frameSeconds`: how long a frame usually lasts. */
@@ -55,7 +58,11 @@ export function matroskaHeader(
         0xae,
         ...[uint(0xd7, 1), uint(0x73c5, 1), uint(0x83, 1), text(0x86, 'V_UNCOMPRESSED')],
         uint(0x23e383, frameSeconds * 1e9),
-        parent(0xe0, uint(0xb0, width), uint(0xba, height), text(0x2eb524, rawCodes[pixels])),
+        parent(
+          0xe0,
+          ...[uint(0xb0, width), uint(0xba, height), text(0x2eb524, rawCodes[pixels])],
+          ...(pixels === 'yuv420p' ? [colour] : []),
+        ),
       ),
     ),
   ]);

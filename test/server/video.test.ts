@@ -232,6 +232,6 @@ test('a live stream: motion JPEG of the newest frame, its numbers, a page, a tok
   // Viewers do not hold up a stop.
   const start = performance.now();
   await server.stop();
-  assert.ok(performance.now() - start < 5000);
+  assert.ok(performance.now() - start < 20_000, 'a stop waits 60 s for what runs');
   leave.abort();
 });

@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { overlay, readImage } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
+import { Rng } from '../../src/data/rng.js';
 import { fitted } from '../../src/eval/fitting.js';
 import { predictLabels } from '../../src/eval/predict.js';
 import { Predictor } from '../../src/eval/predictor.js';
@@ -18,6 +19,7 @@ import { Segmenter } from '../../src/segmenter/segmenter.js';
 import type { Ffmpeg } from '../../src/stream/ffmpeg.js';
 import { findFfmpeg } from '../../src/stream/ffmpeg.js';
 import { videoFrames } from '../../src/stream/frames.js';
+import type { PaintedFrame } from '../../src/stream/paint.js';
 import { Painter } from '../../src/stream/paint.js';
 import { VideoParts } from '../../src/stream/parts.js';
 import { probe } from '../../src/stream/probe.js';
@@ -326,18 +328,62 @@ test('sources by name', () => {
   assert.deepEqual(cameraSource('0', 'linux').input.slice(-4), ['-f', 'v4l2', '-i', '/dev/video0']);
 });
 
-test('painted frames are overlays, pixel by pixel', () => {
-  const image = { width: 7, height: 5, data: new Uint8Array(105).map((_, i) => (i * 37) % 256) };
-  const labels = { width: 7, height: 5, data: new Uint8Array(35).map((_, i) => [0, 1, 255][i % 3]) };
-  const colours = [
-    [10, 200, 30],
-    [255, 0, 90],
-  ] as const;
-  const { data } = overlay(image, labels, colours, 0.4);
-  assert.deepEqual(new Painter(colours, 0.4).paint(image, labels).data, data);
-  const beside = new Painter(colours, 0.4, { beside: true }).paint(image, labels);
-  for (let y = 0; y < 5; y++) {
-    assert.deepEqual(beside.data.subarray(42 * y, 42 * y + 21), image.data.subarray(21 * y, 21 * y + 21));
-    assert.deepEqual(beside.data.subarray(42 * y + 21, 42 * y + 42), data.subarray(21 * y, 21 * y + 21));
+test('painted frames are overlays, pixel by pixel; planes are those of BT.709', (t) => {
+  const seed = Date.now() % 1e6;
+  t.diagnostic(`seed ${seed}`);
+  for (let turn = 0; turn < 12; turn++) {
+    const rng = Rng.of(seed, turn);
+    const [height, width, classes] = [1 + rng.int(9), 1 + rng.int(70), 1 + rng.int(40)];
+    const noise = (length: number, below: number) => new Uint8Array(length).map(() => rng.int(below));
+    const image = { height, width, data: noise(3 * height * width, 256) };
+    const labels = { height, width, data: noise(height * width, classes + 1) };
+    const colours = Array.from(
+      { length: classes },
+      () => [rng.int(256), rng.int(256), rng.int(256)] as const,
+    );
+    const band = { height: 3, width: 2 * width, data: noise(3 * 3 * 2 * width, 256) };
+    const { data } = overlay(image, labels, colours, 0.4);
+    const plain = new Painter(colours, 0.4);
+    plain.paint(image, { ...labels, data: noise(height * width, 256) });
+    assert.deepEqual(Buffer.from(plain.paint(image, labels).data), Buffer.from(data));
+    const whole = new Painter(colours, 0.4, { beside: true, band }).paint(image, labels);
+    const row = 3 * width;
+    for (let y = 0; y < height; y++) {
+      const [left, right] = [2 * row * y, 2 * row * y + row];
+      assert.deepEqual(whole.data.slice(left, right), image.data.slice(row * y, row * (y + 1)));
+      assert.deepEqual(
+        whole.data.slice(right, right + row),
+        Uint8Array.from(data.slice(row * y, row * (y + 1))),
+      );
+    }
+    assert.deepEqual(whole.data.slice(2 * row * height), band.data);
+    const planes = new Painter(colours, 0.4, { beside: true, band, planes: true }).paint(image, labels);
+    assert.deepEqual([planes.height % 2, planes.width], [0, 2 * width]);
+    assertPlanes(planes, whole);
   }
 });
+
+/** Within rounding, against floating point; black where the picture has no pixel. */
+function assertPlanes(planes: PaintedFrame, picture: PaintedFrame): void {
+  const { height, width, data } = planes;
+  assert.equal(data.length, 1.5 * height * width);
+  const rgb = (y: number, x: number) =>
+    [0, 1, 2].map((c) =>
+      y < picture.height && x < picture.width ? picture.data[3 * (y * picture.width + x) + c] / 255 : 0,
+    );
+  const lumaOf = ([r, g, b]: number[]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  const near = (value: number, expected: number, by: number) =>
+    assert.ok(Math.abs(value - expected) < by, `${value}, not ${expected}`);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) near(data[y * width + x], 16 + 219 * lumaOf(rgb(y, x)), 1);
+  }
+  for (let y = 0; y < height; y += 2) {
+    for (let x = 0; x < width; x += 2) {
+      const four = [rgb(y, x), rgb(y, x + 1), rgb(y + 1, x), rgb(y + 1, x + 1)];
+      const mean = [0, 1, 2].map((c) => four.reduce((sum, each) => sum + each[c], 0) / 4);
+      const at = height * width + (y / 2) * (width / 2) + x / 2;
+      near(data[at], 128 + (224 * (mean[2] - lumaOf(mean))) / 1.8556, 1.5);
+      near(data[at + (height * width) / 4], 128 + (224 * (mean[0] - lumaOf(mean))) / 1.5748, 1.5);
+    }
+  }
+}

@@ -50,11 +50,11 @@ export async function* videoPieces(
   rest: Frames,
   { model, ffmpeg, opacity }: { model: ServedModel; ffmpeg: Ffmpeg; opacity: number },
 ): AsyncGenerator<Uint8Array> {
-  const painter = new Painter(model.info.classes.colours as Rgb[], opacity);
+  const painter = new Painter(model.info.classes.colours as Rgb[], opacity, { planes: true });
   const encoder = new Encoder(ffmpeg, {
     file: '-',
     frameSeconds: 1 / 25,
-    ...(output === 'overlay' ? { pixels: 'rgb24', pipe: 'mp4' } : { pixels: 'gray8', pipe: 'ffv1' }),
+    ...(output === 'overlay' ? { pixels: 'yuv420p', pipe: 'mp4' } : { pixels: 'gray8', pipe: 'ffv1' }),
   });
   const write = ({ frame, labels }: SegmentedFrame): Promise<void> =>
     encoder.write(output === 'overlay' ? painter.paint(frame.image, labels) : labels, frame.seconds);
