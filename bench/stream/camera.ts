@@ -78,7 +78,8 @@ export async function openCamera({
   const encode = [
     ...['-v', 'error', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps)],
     ...['-i', 'pipe:0', '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', String(fps)],
-    ...['-pix_fmt', 'yuv420p'],
+    // One slice a frame.
+    ...['-pix_fmt', 'yuv420p', '-threads', '1'],
   ];
   const ports = python ? [await freePort(), await freePort()] : [];
   let rtsp = python ? await startRtsp(python, ...ports) : undefined;

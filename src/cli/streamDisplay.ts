@@ -8,6 +8,7 @@ import type { StreamFlags } from './streamFlags.js';
 export class StreamDisplay {
   private readonly progress: Progress | undefined;
   private readonly began = performance.now();
+  private firstAt = this.began;
   private toldAt = this.began;
   private frames = 0;
   private networkMs = 0;
@@ -24,20 +25,26 @@ export class StreamDisplay {
 
   show(result: SegmentedFrame): void {
     const { frame, ms, latencyMs, dropped } = result;
-    this.frames++;
+    if (this.frames++ === 0) this.firstAt = performance.now();
     this.networkMs += ms;
     if (ms > 0) this.computed++;
     this.latencies[this.frames % 500] = latencyMs;
-    const rate = formatRate((1000 * this.frames) / (performance.now() - this.began));
+    const rate = this.rate();
     if (this.progress) {
-      this.progress.update(frame.index + 1, rate.replace('images', 'frames'));
+      this.progress.update(frame.index + 1, rate);
       return;
     }
     if (performance.now() - this.toldAt < 5000) return;
     this.toldAt = performance.now();
     const live =
       this.source.kind === 'live' ? ` · latency ${latencyMs.toFixed(0)} ms · ${dropped} dropped` : '';
-    process.stderr.write(`frame ${frame.index + 1} · ${rate.replace('images', 'frames')}${live}\n`);
+    process.stderr.write(`frame ${frame.index + 1} · ${rate}${live}\n`);
+  }
+
+  /** From the first frame on: what is loaded before counts for the time, not for the rate. */
+  private rate(): string {
+    const seconds = (performance.now() - (this.frames > 1 ? this.firstAt : this.began)) / 1000;
+    return formatRate(Math.max(1, this.frames - 1) / seconds).replace('images', 'frames');
   }
 
   note(message: string): void {
@@ -58,9 +65,7 @@ export class StreamDisplay {
     const seconds = (performance.now() - this.began) / 1000;
     const network =
       this.computed > 0 ? `, network ${(this.networkMs / this.computed).toFixed(1)} ms a frame` : '';
-    const parts = [
-      `${this.frames} frames in ${formatDuration(seconds)} (${formatRate(this.frames / seconds).replace('images', 'frames')}${network})`,
-    ];
+    const parts = [`${this.frames} frames in ${formatDuration(seconds)} (${this.rate()}${network})`];
     if (this.source.kind === 'live' && this.latencies.length > 0) {
       const sorted = this.latencies.filter((value) => value !== undefined).sort((a, b) => a - b);
       const at = (share: number) =>

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
+import { runCli } from '../../src/cli/program.js';
 import { overlay, readImage } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { Rng } from '../../src/data/rng.js';
@@ -301,9 +302,12 @@ test('live: the newest frame, drops counted, a lost connection made again', { sk
     assert.ok(i === 0 || index > results[i - 1].index, 'in order');
 });
 
-test('what is missing, damaged or no video: one line', { skip }, async () => {
+test('what is missing, damaged or no video: one line', { skip }, async (t) => {
   const failed = async (args: string[], pattern: RegExp, exitCode = 1) => {
-    const { code, stderr } = await vnet(['predict', ...args]);
+    const write = t.mock.method(process.stderr, 'write', () => true);
+    const code = await runCli(['predict', ...args]);
+    const stderr = write.mock.calls.map(({ arguments: [text] }) => String(text)).join('');
+    write.mock.restore();
     assert.equal(code, exitCode, stderr);
     assert.match(stderr, pattern);
     assert.match(stderr, /^vnet: [^\n]+\n$/);
