@@ -17,6 +17,8 @@ import { unitBytes } from './windows.js';
 export interface Dispatch {
   readonly tensors: Readonly<Record<string, TensorRef | undefined>>;
   readonly code: string;
+  /** Integers that `code` reads as `given(i: u32) -> i32`: calls that differ in them alone share a shader. */
+  readonly given?: readonly number[];
   readonly workgroupSize: number;
   /** Workgroups in all. */
   readonly workgroups: number;
@@ -194,7 +196,7 @@ function quads(name: string, ref: TensorRef, wants: (accessor: string) => boolea
 /** A dispatch as text, and the data that goes with it. */
 export interface Shader {
   readonly text: string;
-  /** First array element of each tensor in its window, for the uniform after the storage bindings. */
+  /** First array element of each tensor in its window, then what is given: the uniform after the storage bindings. */
   readonly starts: Uint32Array<ArrayBuffer>;
 }
 
@@ -220,8 +222,14 @@ export function shaderOf(
     ...(dispatch.extensions ?? []),
   ];
   lines.unshift(...extensions.map((extension) => `enable ${extension};`));
-  const starts = new Uint32Array(Math.ceil(entries.length / 4) * 4);
+  const { given = [] } = dispatch;
+  const starts = new Uint32Array(Math.ceil((entries.length + given.length) / 4) * 4);
+  starts.set(Int32Array.from(given), entries.length);
   lines.push(`@group(0) @binding(${binding}) var<uniform> starts: array<vec4u, ${starts.length / 4}>;`);
+  if (given.length > 0) {
+    const at = `i + ${entries.length}u`;
+    lines.push(`fn given(i: u32) -> i32 { return bitcast<i32>(starts[(${at}) >> 2u][(${at}) & 3u]); }`);
+  }
   entries.forEach(([name, { ref }], i) => {
     const k = windows.findIndex(({ begin, end }) => ref.offset >= begin && ref.offset < end);
     [starts[i]] = startOf(ref, windows[k]);

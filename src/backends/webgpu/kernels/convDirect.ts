@@ -1,7 +1,7 @@
 import type { Dispatch } from '../shader.js';
 import type { GatherParts } from './convParts.js';
 import type { Gather } from './convSource.js';
-import { tapsLoop, tapText } from './convSource.js';
+import { tapGiven, tapsLoop, tapText } from './convSource.js';
 import { leastCapabilities, repeat, WORKGROUP } from './kernel.js';
 
 /** Result channels that one invocation computes at most, in fours. */
@@ -25,12 +25,13 @@ export function directGather(g: Gather, parts: GatherParts): Dispatch {
   const acc = (r: number, q: number) => `a${r}_${q}`;
   return {
     tensors: parts.tensors,
+    given: tapGiven(g),
     workgroupSize: WORKGROUP,
     workgroups: Math.ceil(count / WORKGROUP),
     code: `${parts.source}
 ${parts.weight}
 ${parts.finish}
-${tapText(g)}
+${tapText(g, 'given')}
 var<workgroup> weights: array<vec4f, ${weights}>;
 fn body(group: u32, lane: u32) {
   for (var i = lane; i < ${weights}u; i += ${WORKGROUP}u) {

@@ -99,14 +99,17 @@ export interface Gather {
 
 /**
  * WGSL of `fn tap(origin: vec2i, t: u32) -> i32`: the pixel within its image that tap t of output pixel
- * `(x, y) = origin` reads, or −1 for padding.
+ * `(x, y) = origin` reads, or −1 for padding. `by: 'given'` takes padding and dilation from `tapGiven`: modules that differ
+ * in their dilations, as V modules do, then share a shader.
  */
-export function tapText({ taps, attrs, transposed, fromHeight, fromWidth }: Gather): string {
+export function tapText(g: Gather, by: 'text' | 'given' = 'text'): string {
+  const { taps, attrs, transposed, fromHeight, fromWidth } = g;
   const axis = (name: 'x' | 'y', k: 0 | 1) => {
     const { [k]: stride } = attrs.stride;
-    const step = taps[k] === 1 ? '0' : `t${name} * ${attrs.dilation[k]}`;
-    if (!transposed) return `let ${name} = o.${name} * ${stride} - ${attrs.padding[k]} + ${step};`;
-    const at = `o.${name} + ${attrs.padding[k]} - ${step}`;
+    const number = (i: 0 | 1) => (by === 'given' ? `given(${2 * k + i}u)` : `${tapGiven(g)[2 * k + i]}`);
+    const step = taps[k] === 1 ? '0' : `t${name} * ${number(1)}`;
+    if (!transposed) return `let ${name} = o.${name} * ${stride} - ${number(0)} + ${step};`;
+    const at = `o.${name} + ${number(0)} - ${step}`;
     return stride === 1
       ? `let ${name} = ${at};`
       : `let ${name}s = ${at};
@@ -122,6 +125,14 @@ export function tapText({ taps, attrs, transposed, fromHeight, fromWidth }: Gath
   return y * ${fromWidth} + x;
 }`;
 }
+
+/** Padding and dilation along y, then along x. */
+export const tapGiven = ({ attrs: { padding, dilation } }: Gather): readonly number[] => [
+  padding[0],
+  dilation[0],
+  padding[1],
+  dilation[1],
+];
 
 /** WGSL before a block that is run for each tap `t`. SwiftShader takes four times as long to compile a loop of one turn. */
 export const tapsLoop = ({ taps: [kh, kw] }: Gather): string =>

@@ -1,7 +1,7 @@
 import type { Dispatch } from '../shader.js';
 import type { GatherParts } from './convParts.js';
 import type { Gather } from './convSource.js';
-import { tapsLoop, tapText } from './convSource.js';
+import { tapGiven, tapsLoop, tapText } from './convSource.js';
 import { repeat } from './kernel.js';
 
 /** How `tiledGather` cuts its work. */
@@ -57,12 +57,13 @@ export function tiledGather(g: Gather, parts: GatherParts): Dispatch {
     (l + 1) * workgroupSize <= tilePixels * depth ? 'true' : `${slot(l)} < ${tilePixels * depth}u`;
   return {
     tensors: parts.tensors,
+    given: tapGiven(g),
     workgroupSize,
     workgroups: Math.ceil(count / tilePixels) * channelTiles,
     code: `${parts.source}
 ${parts.weight}
 ${parts.finish}
-${tapText(g)}
+${tapText(g, 'given')}
 var<workgroup> xs: array<vec4f, ${tilePixels * stride}>;
 var<workgroup> ws: array<vec4f, ${weights}>;
 fn body(group: u32, lane: u32) {
