@@ -212,10 +212,33 @@ test('what cannot be had is one sentence each, and the rest goes on', { skip }, 
   await page.evaluate(() => Reflect.deleteProperty(navigator.mediaDevices, 'getUserMedia'));
 });
 
+/** Puts the tab in the background as pages are told of it, or in front again. */
+const putBehind = (hidden: boolean) =>
+  page.evaluate((is) => {
+    Object.defineProperty(document, 'hidden', { value: is, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+
 test('the camera, live', { skip }, async () => {
   await page.getByLabel('Longest side').selectOption('320');
   await page.getByRole('button', { name: 'Camera' }).click();
+  const rate = page.locator('[data-fact="rate"]');
   await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await putBehind(true);
+  await page.getByRole('status').getByText('Paused while this tab is in the background.').waitFor();
+  assert.equal(await page.title(), 'Paused – VNet');
+  // What was under way is shown; then nothing moves.
+  await page.waitForTimeout(300);
+  const before = await rate.textContent();
+  await page.waitForTimeout(500);
+  assert.equal(await rate.textContent(), before);
+  await putBehind(false);
+  await page.getByRole('status').getByText('Paused').waitFor({ state: 'detached' });
+  assert.equal(await page.title(), 'VNet');
+  await page.waitForFunction(
+    (then) => document.querySelector('[data-fact="rate"]')?.textContent !== then,
+    before,
+  );
   await page.getByRole('button', { name: 'Record' }).click();
   await page.waitForTimeout(2500);
   const { name, bytes } = await saved('Save recording');

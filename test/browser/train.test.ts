@@ -241,6 +241,21 @@ test('a zip of pictures with masks; what cannot be read is one sentence', { skip
     .getByText(/storage .* is full: free some space/)
     .waitFor();
   await panel.getByRole('button', { name: 'Dismiss' }).click();
+  // Nor does a training begin, and the model of the last one is still there.
+  await panel.getByRole('button', { name: 'Start training' }).click();
+  await panel
+    .getByRole('alert')
+    .getByText(/storage .* is full: free some space; what was saved before is kept/)
+    .waitFor();
+  await panel.getByRole('button', { name: 'Dismiss' }).click();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    panel.getByRole('button', { name: 'Download the model' }).click(),
+  ]);
+  assert.deepEqual(decodeModel(readFileSync(await download.path()), 'download').info.classes.names, [
+    'background',
+    'object',
+  ]);
   await session.send('Storage.overrideQuotaForOrigin', { origin });
   await page.setViewportSize({ width: 390, height: 844 });
   await page.emulateMedia({ colorScheme: 'dark' });

@@ -15,6 +15,7 @@ export {
   compileInference,
   compileTraining,
   costOf,
+  DeviceError,
   FilesStore,
   networkFromConfig,
   networkNames,

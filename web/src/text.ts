@@ -11,6 +11,8 @@ export const text = {
     stop: 'Stop',
     example: 'Example',
     loading: 'Loading the model…',
+    paused: 'Paused while this tab is in the background.',
+    pausedTitle: 'Paused – VNet',
     working: (name: string) => `Segmenting ${name}…`,
     opacity: 'Opacity',
     device: 'Device',
@@ -101,6 +103,7 @@ export const text = {
     download: 'Download the model',
     progress: 'Progress',
     preparing: 'Preparing…',
+    title: (step: number, steps: number) => `${Math.floor((100 * step) / steps)} % – VNet`,
     rate: (step: number, steps: number, images: number, seconds: number) =>
       `Step ${step} of ${steps}, ${images.toFixed(1)} pictures a second, ${seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`} left`,
     loss: 'Loss',
@@ -169,6 +172,8 @@ export const text = {
       'The camera was refused: allow it for this page in the browser’s settings, then press Camera again.',
     cameraMissing: 'No camera was found: connect one, then press Camera again.',
     cameraBusy: 'The camera is in use by another program: close it there, then press Camera again.',
+    gpuLost:
+      'The GPU was lost (its driver was restarted, or another program took its memory); CPU cores go on. Choose it again under Device.',
     noCamera: 'This browser gives no camera to this page: open it over HTTPS or on localhost.',
     noEncoder:
       'This browser encodes no video (WebCodecs with H.264, VP9 or AV1): record in a recent Chrome, Edge, Firefox or Safari.',

@@ -31,8 +31,9 @@ export async function openOpfs(path: string, create = true): Promise<Files> {
       }
     },
     async write(name, bytes) {
+      let handle: FileSystemFileHandle | undefined;
       try {
-        const handle = await folder.getFileHandle(name, { create: true });
+        handle = await folder.getFileHandle(name, { create: true });
         // What is written takes the place of the file when it is closed, whole.
         const writable = await handle.createWritable();
         try {
@@ -43,6 +44,8 @@ export async function openOpfs(path: string, create = true): Promise<Files> {
         }
         await writable.close();
       } catch (error) {
+        // A file that was begun for it holds nothing.
+        if ((await handle?.getFile())?.size === 0) await folder.removeEntry(name).catch(() => undefined);
         const full = (error as Error).name === 'QuotaExceededError';
         const why = full ? 'is full: free some space' : `cannot be written (${(error as Error).message})`;
         throw new UserError(`${place}: ${why}; what was saved before is kept`, 1, { cause: error });

@@ -1,3 +1,4 @@
+import { whenShown } from '../parts/background.ts';
 import { text } from '../text.ts';
 
 /** The longest side a picture is shown to the network at; 0: as it is; `auto`: what suits the model. */
@@ -130,8 +131,10 @@ export async function openVideo(file: File): Promise<Playing> {
 }
 
 /** Resolves when a video shows its next frame. While the tab is in the background it waits, at no cost. */
-export const nextFrame = (video: HTMLVideoElement): Promise<void> =>
-  new Promise((resolve) => {
+export async function nextFrame(video: HTMLVideoElement): Promise<void> {
+  await whenShown();
+  await new Promise<void>((resolve) => {
     if ('requestVideoFrameCallback' in video) video.requestVideoFrameCallback(() => resolve());
     else requestAnimationFrame(() => resolve());
   });
+}

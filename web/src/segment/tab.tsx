@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Segmentation, Segmenter } from '../library.ts';
-import { fittingSize } from '../library.ts';
+import { DeviceError, fittingSize } from '../library.ts';
+import { useHidden, useTitle } from '../parts/background.ts';
 import { useDrop } from '../parts/drop.ts';
 import { Problem, sentence } from '../parts/problem.tsx';
 import { pngOf, save, stem } from '../parts/save.ts';
@@ -58,7 +59,12 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const [busy, setBusy] = useState<string | undefined>(undefined);
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const [recording, setRecording] = useState<Recording | undefined>(undefined);
-  const complain = useCallback((error: unknown) => setProblem(sentence(error)), []);
+  const complain = useCallback((error: unknown) => {
+    const lost = error instanceof DeviceError;
+    setProblem(lost ? text.problems.gpuLost : sentence(error));
+    // Everything on the page is still there: only the models are loaded again.
+    if (lost) setDevice('wasm');
+  }, []);
   const wanted = pictures.length > 0 || live !== undefined;
   const segmenter = useSegmenter(model, device, wanted, complain, live !== undefined);
   const second = useSegmenter(rival, device, wanted && rival !== undefined, complain, live !== undefined);
@@ -181,8 +187,10 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   };
   const areas = useMemo(() => frame?.segmentation.areas ?? [], [frame]);
   const drop = useDrop(take);
-  const says = waiting ? words.loading : busy;
   const isLive = live !== undefined;
+  const paused = useHidden() && isLive;
+  useTitle(paused ? words.pausedTitle : undefined);
+  const says = waiting ? words.loading : paused ? words.paused : busy;
 
   return (
     <section aria-label={text.tabs.segment} {...drop.handlers}>

@@ -1,3 +1,4 @@
+import { useTitle } from '../parts/background.ts';
 import { text } from '../text.ts';
 import { Lines } from './lines.tsx';
 import type { OwnClass, OwnPicture } from './project.ts';
@@ -20,6 +21,7 @@ interface ProgressProps {
 /** Curves and validation pictures, which sharpen while the network learns. */
 export function Progress({ training, steps, classes, pictures, heldOut }: ProgressProps) {
   const { loss, miou, predictions, latest, running, notices } = training;
+  useTitle(running && latest ? words.title(latest.step, latest.steps) : undefined);
   if (loss.length === 0 && !running) return null;
   const seen = pictures.filter(({ id }) => predictions.has(id)).slice(0, shown);
   return (

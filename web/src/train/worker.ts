@@ -27,8 +27,9 @@ async function run(job: Job): Promise<void> {
     const { train, validation, config, beginning } = job;
     const ids = (list: Job['train']) => list.map(({ id }) => id);
     const kept = { config, beginning, train: ids(train), validation: ids(validation) };
-    await files.remove(store.best);
+    // First what may fail: without room for it, the model of the run before stays.
     await files.write('run.json', new TextEncoder().encode(JSON.stringify(kept)));
+    await files.remove(store.best);
   }
   const { interrupted } = await trainPictures({
     ...job.config,
