@@ -27,7 +27,7 @@ export const IGNORE = 255;
 
 /** What feature maps are stored as, or multiplied as. */
 export type Precision = (typeof precisions)[number];
-export const precisions = ['f32', 'f16', 'i16'] as const;
+export const precisions = ['f32', 'f16', 'i16', 'i8'] as const;
 /** Those that training knows. */
 export const trainingPrecisions = ['f32', 'f16'] as const satisfies readonly Precision[];
 
@@ -46,8 +46,8 @@ export interface SizeOptions {
   /**
    * What feature maps are stored as; default `f32`. With `f16` kernels still sum in float32, and parameters, their
    * gradients and statistics stay float32. A training plan then has the input `lossScale`, see {@link LOSS_SCALE}.
-   * `i16`, on CPU cores and for inference only: stored as float32, but convolutions may multiply 16-bit integers
-   * (`products` in `ops/conv.ts`).
+   * `i16` on CPU cores and `i8` on GPUs, for inference only: stored as float32, but convolutions may multiply integers of
+   * that many bits (`products` in `ops/conv.ts`).
    */
   readonly precision?: Precision;
   /** The backend's need of private memory per call (`backend.scratchBytes`). */
@@ -92,8 +92,12 @@ function checkSize({ batch, height, width }: SizeOptions): void {
  */
 export function trainingGraph(net: Network, options: TrainingOptions, watch?: Watch): Graph {
   checkSize(options);
-  if (options.precision === 'i16') {
-    throw new UserError("`precision: 'i16'`: training needs float32 products; use it for inference", 2);
+  const { precision } = options;
+  if (precision === 'i16' || precision === 'i8') {
+    throw new UserError(
+      `\`precision: '${precision}'\`: training needs float32 products; use it for inference`,
+      2,
+    );
   }
   const { batch, height, width, policy = 'reversible' } = options;
   const b = new Builder('train');
@@ -159,7 +163,8 @@ export function inferenceGraph(net: Network, options: InferenceOptions, watch?: 
   const precisionPasses: Readonly<Record<Precision, readonly Pass[]>> = {
     f32: [],
     f16: [['float16', storeHalf]],
-    i16: [['short products', allowShortProducts]],
+    i16: [['short products', (graph) => allowShortProducts(graph, 'i16')]],
+    i8: [['byte products', (graph) => allowShortProducts(graph, 'i8')]],
   };
   return runPasses(
     b.finish(outputs),

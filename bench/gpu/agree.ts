@@ -2,7 +2,7 @@
  * How many labels of real pictures a GPU gives as CPU cores do in float32: the model in the box, each picture at its own
  * size. Exit code 1 below `--least`.
  *
- *     node build/bench/gpu/agree.js PICTURE... [--gpu NAME] [--precision f16] [--take NAME]
+ *     node build/bench/gpu/agree.js PICTURE... [--gpu NAME] [--precision f16|i8] [--take NAME]
  */
 import { Command, Option } from 'commander';
 import type { Backend, Executor } from '../../src/backends/backend.js';
@@ -18,7 +18,7 @@ const command = new Command('bench:agree')
   .description('Counts the labels of pictures that a GPU gives as CPU cores do in float32.')
   .argument('<picture...>', 'of one size')
   .option('--gpu <name>', 'a GPU by part of its name')
-  .addOption(new Option('--precision <name>', 'on the GPU').choices(['f32', 'f16']).default('f16'))
+  .addOption(new Option('--precision <name>', 'on the GPU').choices(['f32', 'f16', 'i8']).default('f16'))
   .option(
     '--take <name>',
     'this way of computing for every kernel that has it, as `devices --tune` names them',

@@ -7,9 +7,9 @@ export const hasHalf = (plan: Plan): boolean =>
     Object.values(outputs as Readonly<Record<string, TensorRef>>).some(({ dtype }) => dtype === 'f16'),
   );
 
-/** True for plans that may multiply 16-bit integers. */
-export const hasI16 = (plan: Plan): boolean =>
-  plan.calls.some(({ op, attrs }) => op === 'conv2d' && attrs.products === 'i16');
+/** True for plans that may multiply integers of so many bits. */
+export const hasProducts = (plan: Plan, products: 'i16' | 'i8'): boolean =>
+  plan.calls.some(({ op, attrs }) => op === 'conv2d' && attrs.products === products);
 
 /** A plan bound to memory and ready to run. One run at a time. */
 export interface Executor {

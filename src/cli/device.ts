@@ -37,7 +37,7 @@ export interface PrecisionFlags {
 export const precisionOption = (): Option =>
   new Option(
     '--precision <type>',
-    'default: f32; f16 halves the memory on GPUs that have it, i16 is faster inference on CPU cores',
+    'default: f32; f16 halves the memory on GPUs that have it, i16 (CPU cores) and i8 (GPUs) multiply small integers, for inference',
   ).choices(precisions);
 
 export const trainingPrecisionOption = (): Option =>

@@ -14,10 +14,10 @@ export interface ConvAttrs {
   /** Set where `x` is a u8 image: the convolution sees `(x / 255 − mean[c]) / std[c]`; padding is zero after that. */
   readonly normalize?: { readonly mean: readonly number[]; readonly std: readonly number[] };
   /**
-   * Allows a backend to round inputs and weights to 16-bit integers before it multiplies them, scaled so that the error is
-   * below three thousandths of the largest output. Inference only.
+   * Allows a backend to round inputs and weights to integers before it multiplies them: of 16 bits, scaled so that the error
+   * is below three thousandths of the largest output, or of 8 bits with a scale for every sixteen of them. Inference only.
    */
-  readonly products?: 'i16';
+  readonly products?: 'i16' | 'i8';
 }
 
 /** Padding zeros are inserted after the prologue. */

@@ -48,7 +48,7 @@ export interface SegmenterOptions extends ModelOptions {
   readonly gpu?: string;
   /** Worker threads on CPU cores; results do not depend on it. Default: all cores. */
   readonly threads?: number;
-  /** `i16` is faster on CPU cores, `f16` takes less memory on GPUs. Default `f32`. */
+  /** `f16` takes less memory on GPUs; `i16` (CPU cores) and `i8` (GPUs) multiply small integers. Default `f32`. */
   readonly precision?: Precision;
   /** How many sizes of pictures stay prepared. Default 2. */
   readonly sizes?: number;

@@ -1,6 +1,6 @@
 import { UserError } from '../../errors.js';
 import type { Backend } from '../backend.js';
-import { hasHalf } from '../backend.js';
+import { hasHalf, hasProducts } from '../backend.js';
 import { compile } from './program.js';
 import { WasmExecutor } from './runtime/executor.js';
 import type { Host, Vectors } from './runtime/host.js';
@@ -39,6 +39,11 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
       if (hasHalf(plan)) {
         throw new UserError(
           "`precision: 'f16'`: CPU cores have no float16; use `precision: 'f32'` or i16, or `device: 'webgpu'`",
+        );
+      }
+      if (hasProducts(plan, 'i8')) {
+        throw new UserError(
+          "`precision: 'i8'`: CPU cores have no kernels for it; use `precision: 'i16'` or f32, or `device: 'webgpu'`",
         );
       }
       const start = await host.threads(wanted);

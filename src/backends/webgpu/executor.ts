@@ -4,7 +4,7 @@ import type { Plan, Slot } from '../../graph/planned.js';
 import type { Phase } from '../../ir/graph.js';
 import { sizeOf } from '../../ir/value.js';
 import type { BackendOptions, Executor } from '../backend.js';
-import { hasHalf, hasI16 } from '../backend.js';
+import { hasHalf, hasProducts } from '../backend.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
 import type { Lowering } from './lowering.js';
@@ -53,9 +53,9 @@ export class WebGpuExecutor implements Executor {
     if (hasHalf(plan) && !gpu.device.features.has('shader-f16')) {
       throw new UserError(`\`precision: 'f16'\`: ${gpu.name} has no shader-f16; use \`precision: 'f32'\``);
     }
-    if (hasI16(plan)) {
+    if (hasProducts(plan, 'i16')) {
       throw new UserError(
-        "`precision: 'i16'`: GPUs have no kernels for it; use `precision: 'f16'` or f32, or `device: 'wasm'`",
+        "`precision: 'i16'`: GPUs have no kernels for it; use `precision: 'i8'`, f16 or f32, or `device: 'wasm'`",
       );
     }
     const arenaBytes = Math.max(256, Math.ceil(plan.arenaBytes / 256) * 256);

@@ -1,6 +1,7 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
 import type { Shape } from '../../../ir/value.js';
 import type { Dispatch } from '../shader.js';
+import { bytesCandidate } from './convBytes.js';
 import { gatherCandidates } from './convGather.js';
 import type { Gather } from './convSource.js';
 import { prologueText, tapText } from './convSource.js';
@@ -9,7 +10,8 @@ import { perQuad, preluText } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
 
 export const conv2d: GpuKernel<'conv2d'> = {
-  candidates: ({ inputs, outputs, attrs }, able) => {
+  candidates: (call, able) => {
+    const { inputs, outputs, attrs } = call;
     const { x, weight, bias, slope, residual } = inputs;
     const { y } = outputs;
     const gather: Gather = {
@@ -37,7 +39,9 @@ export const conv2d: GpuKernel<'conv2d'> = {
   y_sq(p, c, ${residual ? 'v + residual_q(p, c)' : 'v'});
 }`,
     };
-    return attrs.groups === 1 ? gatherCandidates(gather, parts, able) : grouped(gather, parts, weight);
+    if (attrs.groups > 1) return grouped(gather, parts, weight);
+    const bytes = bytesCandidate(call, gather, parts);
+    return [...(bytes ? [bytes] : []), ...gatherCandidates(gather, parts, able)];
   },
 };
 

@@ -18,7 +18,7 @@ interface Tiling {
   readonly depth: number;
 }
 
-function tilingOf(g: Gather): Tiling {
+export function tilingOf(g: Gather): Tiling {
   const toQuads = Math.ceil(g.toChannels / 4);
   const quads = toQuads % 2 === 0 ? 2 : 1;
   const pixels = quads === 2 ? 4 : 8;
