@@ -23,8 +23,11 @@ export interface Algorithm {
 const leastChannels = { winograd1d: 16, winograd1dRows: 8, winograd2d: 8 };
 /** Computed outputs per real one, at most: tiles reach beyond the border. */
 const mostWaste = 1.5;
-/** Transformed weights are read anew for every strip: they should stay in a second-level cache or near it. */
-const mostWeightBytes = 4 << 20;
+/**
+ * Transformed weights are read anew for every strip: they should stay in a second-level cache or near it, where making them
+ * is part of the work; those that are made once may stream through.
+ */
+const mostWeightBytes = { made: 4 << 20, constant: 40 << 20 };
 /**
  * Tiles of an image worth transforming 36 weights for. Batch statistics over so few pixels also magnify the rounding
  * error, three times that of the direct form: the gradient of a whole small ICNet was off by 6 % where it is 1 % otherwise.
@@ -57,7 +60,7 @@ export function algorithmOf(conv: Conv): Algorithm {
 export const winograd1dName = ({ rows, i16 }: WinogradForm): string =>
   `winograd1d${rows ? ' rows' : ''}${i16 ? ' i16' : ''}`;
 
-function isWinograd2d({ y, steps, stride, dilation, groups, normalize }: Conv): boolean {
+function isWinograd2d({ y, steps, stride, dilation, groups, normalize, constant }: Conv): boolean {
   const [kh, kw] = steps.weight.shape;
   const [, height, width] = y.shape;
   const [down, across] = [winograd2d.tilesAlong(height), winograd2d.tilesAlong(width)];
@@ -68,7 +71,7 @@ function isWinograd2d({ y, steps, stride, dilation, groups, normalize }: Conv): 
     groups === 1 &&
     !normalize &&
     Math.min(steps.inputs, steps.outputs) >= leastChannels.winograd2d &&
-    winograd2d.winograd2dBytes(steps) <= mostWeightBytes &&
+    winograd2d.winograd2dBytes(steps) <= mostWeightBytes[constant ? 'constant' : 'made'] &&
     down * across >= leastTiles &&
     16 * down * across <= mostWaste * height * width
   );

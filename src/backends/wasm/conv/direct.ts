@@ -45,6 +45,8 @@ export interface Conv extends DirectConv {
   readonly flipped: boolean;
   /** Products of 16-bit integers are allowed. */
   readonly i16?: boolean;
+  /** Weights stay what they are from run to run. */
+  readonly constant?: boolean;
 }
 
 /** Bytes of packed weights. */
