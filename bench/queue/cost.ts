@@ -9,15 +9,18 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
-import { Redis } from 'ioredis';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { whole } from '../../src/cli/options.js';
+import { SampleCache } from '../../src/data/cache.js';
 import { encodeRgbPng } from '../../src/data/image.js';
 import { renderScene, writeSynthetic } from '../../src/data/synth.js';
 import { median } from '../../src/median.js';
 import { QueueGradients } from '../../src/queue/gradients.js';
-import type { TrainOptions } from '../../src/train/train.js';
+import type { TrainingBatch } from '../../src/train/engine.js';
+import type { GradientSource, StepBatches } from '../../src/train/gradients.js';
+import type { RunSetup, TrainOptions } from '../../src/train/train.js';
 import { train } from '../../src/train/train.js';
+import { trainingLoader } from '../../src/train/training-data.js';
 import type { Running } from '../../test/cli/vnet.js';
 import { start } from '../../test/cli/vnet.js';
 import { TestRedis } from '../../test/queue/redis.js';
@@ -26,8 +29,8 @@ import { ratio } from '../statistics.js';
 const command = new Command('cost')
   .description('two workers of one thread against one process of two')
   .option('--images <n>', 'pictures of a batch', whole(32), 96)
-  .option('--steps <n>', 'optimiser steps that are timed in a round', whole(2), 4)
-  .option('--rounds <n>', 'of both in turn', whole(1), 3)
+  .option('--steps <n>', 'optimiser steps of both in turn', whole(2), 15)
+  .option('--rounds <n>', 'batches of pictures of both in turn', whole(1), 3)
   .addOption(new Option('--only <part>', 'one of the two').choices(['predict', 'train']))
   .parse();
 const flags = command.opts<{ images: number; steps: number; rounds: number; only?: 'predict' | 'train' }>();
@@ -35,19 +38,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'vnet-cost-'));
 const at = (...parts: string[]) => path.join(folder, ...parts);
 const bin = fileURLToPath(new URL('../../../bin/vnet.js', import.meta.url));
 const redis = await TestRedis.start();
-const control = new Redis(redis.url);
 const workers: Running[] = [];
-
-/** Bytes that went through Redis so far and commands it took, and the most it held, from its own count. */
-async function traffic(): Promise<{ moved: number; commands: number; peak: number }> {
-  const text = await control.info();
-  const of = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(text)?.[1]);
-  return {
-    moved: of('total_net_input_bytes') + of('total_net_output_bytes'),
-    commands: of('total_commands_processed'),
-    peak: of('used_memory_peak'),
-  };
-}
 
 /** Results of both begin to come after as many pictures. */
 const warmUp = 24;
@@ -62,19 +53,69 @@ async function picture(...options: readonly string[]): Promise<number> {
   return (times[times.length - 1] - times[warmUp]) / (times.length - 1 - warmUp);
 }
 
-let runs = 0;
+/** Two that take turns, step by step: a machine that becomes slower does so for both. */
+class Turns {
+  private next = 0;
+  private readonly waiting: (() => void)[] = [];
 
-/** Milliseconds of an optimiser step, the median but for the first two. */
-async function step(gradients?: TrainOptions['gradients']): Promise<number> {
+  /** Resolves when it is one's turn. */
+  async of(who: number): Promise<void> {
+    if (this.next !== who)
+      await new Promise<void>((resolve) => {
+        this.waiting[who] = resolve;
+      });
+  }
+
+  pass(): void {
+    this.next = 1 - this.next;
+    this.waiting[this.next]?.();
+  }
+}
+
+/** Milliseconds of optimiser steps in turn with another training, but for the first two. */
+async function steps(
+  who: number,
+  turns: Turns,
+  open: NonNullable<TrainOptions['gradients']>,
+): Promise<number[]> {
   const times: number[] = [];
+  let began = 0;
   await train({
-    ...{ data: at('data'), out: at(`run${runs++}`), epochs: flags.steps + 2, batch: 4, accumulate: 4 },
-    ...{ gradients, threads: 2, workers: 1, validateEvery: 0, samples: 0, device: wasmBackend },
-    onEvent: ({ type }) => {
-      if (type === 'step') times.push(performance.now());
+    ...{ data: at('data'), out: at(`run${who}`), epochs: flags.steps + 2, batch: 4, accumulate: 4 },
+    ...{ threads: 2, workers: 1, validateEvery: 0, samples: 0, device: wasmBackend },
+    async gradients(run) {
+      const source = await open(run);
+      return {
+        async *gradients(batches) {
+          await turns.of(who);
+          began = performance.now();
+          yield* source.gradients(batches);
+        },
+        close: () => source.close(),
+      };
+    },
+    onEvent({ type }) {
+      if (type !== 'step') return;
+      times.push(performance.now() - began);
+      turns.pass();
     },
   });
-  return median(times.slice(2).map((time, i) => time - times[i + 1]));
+  return times.slice(2);
+}
+
+/** Gradients as one process computes them. */
+async function ownGradients({ config, dataset, engine }: RunSetup): Promise<GradientSource> {
+  const cache = new SampleCache();
+  cache.budget = 2 ** 28;
+  const loader = trainingLoader(dataset, config, cache);
+  async function* batches({ epoch, first, count }: StepBatches): AsyncGenerator<TrainingBatch> {
+    let left = count;
+    for await (const batch of loader.batches(epoch, first)) {
+      yield { ...batch, release: () => loader.recycle(batch) };
+      if (--left === 0) return;
+    }
+  }
+  return { gradients: (step) => engine.gradientsOf(batches(step)), close: () => loader.close() };
 }
 
 async function startWorkers(): Promise<void> {
@@ -93,7 +134,7 @@ function tell(title: string, alone: readonly number[], many: readonly number[]):
   const { median: share, min, max } = ratio(alone, many);
   const percent = (x: number) => (100 * x).toFixed(0);
   console.log(
-    `${title}: one process of two threads ${median(alone).toFixed(1)} ms, two workers of one ${median(many).toFixed(1)} ms: ${percent(share)} % of its rate (${percent(min)} to ${percent(max)} in ${alone.length} rounds)`,
+    `${title}: one process of two threads ${median(alone).toFixed(1)} ms, two workers of one ${median(many).toFixed(1)} ms: ${percent(share)} % of its rate (${percent(min)} to ${percent(max)} in ${alone.length} pairs)`,
   );
 }
 
@@ -110,26 +151,24 @@ async function predicting(): Promise<void> {
 }
 
 async function training(): Promise<void> {
-  const [alone, many]: [number[], number[]] = [[], []];
-  const counts: QueueGradients['counts'][] = [];
-  const before = await traffic();
-  for (let round = 0; round < flags.rounds; round++) {
-    alone.push(await step());
-    many.push(
-      await step(async (run) => {
-        const source = await QueueGradients.open(redis.url, run, (line) => console.error(line));
-        counts.push(source.counts);
-        return source;
-      }),
-    );
-  }
-  const after = await traffic();
+  let counts: QueueGradients['counts'] | undefined;
+  const before = await redis.usage();
+  const turns = new Turns();
+  const [alone, many] = await Promise.all([
+    steps(0, turns, ownGradients),
+    steps(1, turns, async (run) => {
+      const source = await QueueGradients.open(redis.url, run, (line) => console.error(line));
+      counts = source.counts;
+      return source;
+    }),
+  ]);
+  const after = await redis.usage();
   tell('training, a step of 4 batches of 4 at 360×480', alone, many);
-  const steps = flags.rounds * (flags.steps + 2);
+  const all = flags.steps + 2;
   const kib = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`;
-  const own = counts.reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0);
+  const { sentBytes, receivedBytes } = counts!;
   console.log(
-    `through Redis a step: ${kib((after.moved - before.moved) / steps)}, ${((after.commands - before.commands) / steps).toFixed(0)} commands; by the coordinator ${kib(own / steps)}; most memory of Redis ${kib(after.peak)}`,
+    `through Redis a step: ${kib((after.bytes - before.bytes) / all)}, ${((after.commands - before.commands) / all).toFixed(0)} commands; by the coordinator ${kib((sentBytes + receivedBytes) / all)}; most memory of Redis ${kib(after.peak)}`,
   );
 }
 
@@ -140,7 +179,6 @@ try {
   if (flags.only !== 'predict') await training();
 } finally {
   for (const worker of workers) worker.interrupt('SIGKILL');
-  control.disconnect();
   await redis.stop();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -10,7 +10,6 @@ import { connect, createServer, type Socket } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import { Redis } from 'ioredis';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { whole } from '../../src/cli/options.js';
 import { Rng } from '../../src/data/rng.js';
@@ -96,17 +95,6 @@ interface Seen {
 /** Steps of n batches over n machines that wait. @param delay milliseconds to Redis and as many back. */
 async function stepsOf(n: number, ms: number, delay = 0): Promise<Seen> {
   const redis = await TestRedis.start();
-  const control = new Redis(redis.url);
-  const info = async () => {
-    const text = await control.info();
-    const of = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1]);
-    return {
-      bytes: of('total_net_input_bytes') + of('total_net_output_bytes'),
-      commands: of('total_commands_processed'),
-      redisMs: 1000 * (of('used_cpu_user') + of('used_cpu_sys')),
-      memory: of('used_memory_peak'),
-    };
-  };
   const place = delay > 0 ? await farAway(redis.port, delay) : redis;
   const engine = await engineOf(1, 48, 64, 1);
   const source = await QueueGradients.open(
@@ -120,27 +108,26 @@ async function stepsOf(n: number, ms: number, delay = 0): Promise<Seen> {
   try {
     await Promise.all(children.map((child) => once(child, 'message')));
     const times: number[] = [];
-    let [before, processor] = [await info(), process.cpuUsage()];
+    let [before, processor] = [await redis.usage(), process.cpuUsage()];
     for (let step = 0; step <= steps; step++) {
       const start = performance.now();
       await engine.step(source.gradients({ epoch: 0, first: 0, count: n, step }), 1e-6, step + 1);
       if (step > 0) times.push(performance.now() - start);
-      else [before, processor] = [await info(), process.cpuUsage()];
+      else [before, processor] = [await redis.usage(), process.cpuUsage()];
     }
     const { user, system } = process.cpuUsage(processor);
-    const after = await info();
-    const each = (name: 'bytes' | 'commands' | 'redisMs') => (after[name] - before[name]) / steps;
+    const after = await redis.usage();
+    const each = (name: 'bytes' | 'commands' | 'cpuMs') => (after[name] - before[name]) / steps;
     return {
       ms: median(times),
-      ...{ bytes: each('bytes'), commands: each('commands'), redisMs: each('redisMs') },
+      ...{ bytes: each('bytes'), commands: each('commands'), redisMs: each('cpuMs') },
       coordinatorMs: (user + system) / 1000 / steps,
-      memory: after.memory,
+      memory: after.peak,
     };
   } finally {
     for (const child of children) child.kill('SIGKILL');
     await source.close();
     await engine.executor.dispose();
-    control.disconnect();
     if ('close' in place) place.close();
     await redis.stop();
   }

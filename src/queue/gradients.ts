@@ -13,6 +13,8 @@ import { untilAborted } from './until.js';
 const leastPatience = 2;
 /** The same as a multiple of what a batch takes. */
 const patience = 4;
+/** Seconds of it until the first result of a run: workers make ready. */
+const firstPatience = 10;
 
 /** What the workers of a run need to know, and the engine that steps. */
 type SharedRun = Pick<RunSetup, 'config' | 'engine' | 'weights' | 'fingerprint'>;
@@ -106,16 +108,17 @@ export class QueueGradients implements GradientSource {
             lastResult = performance.now();
             continue;
           }
-          const usual = this.times.length > 0 ? median(this.times.slice(-50)) : 0;
-          if (performance.now() - lastResult < Math.max(1000 * leastPatience, patience * usual)) continue;
+          const silence = performance.now() - lastResult;
+          if (silence < 1000 * leastPatience) continue;
           await until(coordinator.tellRefusals());
           coordinator.tellLonely();
+          const { times } = this;
+          if (silence < (times.length > 0 ? patience * median(times.slice(-50)) : 1000 * firstPatience))
+            continue;
           const silent = await until(missing().then((list) => jobs.silent(list)));
           counts.resent += silent.length;
-          if (silent.length > 0) {
-            const what = `${silent.length} of ${count} batches of step ${step + 1}`;
-            coordinator.tellSilent(what, performance.now() - lastResult);
-          }
+          if (silent.length > 0)
+            coordinator.tellSilent(`${silent.length} of ${count} batches of step ${step + 1}`, silence);
           await until(hand(silent));
           lastResult = performance.now();
         }

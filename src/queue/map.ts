@@ -10,6 +10,8 @@ import { untilAborted } from './until.js';
 const leastPatience = 2;
 /** The same as a multiple of the longest recent wait. */
 const patience = 4;
+/** Seconds of it until the first result: workers make ready. */
+const firstPatience = 10;
 /** Jobs that are handed out at a time. */
 const mostJobs = 256;
 /** Milliseconds between looks at whether Redis still has the run. */
@@ -94,7 +96,8 @@ export class QueueMap<Job extends object, Result extends { readonly index: numbe
         for (const text of texts) {
           const result = this.take(text);
           if (!result) continue;
-          waits.push(performance.now() - last);
+          // Not that of the first: until then workers made ready.
+          if (this.left < this.spec.count - 1) waits.push(performance.now() - last);
           if (waits.length > 100) waits.shift();
           last = performance.now();
           yield result;
@@ -110,13 +113,13 @@ export class QueueMap<Job extends object, Result extends { readonly index: numbe
           last = performance.now();
           continue;
         }
-        const most = Math.max(1000 * leastPatience, patience * Math.max(0, ...waits));
-        if (performance.now() - last < most) continue;
+        const silence = performance.now() - last;
+        if (silence < 1000 * leastPatience) continue;
         coordinator.tellLonely();
+        if (silence < (waits.length > 0 ? patience * Math.max(...waits) : 1000 * firstPatience)) continue;
         const silent = await until(coordinator.jobs.silent([...this.open.keys()]));
         this.counts.resent += silent.length;
-        if (silent.length > 0)
-          coordinator.tellSilent(`${silent.length} of ${this.open.size} jobs`, performance.now() - last);
+        if (silent.length > 0) coordinator.tellSilent(`${silent.length} of ${this.open.size} jobs`, silence);
         await until(this.hand(silent));
         last = performance.now();
       }

@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Redis } from 'ioredis';
 
 /** That of `VNET_TEST_REDIS`, or Debian's redis-server or valkey-server; undefined where none is installed. */
 export const redisProgram = [process.env.VNET_TEST_REDIS ?? 'redis-server', 'valkey-server'].find(
@@ -46,6 +47,20 @@ export class TestRedis {
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** By its own count, since it began: bytes and commands that went through it, its processor time, the most it held. */
+  async usage(): Promise<{ bytes: number; commands: number; cpuMs: number; peak: number }> {
+    const client = new Redis(this.url);
+    const text = await client.info();
+    client.disconnect();
+    const of = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(text)?.[1]);
+    return {
+      bytes: of('total_net_input_bytes') + of('total_net_output_bytes'),
+      commands: of('total_commands_processed'),
+      cpuMs: 1000 * (of('used_cpu_user') + of('used_cpu_sys')),
+      peak: of('used_memory_peak'),
+    };
   }
 
   /** Ends it at once, without a word to its clients, and starts an empty one in its place. */

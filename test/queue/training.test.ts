@@ -70,12 +70,20 @@ test('one, two and three workers give the bits of one machine', { skip }, async 
   const expected = await local(1);
   for (let count = 1; count <= 3; count++) {
     startWorker();
+    const before = await redis.usage();
     const { result, counts } = await queued(recipe(1));
+    const after = await redis.usage();
     await assertSameTraining(result.last, expected);
-    const perStep = (counts.sentBytes + counts.receivedBytes) / result.step / 1024;
+    const perStep = (after.bytes - before.bytes) / result.step;
     t.diagnostic(
-      `${count} workers: equal; ${perStep.toFixed(0)} KiB a step through Redis, ${counts.resent} resent`,
+      `${count} workers: equal; ${(perStep / 1024).toFixed(0)} KiB a step through Redis, ${counts.resent} resent`,
     );
+    // By Redis's own count: weights in once and out to each worker, gradients in and out, and the jobs.
+    const most = 1.1 * ((1 + count) * counts.sentBytes + 2 * counts.receivedBytes) + 100_000 * result.step;
+    assert.ok(after.bytes - before.bytes <= most || counts.resent > 0, `${perStep} a step`);
+    // What it holds of a step, and what is on its way.
+    const one = counts.sentBytes / result.step;
+    assert.ok(after.peak <= 4e6 + (1 + count + 2 * 4) * one, `${after.peak} bytes`);
     // Weights once, four gradients with statistics.
     assert.ok(counts.receivedBytes <= (counts.sentBytes + 32 * 1024 * result.step) * 4 * 1.1);
   }
