@@ -212,7 +212,7 @@ try {
   if (chosen.includes('memory')) await memory();
   if (chosen.includes('latency')) {
     for (const fps of [10, 25]) {
-      const told = await measureLatency({ fps, height: 360, width: 480, seconds: 15, python });
+      const told = await measureLatency({ fps, height: 360, width: 480, seconds: 10, python });
       console.log(told.text);
       if (told.p50 > 2000 / fps) fault(`latency above two frame times of ${1000 / fps} ms`);
     }

@@ -1,6 +1,5 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { UserError } from '../errors.js';
@@ -70,18 +69,6 @@ export const passthrough = ({ version }: Ffmpeg): string[] =>
 /** Raw frames are "encoded" by threads too, of which each but one would hold a frame back. */
 export const atOnce = ['-threads', '1', '-flush_packets', '1'];
 
-/**
- * Below the network's threads: these wait for each other many times a frame, so that one whose core is taken away holds up
- * all; what ffmpeg has to do fits into the gaps.
- */
-function lower(pid: number): void {
-  try {
-    os.setPriority(pid, Number(process.env.VNET_NICE ?? 5));
-  } catch {
-    // It has ended already, or the system does not allow it.
-  }
-}
-
 const running = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -111,7 +98,6 @@ export function startFfmpeg(
     detached: process.platform !== 'win32',
   });
   running.add(child);
-  if (child.pid !== undefined) lower(child.pid);
   let complaint = '';
   let complaints = 0;
   let rest = '';
