@@ -98,13 +98,10 @@ class PictureSession implements Session<PictureJob> {
 
   private async answer(result: PictureResult): Promise<void> {
     const { done, tries } = this.keys;
-    const replies = await this.bench.redis
-      .multi()
-      .rpush(done, JSON.stringify(result))
-      .expire(done, keptSeconds)
-      .hdel(tries, String(result.index))
-      .expire(tries, keptSeconds)
-      .exec();
+    const answer = this.bench.redis.multi().rpush(done, JSON.stringify(result)).expire(done, keptSeconds);
+    // What was given up stays so, for jobs that come a second time.
+    if (result.error === undefined) answer.hdel(tries, String(result.index));
+    const replies = await answer.expire(tries, keptSeconds).exec();
     for (const [error] of replies ?? []) if (error) throw error;
   }
 }
