@@ -74,9 +74,10 @@ function unreachable(url: string, error: Error): UserError {
     return new UserError(
       `${place}: Redis refuses the password (${message}); set REDIS_PASSWORD, or REDIS_USERNAME`,
     );
+  // Node 24 adds advice of its own after a semicolon.
   if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code))
     return new UserError(
-      `${place}: the certificate of Redis is not trusted (${message}); NODE_EXTRA_CA_CERTS names a file with that of its authority`,
+      `${place}: the certificate of Redis is not trusted (${message.split(';')[0]}); NODE_EXTRA_CA_CERTS names a file with that of its authority`,
     );
   return new UserError(`${place}: no Redis answers (${message || code}); start one, or look at the address`);
 }
