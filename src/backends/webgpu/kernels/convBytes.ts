@@ -4,7 +4,7 @@ import type { Dispatch } from '../shader.js';
 import type { GatherParts } from './convParts.js';
 import type { Gather } from './convSource.js';
 import { tapGiven, tapsLoop, tapText } from './convSource.js';
-import { tilingOf } from './convTiled.js';
+import { tileOf } from './convTiled.js';
 import type { Candidate } from './kernel.js';
 import { repeat, WORKGROUP } from './kernel.js';
 
@@ -107,21 +107,11 @@ fn body(group: u32, lane: u32) {
 
 /** As `tiledGather`, with bytes of one block of channels in workgroup memory; pixels become bytes on their way there. */
 function bytesGather(g: Gather, parts: GatherParts, kept: Kept): Dispatch {
-  const { pixels, quads, columns, rows, channelTiles } = tilingOf(g);
-  const tilePixels = pixels * rows;
-  const tileQuads = quads * columns;
-  const workgroupSize = columns * rows;
-  const count = g.images * g.height * g.width;
-  const toQuads = Math.ceil(g.toChannels / 4);
+  const tile = tileOf(g);
+  const { pixels, quads, columns, rows, tilePixels, tileQuads, toQuads, workgroupSize, acc } = tile;
+  const { slot, places, taps, each } = tile.staging(1);
   const blocks = Math.ceil(g.fromChannels / BLOCK);
   const outputs = kept.scales.shape[3];
-  const loads = Math.ceil(tilePixels / workgroupSize);
-  const acc = (r: number, q: number) => `a${r}_${q}`;
-  const eachAcc = (text: (r: number, q: number) => string) =>
-    repeat(pixels, (r) => repeat(quads, (q) => text(r, q)));
-  const slot = (l: number) => `lane + ${l * workgroupSize}u`;
-  const guard = (l: number) =>
-    (l + 1) * workgroupSize <= tilePixels ? 'true' : `${slot(l)} < ${tilePixels}u`;
   const dot = (r: number, j: number) =>
     `dot4I8Packed(x${r}.x, w${j}.x) + dot4I8Packed(x${r}.y, w${j}.y) + dot4I8Packed(x${r}.z, w${j}.z) + dot4I8Packed(x${r}.w, w${j}.w)`;
   const quadAt = (j: number) =>
@@ -130,7 +120,7 @@ function bytesGather(g: Gather, parts: GatherParts, kept: Kept): Dispatch {
     tensors: { ...parts.tensors, ...kept },
     given: tapGiven(g),
     workgroupSize,
-    workgroups: Math.ceil(count / tilePixels) * channelTiles,
+    workgroups: tile.workgroups,
     code: `${parts.source}
 ${parts.finish}
 ${tapText(g, 'given')}
@@ -140,26 +130,16 @@ var<workgroup> xScales: array<f32, ${tilePixels}>;
 var<workgroup> ws: array<vec4u, ${4 * tileQuads}>;
 var<workgroup> wScales: array<vec4f, ${tileQuads}>;
 fn body(group: u32, lane: u32) {
-  let firstPixel = group / ${channelTiles}u * ${tilePixels}u;
-  let firstQuad = group % ${channelTiles}u * ${tileQuads}u;
-  let column = lane % ${columns}u;
-  let row = lane / ${columns}u;
-  ${repeat(
-    loads,
-    (l) => `let m${l} = firstPixel + ${slot(l)};
-  let o${l} = vec2i(i32(m${l} % ${g.width}u), i32(m${l} / ${g.width}u % ${g.height}u));
-  let from${l} = m${l} / ${g.width * g.height}u * ${g.fromHeight * g.fromWidth}u;
-  let live${l} = m${l} < ${count}u && ${guard(l)};`,
-  )}
-  ${eachAcc((r, q) => `var ${acc(r, q)} = vec4f(0f);`)}
+  ${tile.begin}
+  ${places}
+  ${tile.sums}
   ${tapsLoop(g)} {
-    ${repeat(loads, (l) => `let p${l} = select(-1, tap(o${l}, t), live${l});`)}
+    ${taps}
     for (var block = 0u; block < ${blocks}u; block++) {
       let k = block * ${BLOCK}u;
       workgroupBarrier();
-      ${repeat(
-        loads,
-        (l) => `if (${guard(l)}) {
+      ${each(
+        (l) => `
         var bytes = Bytes(vec4u(0u), 0f);
         if (p${l} >= 0) {
           let at = from${l} + u32(p${l});
@@ -167,7 +147,7 @@ fn body(group: u32, lane: u32) {
         }
         xs[${slot(l)}] = bytes.words;
         xScales[${slot(l)}] = bytes.scale;
-      }`,
+      `,
       )}
       let r = t * ${blocks}u + block;
       for (var i = lane; i < ${4 * tileQuads}u; i += ${workgroupSize}u) {
@@ -200,21 +180,7 @@ fn body(group: u32, lane: u32) {
       )}
     }
   }
-  ${repeat(
-    pixels,
-    (r) => `{
-    let p = firstPixel + row + ${r * rows}u;
-    if (p < ${count}u) {
-      ${repeat(
-        quads,
-        (q) => `{
-        let quad = firstQuad + column + ${q * columns}u;
-        if (quad < ${toQuads}u) { finish(p, quad * 4u, ${acc(r, q)}); }
-      }`,
-      )}
-    }
-  }`,
-  )}
+  ${tile.end}
 }`,
   };
 }

@@ -18,7 +18,7 @@ interface Tiling {
   readonly depth: number;
 }
 
-export function tilingOf(g: Gather): Tiling {
+function tilingOf(g: Gather): Tiling {
   const toQuads = Math.ceil(g.toChannels / 4);
   const quads = toQuads % 2 === 0 ? 2 : 1;
   const pixels = quads === 2 ? 4 : 8;
@@ -33,33 +33,85 @@ export function tilingOf(g: Gather): Tiling {
   return { pixels, quads, columns, rows, channelTiles, depth: Math.min(depth, fromQuads) };
 }
 
-/**
- * Implicit matrix product: a workgroup computes a tile of pixels × channels; for each tap and a few input channels at
- * a time it stages both factors in workgroup memory, and each invocation keeps a register tile of the result.
- */
-export function tiledGather(g: Gather, parts: GatherParts): Dispatch {
+/** How a workgroup's tile lies, and the WGSL of `body(group, lane)` that follows from it. */
+export function tileOf(g: Gather) {
   const { pixels, quads, columns, rows, channelTiles, depth } = tilingOf(g);
   const tilePixels = pixels * rows;
   const tileQuads = quads * columns;
   const workgroupSize = columns * rows;
   const count = g.images * g.height * g.width;
-  const fromQuads = Math.ceil(g.fromChannels / 4);
   const toQuads = Math.ceil(g.toChannels / 4);
-  // An odd stride keeps neighbouring pixels in different banks.
-  const stride = depth | 1;
-  const loads = Math.ceil((tilePixels * depth) / workgroupSize);
-  const weights = depth * 4 * tileQuads;
   const acc = (r: number, q: number) => `a${r}_${q}`;
   const eachAcc = (text: (r: number, q: number) => string) =>
     repeat(pixels, (r) => repeat(quads, (q) => text(r, q)));
-  const slot = (l: number) => `lane + ${l * workgroupSize}u`;
-  const guard = (l: number) =>
-    (l + 1) * workgroupSize <= tilePixels * depth ? 'true' : `${slot(l)} < ${tilePixels * depth}u`;
+  return {
+    ...{ pixels, quads, columns, rows, depth, tilePixels, tileQuads, toQuads, acc, eachAcc },
+    workgroupSize,
+    workgroups: Math.ceil(count / tilePixels) * channelTiles,
+    /** The tile's first pixel and quad, and the place of an invocation therein. */
+    begin: `let firstPixel = group / ${channelTiles}u * ${tilePixels}u;
+  let firstQuad = group % ${channelTiles}u * ${tileQuads}u;
+  let column = lane % ${columns}u;
+  let row = lane / ${columns}u;`,
+    sums: eachAcc((r, q) => `var ${acc(r, q)} = vec4f(0f);`),
+    /** What an invocation stages, where each pixel is `parts` values. */
+    staging(parts: number) {
+      const values = tilePixels * parts;
+      const loads = Math.ceil(values / workgroupSize);
+      const slot = (l: number) => `lane + ${l * workgroupSize}u`;
+      const guard = (l: number) => ((l + 1) * workgroupSize <= values ? 'true' : `${slot(l)} < ${values}u`);
+      return {
+        slot,
+        /** The pixel of results of each value. */
+        places: repeat(
+          loads,
+          (l) => `let m${l} = firstPixel + (${slot(l)}) / ${parts}u;
+  let o${l} = vec2i(i32(m${l} % ${g.width}u), i32(m${l} / ${g.width}u % ${g.height}u));
+  let from${l} = m${l} / ${g.width * g.height}u * ${g.fromHeight * g.fromWidth}u;
+  let live${l} = m${l} < ${count}u && ${guard(l)};`,
+        ),
+        /** For tap `t`, the pixel that each reads, or −1. */
+        taps: repeat(loads, (l) => `let p${l} = select(-1, tap(o${l}, t), live${l});`),
+        each: (text: (l: number) => string) => repeat(loads, (l) => `if (${guard(l)}) {${text(l)}}`),
+      };
+    },
+    /** Sums to `finish`. */
+    end: repeat(
+      pixels,
+      (r) => `{
+    let p = firstPixel + row + ${r * rows}u;
+    if (p < ${count}u) {
+      ${repeat(
+        quads,
+        (q) => `{
+        let quad = firstQuad + column + ${q * columns}u;
+        if (quad < ${toQuads}u) { finish(p, quad * 4u, ${acc(r, q)}); }
+      }`,
+      )}
+    }
+  }`,
+    ),
+  };
+}
+
+/**
+ * Implicit matrix product: a workgroup computes a tile of pixels × channels; for each tap and a few input channels at
+ * a time it stages both factors in workgroup memory, and each invocation keeps a register tile of the result.
+ */
+export function tiledGather(g: Gather, parts: GatherParts): Dispatch {
+  const tile = tileOf(g);
+  const { pixels, quads, columns, rows, depth, tilePixels, tileQuads, toQuads, workgroupSize } = tile;
+  const { acc, eachAcc } = tile;
+  const fromQuads = Math.ceil(g.fromChannels / 4);
+  // An odd stride keeps neighbouring pixels in different banks.
+  const stride = depth | 1;
+  const weights = depth * 4 * tileQuads;
+  const { slot, places, taps, each } = tile.staging(depth);
   return {
     tensors: parts.tensors,
     given: tapGiven(g),
     workgroupSize,
-    workgroups: Math.ceil(count / tilePixels) * channelTiles,
+    workgroups: tile.workgroups,
     code: `${parts.source}
 ${parts.weight}
 ${parts.finish}
@@ -67,30 +119,20 @@ ${tapText(g, 'given')}
 var<workgroup> xs: array<vec4f, ${tilePixels * stride}>;
 var<workgroup> ws: array<vec4f, ${weights}>;
 fn body(group: u32, lane: u32) {
-  let firstPixel = group / ${channelTiles}u * ${tilePixels}u;
-  let firstQuad = group % ${channelTiles}u * ${tileQuads}u;
-  let column = lane % ${columns}u;
-  let row = lane / ${columns}u;
-  ${repeat(
-    loads,
-    (l) => `let m${l} = firstPixel + (${slot(l)}) / ${depth}u;
-  let o${l} = vec2i(i32(m${l} % ${g.width}u), i32(m${l} / ${g.width}u % ${g.height}u));
-  let from${l} = m${l} / ${g.width * g.height}u * ${g.fromHeight * g.fromWidth}u;
-  let live${l} = m${l} < ${count}u && ${guard(l)};`,
-  )}
-  ${eachAcc((r, q) => `var ${acc(r, q)} = vec4f(0f);`)}
+  ${tile.begin}
+  ${places}
+  ${tile.sums}
   ${tapsLoop(g)} {
-    ${repeat(loads, (l) => `let p${l} = select(-1, tap(o${l}, t), live${l});`)}
+    ${taps}
     for (var first = 0u; first < ${fromQuads}u; first += ${depth}u) {
       workgroupBarrier();
-      ${repeat(
-        loads,
-        (l) => `if (${guard(l)}) {
+      ${each(
+        (l) => `
         let k = first + (${slot(l)}) % ${depth}u;
         var v = vec4f(0f);
         if (p${l} >= 0 && k < ${fromQuads}u) { v = xhat_q(from${l} + u32(p${l}), k * 4u); }
         xs[(${slot(l)}) / ${depth}u * ${stride}u + (${slot(l)}) % ${depth}u] = v;
-      }`,
+      `,
       )}
       for (var i = lane; i < ${weights}u; i += ${workgroupSize}u) {
         let k = first * 4u + i / ${tileQuads}u;
@@ -113,21 +155,7 @@ fn body(group: u32, lane: u32) {
       }
     }
   }
-  ${repeat(
-    pixels,
-    (r) => `{
-    let p = firstPixel + row + ${r * rows}u;
-    if (p < ${count}u) {
-      ${repeat(
-        quads,
-        (q) => `{
-        let quad = firstQuad + column + ${q * columns}u;
-        if (quad < ${toQuads}u) { finish(p, quad * 4u, ${acc(r, q)}); }
-      }`,
-      )}
-    }
-  }`,
-  )}
+  ${tile.end}
 }`,
   };
 }
