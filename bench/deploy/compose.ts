@@ -3,11 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Running } from '../../test/cli/vnet.js';
-import { vnet } from '../../test/cli/vnet.js';
 import { freePort } from '../../test/data/s3.js';
 import { TestRedis } from '../../test/queue/redis.js';
-import { assertSameTraining, until } from '../../test/queue/same.js';
-import { type Processes, program, readDeploy } from './processes.js';
+import { until } from '../../test/queue/same.js';
+import { assertTrainedAs, type Processes, program, readDeploy } from './processes.js';
 
 const words = z.array(z.string());
 const container = z.object({
@@ -83,18 +82,7 @@ export async function byCompose(at: (...parts: string[]) => string, processes: P
     const { code, stderr } = await training.ended;
     assert.equal(code, 0, stderr);
     await processes.stop(workers, Number.parseInt(worker.stop_grace_period, 10));
-    const alone = await vnet([
-      'train',
-      '--data',
-      at('data'),
-      '--out',
-      at('alone'),
-      ...recipe.split(' '),
-      '--device',
-      'wasm',
-    ]);
-    assert.equal(alone.code, 0, alone.stderr);
-    await assertSameTraining(at('runs/first/last.safetensors'), at('alone/last.safetensors'));
+    await assertTrainedAs(at('runs/first/last.safetensors'), at('data'), at('alone'), recipe);
     return 'compose: three workers healthy, trained to the bits of one process, stopped in time';
   } finally {
     await server.stop();

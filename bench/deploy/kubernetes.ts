@@ -10,8 +10,8 @@ import type { Running } from '../../test/cli/vnet.js';
 import { vnet } from '../../test/cli/vnet.js';
 import { freePort, TestS3 } from '../../test/data/s3.js';
 import { TestRedis } from '../../test/queue/redis.js';
-import { assertSameTraining, until } from '../../test/queue/same.js';
-import { bin, type Processes, program, readDeploy } from './processes.js';
+import { until } from '../../test/queue/same.js';
+import { assertTrainedAs, bin, type Processes, program, readDeploy } from './processes.js';
 
 const words = z.array(z.string());
 const probe = z.object({ httpGet: z.object({ path: z.string(), port: z.number() }) });
@@ -148,18 +148,7 @@ export async function trainByKubernetes(
     const [code] = await once(second, 'exit');
     assert.equal(code, 0);
     await processes.stop([worker], 60);
-    const alone = await vnet([
-      'train',
-      '--data',
-      at('data'),
-      '--out',
-      at('one'),
-      ...recipe.split(' '),
-      '--device',
-      'wasm',
-    ]);
-    assert.equal(alone.code, 0, alone.stderr);
-    await assertSameTraining(at('volume/first/last.safetensors'), at('one/last.safetensors'));
+    await assertTrainedAs(at('volume/first/last.safetensors'), at('data'), at('one'), recipe);
     return 'kubernetes: a training whose first pod dies goes on to the bits of one process';
   } finally {
     await server.stop();
