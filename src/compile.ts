@@ -92,8 +92,8 @@ function checkSize({ batch, height, width }: SizeOptions): void {
  */
 export function trainingGraph(net: Network, options: TrainingOptions, watch?: Watch): Graph {
   checkSize(options);
-  const { precision } = options;
-  if (precision === 'i16' || precision === 'i8') {
+  const { precision = 'f32' } = options;
+  if (!trainingPrecisions.some((known) => known === precision)) {
     throw new UserError(
       `\`precision: '${precision}'\`: training needs float32 products; use it for inference`,
       2,
@@ -125,7 +125,7 @@ export function trainingGraph(net: Network, options: TrainingOptions, watch?: Wa
   };
   addLosses('', logits);
   for (const { name, logits: side, weight } of b.auxiliaryLosses) addLosses(`${name}.`, side, weight);
-  const half = options.precision === 'f16';
+  const half = precision === 'f16';
   const lossScale = half ? makeValue('lossScale', [1, 1, 1, 1], 'f32', 'input') : undefined;
   const passes: Pass[] = [
     ['differentiate', (graph) => differentiate(graph, policy)],
