@@ -1,5 +1,5 @@
 // Runs the compiled tests whose path contains one of the given names: `npm test -- graph/plan`.
-// Graphs are verified after every pass, and every plan (VNET_VERIFY).
+// Graphs are verified after every pass, and every plan (VNET_VERIFY). What is printed has no colours, so that tests compare text.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { Command } from 'commander';
@@ -17,7 +17,7 @@ const command = new Command('test')
 const names = command.args;
 const { only, build } = command.opts();
 
-const env = { VNET_VERIFY: '1', ...process.env };
+const env = { VNET_VERIFY: '1', NO_COLOR: '1', ...process.env };
 
 function run(program, ...args) {
   const { status } = spawnSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32', env });

@@ -1,6 +1,5 @@
 import { cpus } from 'node:os';
 import { Command, Option } from 'commander';
-import pc from 'picocolors';
 import type { Executor } from '../backends/backend.js';
 import { Rng } from '../data/rng.js';
 import type { Policy } from '../graph/differentiate.js';
@@ -11,6 +10,7 @@ import { median } from '../median.js';
 import { networkFromConfig } from '../nets/index.js';
 import { formatBytes, formatRate } from '../report/format.js';
 import { compile } from '../run.js';
+import pc from './colour.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import type { PixelSize } from './options.js';

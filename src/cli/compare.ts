@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
-import pc from 'picocolors';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
 import { isFolder, writeAtomic } from '../data/files.js';
@@ -14,6 +13,7 @@ import { formatCount, formatDuration, formatRate, formatScore } from '../report/
 import { labelsUri, photoUri } from '../report/images.js';
 import type { RunRecord } from '../report/record.js';
 import { bestValidation, readRun, scoreCurve, timesOf } from '../report/record.js';
+import pc from './colour.js';
 import type { DeviceFlags } from './device.js';
 import { deviceOptions, openBackend } from './device.js';
 import { openModel } from './model.js';

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
 import { convertAnnotations } from '../data/annotations/convert.js';
 import type { SizePolicy } from '../data/augment/augmentation.js';
 import type { Report, SplitReport } from '../data/check.js';
 import { checkDataset } from '../data/check.js';
 import { UserError } from '../errors.js';
 import { formatCount } from '../report/format.js';
+import pc from './colour.js';
 import { jsonOption, sizePolicy, whole } from './options.js';
 import { Progress } from './progress.js';
 import { formatTable } from './table.js';

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
-import pc from 'picocolors';
 import { wasmBackend } from '../backends/wasm/index.js';
 import type { DeviceInfo } from '../backends/webgpu/info.js';
 import type { TunedGpu } from '../backends/webgpu/tuning/result.js';
@@ -10,6 +9,7 @@ import { listGpus, tuneGpu } from '../device.js';
 import { UserError } from '../errors.js';
 import { networkFromConfig } from '../nets/index.js';
 import { formatBytes } from '../report/format.js';
+import pc from './colour.js';
 import type { PrecisionFlags } from './device.js';
 import { trainingPrecisionOption } from './device.js';
 import type { PixelSize } from './options.js';

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
-import pc from 'picocolors';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
 import { readBytes, writeAtomic } from '../data/files.js';
@@ -15,6 +14,7 @@ import { fittingSize } from '../eval/fitting.js';
 import { Predictor } from '../eval/predictor.js';
 import type { Model } from '../model/model.js';
 import { formatRate, formatScore } from '../report/format.js';
+import pc from './colour.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import { modelOption, openModel } from './model.js';

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { Command } from 'commander';
-import pc from 'picocolors';
 import { shippedName } from '../model/load.js';
 import { formatBytes, formatCount, formatExact, formatScore } from '../report/format.js';
+import pc from './colour.js';
 import { openModel } from './model.js';
 import { jsonOption } from './options.js';
 

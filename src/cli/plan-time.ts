@@ -1,10 +1,10 @@
-import pc from 'picocolors';
 import { median } from '../median.js';
 import type { Network } from '../nets/index.js';
 import { hyperOf } from '../optimizers/index.js';
 import { formatDuration } from '../report/format.js';
 import type { CompileOptions } from '../run.js';
 import { compile } from '../run.js';
+import pc from './colour.js';
 
 /** What `vnet plan --time` is asked. */
 export interface TimeOptions {

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import pc from 'picocolors';
 import { Choices } from '../backends/webgpu/choices.js';
 import { everyWay } from '../backends/webgpu/kernels/index.js';
 import { leastCapabilities } from '../backends/webgpu/kernels/kernel.js';
@@ -26,6 +25,7 @@ import type { AfterPass } from '../report/graph/passes.js';
 import { published } from '../report/published.js';
 import type { CompileOptions } from '../run.js';
 import { callTable } from './callTable.js';
+import pc from './colour.js';
 import type { DeviceFlags, PrecisionFlags } from './device.js';
 import { deviceOptions, openBackend, precisionOption } from './device.js';
 import type { GpuCosts } from './gpuCallTable.js';

@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
 import { UserError } from '../errors.js';
+import pc from './colour.js';
 import { withFlags } from './flags.js';
 import { Stopped } from './stopped.js';
 import { printable } from './terminal.js';

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
-import pc from 'picocolors';
 import { formatDuration } from '../report/format.js';
+import pc from './colour.js';
 import { printable } from './terminal.js';
 
 /** Seconds between lines where stderr is no terminal. */

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { Command } from 'commander';
-import pc from 'picocolors';
 import type { Backend } from '../backends/backend.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets.js';
@@ -16,6 +15,7 @@ import { partNames, partSchema } from '../report/studyPart.js';
 import { runFiles } from '../train/checkpoint.js';
 import type { TrainConfig } from '../train/config.js';
 import { train } from '../train/train.js';
+import pc from './colour.js';
 import { openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, pixelSize, whole } from './options.js';

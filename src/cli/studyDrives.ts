@@ -1,6 +1,5 @@
 import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import pc from 'picocolors';
 import { openDataset } from '../data/datasets.js';
 import { writeAtomic } from '../data/files.js';
 import { type Part, partsOf } from '../data/holdOut.js';
@@ -9,6 +8,7 @@ import { drivesMarkdown } from '../report/drives.js';
 import { formatScore } from '../report/format.js';
 import { parseTrainConfig, recipeOf, type TrainConfig } from '../train/config.js';
 import { type LeftOutResult, meanAndWorst, trainWithout } from '../train/leaveOut.js';
+import pc from './colour.js';
 import type { DeviceFlags } from './device.js';
 import { openBackend } from './device.js';
 import { type PixelSize, pixelSize, whole } from './options.js';

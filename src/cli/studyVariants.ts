@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import * as v from 'valibot';
 import type { Backend } from '../backends/backend.js';
 import { compileInference, compileTraining } from '../compile.js';
@@ -20,6 +19,7 @@ import { lossCurve, readRun } from '../report/record.js';
 import { markdownTable } from '../report/table.js';
 import { runFiles } from '../train/checkpoint.js';
 import { train } from '../train/train.js';
+import pc from './colour.js';
 import { openBackend } from './device.js';
 import type { PixelSize } from './options.js';
 import { formatSize, sizeOption, whole } from './options.js';

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import pc from './colour.js';
 
 export interface Column {
   readonly title: string;

@@ -1,5 +1,4 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import pc from 'picocolors';
 import { lossKinds } from '../compile.js';
 import { openDataset } from '../data/datasets.js';
 import { UserError } from '../errors.js';
@@ -11,6 +10,7 @@ import { parseTrainConfig } from '../train/config.js';
 import type { TrainOptions } from '../train/train.js';
 import { train } from '../train/train.js';
 import { addAugmentOptions } from './augment.js';
+import pc from './colour.js';
 import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
 import { jsonOption, netOption, pixelSize, real, sizePolicy, whole } from './options.js';
 import { Stopped } from './stopped.js';

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
-import pc from 'picocolors';
 import { formatBytes, formatRate, formatScore } from '../report/format.js';
 import type { TrainEvent } from '../train/events.js';
+import pc from './colour.js';
 import { Progress } from './progress.js';
 
 /** Shows a training run on stderr: one bar over all steps, and a line that stays for each validation. */

@@ -1,6 +1,5 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import pc from 'picocolors';
 import { UserError } from '../errors.js';
 import { serveHealth } from '../queue/health.js';
 import { Roots } from '../queue/roots.js';
@@ -9,6 +8,7 @@ import { gradientTask } from '../queue/work/gradients.js';
 import { pictureTask } from '../queue/work/pictures.js';
 import { sampleTask } from '../queue/work/samples.js';
 import { QueueWorker } from '../queue/worker.js';
+import pc from './colour.js';
 import type { DeviceFlags } from './device.js';
 import { deviceName, openBackend } from './device.js';
 import { whole } from './options.js';

@@ -113,6 +113,15 @@ test('wrong usage: exit code 2, one line that says what was expected', async () 
   await Promise.all([work(), work(), work()]);
 });
 
+test('a pipe gets plain text in a CI system too, and colours where they are asked for', async () => {
+  const args = ['predict', '/gone/x.png'];
+  const plain = 'vnet: ';
+  assert.ok((await vnet(args, { CI: 'true', NO_COLOR: '', FORCE_COLOR: '' })).stderr.startsWith(plain));
+  assert.ok((await vnet(args, { FORCE_COLOR: '1' })).stderr.startsWith(plain), 'NO_COLOR decides');
+  const { stderr } = await vnet(args, { NO_COLOR: '', FORCE_COLOR: '1' });
+  assert.ok(stderr.startsWith('\x1b[31mvnet:\x1b[39m '), stderr);
+});
+
 test('a closed pipe is no error', async () => {
   const bin = new URL('../../../bin/vnet.js', import.meta.url).pathname;
   const child = spawn('sh', ['-c', `"${process.execPath}" "${bin}" plan --size 64x64 --json | head -n 1`], {
