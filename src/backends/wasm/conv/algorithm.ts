@@ -122,6 +122,8 @@ export function winograd1dForm(conv: Conv): WinogradForm | undefined {
   return form && i16 ? { ...form, i16 } : form;
 }
 
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+
 /** The direct form, or that of single taps. */
 function direct(conv: DirectConv): Algorithm {
   const { steps, groups, taps } = conv;
@@ -139,21 +141,24 @@ function direct(conv: DirectConv): Algorithm {
       stages: (at) => [stage(only, at)],
     };
   }
+  const bytes = parts.map((part) => packedWeightBytes(steps, groups, part.taps.length));
+  const starts = parts.map((_, i) => sum(bytes.slice(0, i)));
   return {
     name: `direct in ${parts.length} parts`,
-    scratchBytes,
-    // One part after the other: they share the memory.
-    stages: (at) => parts.flatMap((part) => [...weights(part, at), stage(part, at)]),
+    scratchBytes: sum(bytes),
+    weightStages: (at) => parts.flatMap((part, i) => weights(part, at + starts[i])),
+    stages: (at) => parts.map((part, i) => stage(part, at + starts[i])),
   };
 }
 
 /** Several direct convolutions that fill one result, each with weights of its own. */
 export function directs(name: string, convs: readonly DirectConv[]): Algorithm {
   const all = convs.map(direct);
-  const starts = all.map((_, i) => all.slice(0, i).reduce((sum, { scratchBytes }) => sum + scratchBytes, 0));
+  const bytes = all.map(({ scratchBytes }) => scratchBytes);
+  const starts = all.map((_, i) => sum(bytes.slice(0, i)));
   return {
     name: `${name}: ${[...new Set(all.map(({ name }) => name))].join(', ')}`,
-    scratchBytes: all.reduce((sum, { scratchBytes }) => sum + scratchBytes, 0),
+    scratchBytes: sum(bytes),
     stages: (at) =>
       all.flatMap((one, i) => [...(one.weightStages?.(at + starts[i]) ?? []), ...one.stages(at + starts[i])]),
   };
