@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { isFile, readBytes } from '../data/files.js';
 import { UserError } from '../errors.js';
-import { Predictor } from '../eval/predictor.js';
+import { Lanes, lanesFor } from '../eval/lanes.js';
 import { canMapTones } from '../stream/decode.js';
 import { findFfmpeg } from '../stream/ffmpeg.js';
 import type { StreamInfo } from '../stream/probe.js';
@@ -33,12 +33,11 @@ export async function predictStream(given: string, flags: StreamFlags): Promise<
   const target = targetOf(given, source, flags);
   const recipe = await recipeOf(given, file, flags);
   const outputs = await StreamOutputs.open(ffmpeg, source, info, model, target, recipe, flags);
-  const predictor = new Predictor(model.network, model.weights, {
-    backend: await openBackend(flags),
-    threads: flags.threads,
-    precision: flags.precision,
-    sizes: 1,
-  });
+  const backend = await openBackend(flags);
+  const { threads, precision } = flags;
+  // Live frames are to be done soon, those of files are many.
+  const lanes = source.kind === 'live' || !backend.threads ? 1 : lanesFor(threads);
+  const predictor = new Lanes(model.network, model.weights, { backend, threads, precision, sizes: 1 }, lanes);
   // Files that are begun are ended so that they can be played.
   const interrupt = interruptSignal('ending the files');
   interrupt.began();
@@ -61,7 +60,7 @@ export async function predictStream(given: string, flags: StreamFlags): Promise<
   };
   try {
     const frames = segmentStream(predictor, ffmpeg, source, {
-      view: viewOf,
+      ...{ view: viewOf, lanes },
       ...{ every: flags.every, smooth: flags.smooth, fps: flags.fps, from: flags.from, to: flags.to },
       ...{ skip: outputs.done, hdr: info?.hdr, signal: interrupt.signal },
       onNotice: (message) => display.note(message),

@@ -1,8 +1,9 @@
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { LabelImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import type { PredictOptions } from '../eval/predict.js';
 import { predictLabels, resizeImage } from '../eval/predict.js';
-import type { Predictor } from '../eval/predictor.js';
+import type { CoarseLogits, Predictor } from '../eval/predictor.js';
 import { fuseViews } from '../eval/views.js';
 import type { Frame } from './decode.js';
 import { Feed } from './feed.js';
@@ -35,11 +36,23 @@ export interface StreamOptions extends FeedOptions {
   readonly every?: number;
   /** Share of the past in averaged logits, 0 to below 1. Default 0: none. */
   readonly smooth?: number;
+  /** Frames that are computed side by side: what the predictor has places for. Default 1. */
+  readonly lanes?: number;
+}
+
+/** A frame whose labels are being computed. */
+interface Begun {
+  readonly frame: Frame;
+  readonly labels: Promise<LabelImage>;
+  /** Whether it keeps the labels of the one before. */
+  readonly keeps: boolean;
+  readonly start: number;
 }
 
 /**
- * Labels of a stream, frame by frame: while the caller has one, the next is computed and the one after is decoded, and no
- * more; a caller that takes its time holds up a file, and of a live stream gets the newest frame next.
+ * Labels of a stream, frame by frame: while the caller has one, the next is computed (with `lanes`: so many, and one that
+ * follows) and the one after is decoded, and no more; a caller that takes its time holds up a file, and of a live stream
+ * gets the newest frame next.
  * @throws UserError where the stream cannot be read.
  */
 export async function* segmentStream(
@@ -48,10 +61,12 @@ export async function* segmentStream(
   source: StreamSource,
   options: StreamOptions = {},
 ): AsyncGenerator<SegmentedFrame, void> {
-  const { view, every = 1, smooth = 0 } = options;
+  const { view, every = 1, smooth = 0, lanes = 1 } = options;
   const feed = new Feed(ffmpeg, source, options);
   const smoother = smooth > 0 ? new Smoother(smooth) : undefined;
-  let last: LabelImage | undefined;
+  const places = new Semaphore(lanes);
+  let stopped = false;
+  let last: { readonly image: Frame['image']; readonly labels: Promise<LabelImage> } | undefined;
 
   const compute = async ({ image }: Frame): Promise<LabelImage> => {
     const how = view?.(image) ?? {};
@@ -63,49 +78,101 @@ export async function* segmentStream(
       );
     }
     const { height, width } = image;
-    return smoothed(predictor, smoother, image, how.resize ?? [height, width]);
+    const before = last?.labels;
+    const logits = await predictor.logits(resizeImage(image, ...(how.resize ?? [height, width])));
+    await before;
+    return labelsOf(smoother.add(logits), image);
   };
 
-  const step = async (): Promise<SegmentedFrame | undefined> => {
-    const frame = await feed.next();
+  /** Frames are taken one after the other; their labels may come in any order. */
+  const begin = async (): Promise<Begun | undefined> => {
+    await places.take();
+    let frame: Frame | undefined;
+    try {
+      if (!stopped) frame = await feed.next();
+    } finally {
+      if (!frame) places.leave();
+    }
     if (!frame) return undefined;
     const start = performance.now();
     const { width, height } = frame.image;
-    const keeps = frame.index % every !== 0 && last?.width === width && last.height === height;
-    if (!keeps) last = await compute(frame);
+    const keeps = frame.index % every !== 0 && last?.image.width === width && last.image.height === height;
+    if (keeps) places.leave();
+    else {
+      const labels = compute(frame).finally(() => places.leave());
+      // Told with the frame, or given up with the loop.
+      labels.catch(() => undefined);
+      last = { image: frame.image, labels };
+    }
+    return { frame, labels: last!.labels, keeps, start };
+  };
+
+  let begun: Promise<unknown> = Promise.resolve();
+  const step = async (): Promise<SegmentedFrame | undefined> => {
+    const mine = begun.then(begin);
+    begun = mine;
+    const taken = await mine;
+    if (!taken) return undefined;
+    const { frame, keeps, start } = taken;
+    const labels = await taken.labels;
     const now = performance.now();
     const { dropped, complaints, reconnects } = feed;
     return {
-      ...{ frame, labels: last!, ms: keeps ? 0 : now - start, latencyMs: now - frame.arrived },
+      ...{ frame, labels, ms: keeps ? 0 : now - start, latencyMs: now - frame.arrived },
       ...{ dropped, complaints, reconnects, flicker: smoother?.flicker },
     };
   };
 
-  let upcoming = step();
+  const upcoming: Promise<SegmentedFrame | undefined>[] = [];
+  const goOn = (): void => {
+    const next = step();
+    // It is awaited in its turn, or given up with the loop.
+    next.catch(() => undefined);
+    upcoming.push(next);
+  };
   try {
+    goOn();
+    if (lanes > 1) for (let lane = 0; lane < lanes; lane++) goOn();
     for (;;) {
-      const result = await upcoming;
+      const result = await upcoming.shift();
       if (!result) return;
-      upcoming = step();
-      // It is awaited in the next round, or given up with the loop.
-      upcoming.catch(() => undefined);
+      goOn();
+      // The caller's work would come first otherwise, with all threads waiting for it.
+      await othersTurn();
       yield result;
       feed.release(result.frame);
     }
   } finally {
+    stopped = true;
     feed.stop();
-    await upcoming.catch(() => undefined);
+    await Promise.allSettled(upcoming);
   }
 }
 
-async function smoothed(
-  predictor: Pick<Predictor, 'logits'>,
-  smoother: Smoother,
-  image: Frame['image'],
-  [height, width]: readonly [number, number],
-): Promise<LabelImage> {
-  const logits = smoother.add(await predictor.logits(resizeImage(image, height, width)));
-  // Straight to the frame's own size.
-  const whole = { logits, top: 0, left: 0, height: image.height, width: image.width, flipped: false };
-  return { height: image.height, width: image.width, data: fuseViews([whole], image.height, image.width) };
+/** So many at a time; one may wait. */
+class Semaphore {
+  private wake: (() => void) | undefined;
+
+  constructor(private left: number) {}
+
+  async take(): Promise<void> {
+    if (this.left === 0) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    this.left--;
+  }
+
+  leave(): void {
+    this.left++;
+    this.wake?.();
+    this.wake = undefined;
+  }
+}
+
+/** Straight to the frame's own size. */
+function labelsOf(logits: CoarseLogits, { height, width }: Frame['image']): LabelImage {
+  const whole = { logits, top: 0, left: 0, height, width, flipped: false };
+  return { height, width, data: fuseViews([whole], height, width) };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createWebServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,11 +13,13 @@ import { overlay, readImage } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { Rng } from '../../src/data/rng.js';
 import { fitted } from '../../src/eval/fitting.js';
+import { Lanes } from '../../src/eval/lanes.js';
 import { predictLabels } from '../../src/eval/predict.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
 import { Segmenter } from '../../src/segmenter/segmenter.js';
+import { canMapTones } from '../../src/stream/decode.js';
 import type { Ffmpeg } from '../../src/stream/ffmpeg.js';
 import { findFfmpeg } from '../../src/stream/ffmpeg.js';
 import { videoFrames } from '../../src/stream/frames.js';
@@ -33,6 +36,7 @@ import { clip, ffmpeg, frameTimes, noFfmpeg, probed } from './clips.js';
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-stream-'));
 const at = (...parts: string[]) => path.join(folder, ...parts);
 const skip = noFfmpeg;
+type Labels = Pick<Predictor, 'labels' | 'logits'>;
 let program: Ffmpeg;
 let model: Model;
 let predictor: Predictor;
@@ -50,9 +54,9 @@ after(async () => {
 });
 
 /** What is left of each frame: its index, time and labels. */
-async function labelsOf(file: string, options: StreamOptions = {}) {
+async function labelsOf(file: string, options: StreamOptions = {}, by: Labels = predictor) {
   const frames: { index: number; seconds: number; height: number; width: number; data: Uint8Array }[] = [];
-  for await (const { frame, labels } of segmentStream(predictor, program, sourceOf(file), options)) {
+  for await (const { frame, labels } of segmentStream(by, program, sourceOf(file), options)) {
     frames.push({ index: frame.index, seconds: frame.seconds, ...labels });
   }
   return frames;
@@ -148,6 +152,40 @@ test('a part of the time, fewer frames, labels that are kept', { skip }, async (
   );
   assert.deepEqual(rest[0].data, whole[20].data);
   assert.ok(Math.abs(rest[0].seconds - 0.8) < 1e-6);
+});
+
+test('frames that are computed side by side: the same labels in the same order', { skip }, async (t) => {
+  const lanes = new Lanes(model.network, model.weights, { backend: wasmBackend, threads: 3 });
+  t.after(() => lanes.dispose());
+  for (const options of [{}, { every: 3 }, { smooth: 0.5 }]) {
+    const together = await labelsOf(at('clip.mp4'), { ...options, lanes: lanes.most }, lanes);
+    assert.deepEqual(together, await labelsOf(at('clip.mp4'), options));
+  }
+  // Later frames may be done first.
+  const seed = Date.now() % 1e6;
+  t.diagnostic(`seed ${seed}`);
+  const rng = Rng.of(seed, 0);
+  let [running, most] = [0, 0];
+  const late: Labels = {
+    labels: async ({ height, width }) => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setTimeout(resolve, 20 * rng.next()));
+      running--;
+      return { height, width, data: new Uint8Array(height * width) };
+    },
+    logits: () => Promise.reject(new Error('labels only')),
+  };
+  const frames = await labelsOf(at('clip.mp4'), { lanes: 3 }, late);
+  assert.deepEqual(
+    frames.map(({ index }) => index),
+    Array.from({ length: 25 }, (_, i) => i),
+  );
+  assert.equal(most, 3);
+  // Whoever leaves, and a frame that fails, ends it.
+  for await (const { frame } of segmentStream(late, program, sourceOf(at('clip.mp4')), { lanes: 3 }))
+    if (frame.index === 4) break;
+  assert.equal(running, 0);
+  await assert.rejects(labelsOf(at('clip.mp4'), { lanes: 3, smooth: 0.5 }, late), /labels only/);
 });
 
 test('smoothed labels flicker less, on noise much less', { skip }, async () => {
@@ -300,6 +338,65 @@ test('live: the newest frame, drops counted, a lost connection made again', { sk
   assert.ok(last.dropped > 10, `${last.dropped} dropped by a caller of ${slow} ms a frame`);
   for (const [i, { index }] of results.entries())
     assert.ok(i === 0 || index > results[i - 1].index, 'in order');
+});
+
+test('damaged frames are counted and passed over', { skip }, async () => {
+  ffmpeg('-i', at('clip.mp4'), '-an', '-c:v', 'mpeg2video', '-g', '5', '-bf', '0', at('whole.ts'));
+  const bytes = readFileSync(at('whole.ts'));
+  bytes.fill(0x55, bytes.length >> 1, (bytes.length >> 1) + 2000);
+  writeFileSync(at('damaged.ts'), bytes);
+  const complaintsOf = async (name: string) => {
+    const told: number[] = [];
+    for await (const { complaints } of segmentStream(predictor, program, sourceOf(at(name)), { to: 2 }))
+      told.push(complaints);
+    return { frames: told.length, complaints: told[told.length - 1] };
+  };
+  assert.deepEqual(await complaintsOf('whole.ts'), { frames: 25, complaints: 0 });
+  const { frames, complaints } = await complaintsOf('damaged.ts');
+  assert.ok(frames >= 20 && frames <= 25 && complaints > 0, `${frames} frames, ${complaints} complaints`);
+});
+
+test('high dynamic range comes nearly as bright as it was', { skip }, async (t) => {
+  if (!canMapTones(program)) return t.skip('this ffmpeg lacks zscale or tonemap');
+  // White at 203 cd/m², as BT.2408 has it.
+  const pq =
+    'zscale=tin=bt709:min=bt709:pin=bt709:t=smpte2084:p=bt2020:m=bt2020nc:r=tv:npl=203,format=yuv420p10le';
+  const tags = ['-color_trc', 'smpte2084', '-color_primaries', 'bt2020', '-colorspace', 'bt2020nc'];
+  ffmpeg('-i', at('clip.mp4'), '-an', '-t', '0.1', '-vf', pq, '-c:v', 'ffv1', ...tags, at('hdr.mkv'));
+  const { hdr } = await probe(program, sourceOf(at('hdr.mkv')));
+  const first = async (name: string, options: StreamOptions = {}) => {
+    for await (const { frame } of segmentStream(predictor, program, sourceOf(at(name)), options))
+      return Uint8Array.from(frame.image.data);
+    throw new Error('no frame');
+  };
+  const was = await first('clip.mp4');
+  const off = (data: Uint8Array) =>
+    data.reduce((sum, value, i) => sum + Math.abs(value - was[i]), 0) / was.length;
+  const [mapped, plain] = [off(await first('hdr.mkv', { hdr })), off(await first('hdr.mkv'))];
+  assert.ok(hdr && mapped < 0.6 * plain, `off by ${mapped} of 255, not mapped by ${plain}`);
+});
+
+test('a playlist on the web is a live stream', { skip }, async () => {
+  // Its first second goes by while ffmpeg looks what it is.
+  const looped = ['-stream_loop', '2', '-i', at('clip.mp4'), '-an', '-c:v', 'mpeg2video', '-g', '5'];
+  ffmpeg(...looped, '-f', 'hls', '-hls_time', '0.4', '-hls_list_size', '0', at('live.m3u8'));
+  const server = createWebServer((request, response) => {
+    const name = path.basename(request.url!);
+    response.end(existsSync(at(name)) ? readFileSync(at(name)) : undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  const source = sourceOf(`http://127.0.0.1:${port}/live.m3u8`);
+  assert.equal(source.kind, 'live');
+  let frames = 0;
+  try {
+    for await (const { frame } of segmentStream(predictor, program, source)) {
+      assert.deepEqual([frame.image.height, frame.image.width], [64, 96]);
+      if (++frames === 5) break;
+    }
+  } finally {
+    server.close();
+  }
 });
 
 test('what is missing, damaged or no video: one line', { skip }, async (t) => {
