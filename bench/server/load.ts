@@ -4,6 +4,8 @@ export interface Shot {
   readonly ms: number;
   /** HTTP status; 0 where there was no answer. */
   readonly status: number;
+  /** Why there was no answer. */
+  readonly cause?: string;
   /** Whether it said when to come again (`Retry-After`). */
   readonly told?: boolean;
 }
@@ -34,7 +36,7 @@ export async function load(
     while (performance.now() < end) {
       const { bytes } = pictures[next++ % pictures.length];
       const start = performance.now();
-      const { status, told } = await fetch(url() + path, {
+      const shot: Omit<Shot, 'ms'> = await fetch(url() + path, {
         method: 'POST',
         body: bytes,
         headers: { accept: 'image/png', 'content-type': 'application/octet-stream' },
@@ -43,11 +45,14 @@ export async function load(
           await response.arrayBuffer();
           return { status: response.status, told: response.headers.has('retry-after') };
         },
-        () => ({ status: 0, told: false }),
+        ({ cause }: { cause?: { code?: string; message?: string } }) => ({
+          status: 0,
+          cause: cause?.code ?? cause?.message ?? 'unknown',
+        }),
       );
-      shots.push({ ms: performance.now() - start, status, told });
+      shots.push({ ms: performance.now() - start, ...shot });
       // A client that is told to wait, or meets no server, waits a little.
-      if (status !== 200) await new Promise((resolve) => setTimeout(resolve, 100));
+      if (shot.status !== 200) await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
@@ -62,9 +67,12 @@ export function percentile(shots: readonly Shot[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
-/** How many requests ended with each status. */
+/** How many requests ended with each status; those without one by what ended them. */
 export function statuses(shots: readonly Shot[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { status } of shots) counts[status] = (counts[status] ?? 0) + 1;
+  for (const { status, cause } of shots) {
+    const name = cause ?? String(status);
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
   return counts;
 }

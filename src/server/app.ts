@@ -49,10 +49,14 @@ export function createApp(services: Services): OpenAPIHono<Context> {
   } else {
     app.get('/', (c) => c.redirect('/docs'));
   }
-  app.notFound((c) => c.json({ error: 'no such page; /docs tells what there is' }, 404));
+  const { bytes, seconds } = settings.limits;
+  app.notFound(async (c) => {
+    await drain(c.req.raw, bytes, seconds);
+    return c.json({ error: 'no such page; /docs tells what there is' }, 404);
+  });
   app.onError(async (error, c) => {
     const problem = problemOf(error);
-    await drain(c.req.raw, settings.limits.bytes);
+    await drain(c.req.raw, bytes, seconds);
     if (!problem) {
       log.error({ err: error, requestId: c.var.requestId }, 'a request failed');
       return c.json({ error: `the server failed; its log tells more under ${c.var.requestId}` }, 500);
@@ -66,7 +70,7 @@ export function createApp(services: Services): OpenAPIHono<Context> {
 
 /** Gives each request its number and its time limit; writes what came of it to log and metrics. */
 const observe =
-  ({ log, metrics, settings }: Services): MiddlewareHandler<Context> =>
+  ({ log, metrics, settings, isReady }: Services): MiddlewareHandler<Context> =>
   async (c, next) => {
     const start = performance.now();
     const given = c.req.header('x-request-id') ?? '';
@@ -78,6 +82,7 @@ const observe =
     limit.release();
     c.header('x-request-id', requestId);
     c.header('x-content-type-options', 'nosniff');
+    if (!isReady()) c.header('connection', 'close');
     const { status } = c.res;
     const ms = performance.now() - start;
     const route = routePath(c, -1);

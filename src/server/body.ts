@@ -74,19 +74,16 @@ export class Bodies {
   }
 }
 
-/** Longest wait for the rest of a body that nobody wants. */
-const drainMs = 5000;
-
 /**
- * Reads what is left of a body, at most so many bytes: a client that still sends when the connection is closed may
- * never see why it was refused.
+ * Reads what is left of a body that nobody wants, at most so many bytes and seconds: a client that still sends when the
+ * connection is closed may never see why it was refused.
  */
-export async function drain(request: Request, most: number): Promise<void> {
+export async function drain(request: Request, most: number, seconds: number): Promise<void> {
   // A body that is not touched is drained, for a while, by what answers.
   if (Number(request.headers.get('content-length') ?? 0) > most) return;
   if (request.bodyUsed || !request.body || request.body.locked) return;
   const reader = request.body.getReader();
-  const timer = setTimeout(() => reader.cancel().catch(() => undefined), drainMs);
+  const timer = setTimeout(() => reader.cancel().catch(() => undefined), 1000 * seconds);
   try {
     for (let length = 0; length <= most; ) {
       const { value, done } = await reader.read();

@@ -27,6 +27,11 @@ export interface RunningServer {
 /** Longest wait for the next bytes of a connection. */
 const idleMs = 15_000;
 const mostUploadMs = 3_600_000;
+/**
+ * Longest wait for the next request of a connection: clients and proxies (most after 60 s) leave before, as a request that
+ * is on its way when the server leaves gets no answer.
+ */
+const keepAliveMs = 75_000;
 const mostConnections = 1024;
 const mostHeaderBytes = 16_384;
 const mostHeaders = 100;
@@ -80,6 +85,7 @@ export async function startServer(settings: ServerSettings, version: string): Pr
       requestTimeout: mostUploadMs,
       headersTimeout: Math.min(idleMs, 1000 * settings.limits.seconds),
       connectionsCheckingInterval: 1000,
+      keepAliveTimeout: keepAliveMs,
     },
     getRequestListener(createApp(services).fetch),
   );
@@ -94,10 +100,12 @@ export async function startServer(settings: ServerSettings, version: string): Pr
       if (!ready) return;
       ready = false;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // Those that are answered from now on become idle too.
+      const idle = setInterval(() => server.closeIdleConnections(), 100);
       for (const stream of live.values()) stream.end();
       const late = setTimeout(() => server.closeAllConnections(), 1000 * settings.grace);
       await closed;
+      clearInterval(idle);
       clearTimeout(late);
       await segmenting.dispose();
     },

@@ -9,6 +9,7 @@ import type { LabelImage } from '../../src/data/image.js';
 import { decodeImage } from '../../src/data/image.js';
 import { shippedModel } from '../../src/model/load.js';
 import { predict } from '../../src/predict.js';
+import { drain } from '../../src/server/body.js';
 import type { RunningServer } from '../../src/server/index.js';
 import { paint, serve, street, temporaryFolder } from './support.js';
 
@@ -183,6 +184,29 @@ test('who is refused while still sending sees why', async () => {
   assert.match(answer, /^HTTP\/1\.1 404 /);
 });
 
+test('what is left of a refused body may come as slowly as a body that is wanted', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let source: ReadableStreamDefaultController<Uint8Array> | undefined;
+  let left = false;
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => {
+      source = controller;
+    },
+    cancel: () => {
+      left = true;
+    },
+  });
+  const request = new Request('http://localhost/', { method: 'POST', body, duplex: 'half' } as RequestInit);
+  const drained = drain(request, 1 << 20, 30);
+  t.mock.timers.tick(29_000);
+  source!.enqueue(new Uint8Array(9));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(!left);
+  t.mock.timers.tick(2000);
+  await drained;
+  assert.ok(left);
+});
+
 test('pictures whose time is over before their turn are answered with 503', async () => {
   const server = await serve({ limits: { seconds: 0.3 } });
   const answers = await Promise.all(
@@ -208,6 +232,17 @@ test('arenas of many sizes stay within the budget', async () => {
   for (const stage of ['decode', 'queue', 'infer', 'encode']) {
     assert.match(metrics, new RegExp(`vnet_stage_seconds_count\\{stage="${stage}"\\} 10`));
   }
+});
+
+test('an answer names its request; an idle connection is left for the client to close', async () => {
+  const server = await serve();
+  const answered = async (id: string) =>
+    (await fetch(`${server.url}/v2/health/live`, { headers: { 'x-request-id': id } })).headers;
+  assert.equal((await answered('frame-1.a')).get('x-request-id'), 'frame-1.a');
+  const headers = await answered('a"b');
+  assert.match(headers.get('x-request-id')!, /^[0-9a-f-]{36}$/);
+  // Proxies keep theirs for a minute; a request that meets the server's end gets no answer.
+  assert.ok(Number(/timeout=(\d+)/.exec(headers.get('keep-alive') ?? '')?.[1]) > 60);
 });
 
 test('a token is asked for, except for health', async () => {
@@ -248,7 +283,9 @@ test('a stop finishes what runs and takes nothing new', async () => {
     answers.map(({ status }) => status),
     [200, 200, 200, 200],
   );
+  const answered = performance.now();
   await stopped;
+  assert.ok(performance.now() - answered < 3000, 'idle connections are not waited for');
   await assert.rejects(fetch(`${server.url}/v2/health/live`));
 });
 
