@@ -58,8 +58,16 @@ export const contestants = {
 };
 export type Name = keyof typeof contestants;
 
+export interface Turns {
+  readonly rounds: number;
+  /** Before each turn, for threads that still spin. */
+  readonly pauseMs: number;
+  /** Pictures before the one that is timed: with some, a picture of a stream; with none, one after a pause. */
+  readonly before: number;
+}
+
 /** Opens those that are named, checks their labels against the first one's, and times them in turn. */
-export async function race(names: readonly Name[], start: Start, rounds: number, pauseMs: number) {
+export async function race(names: readonly Name[], start: Start, { rounds, pauseMs, before }: Turns) {
   const picture = await createImageBitmap(await (await fetch('/picture.png')).blob());
   const context = new OffscreenCanvas(start.width, start.height).getContext('2d')!;
   context.drawImage(picture, 0, 0, start.width, start.height);
@@ -76,9 +84,10 @@ export async function race(names: readonly Name[], start: Start, rounds: number,
   for (let round = -1; round < rounds; round++) {
     for (const [i, { run }] of opened.entries()) {
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      const before = performance.now();
+      for (let picture = 0; picture < before; picture++) await run(rgb);
+      const began = performance.now();
       await run(rgb);
-      if (round >= 0) times[i].push(performance.now() - before);
+      if (round >= 0) times[i].push(performance.now() - began);
     }
   }
   return names.map((name, i) => ({ name, says: opened[i].says, equal: equal[i], times: times[i] }));

@@ -28,6 +28,7 @@ const flags = new Command('race:browser')
   .option('--threads <n>', 'threads of every program', whole(1, 256), 2)
   .option('--rounds <n>', 'timed turns of each program', whole(1), 15)
   .option('--pause <ms>', 'before each turn, for threads that still spin', whole(0), 250)
+  .option('--before <n>', 'pictures before the one that is timed; 0: it comes straight after the pause', whole(0), 2)
   .option('--gpu <name>', 'race on WebGPU, on the adapter with this in its name (such as swiftshader)', '')
   .option('--no-video', 'leave out the live video')
   .option('--no-race', 'only the live video')
@@ -39,6 +40,7 @@ const flags = new Command('race:browser')
     threads: number;
     rounds: number;
     pause: number;
+    before: number;
     gpu: string;
     video: boolean;
     race: boolean;
@@ -89,19 +91,20 @@ try {
   const names: readonly Name[] = flags.gpu
     ? ['vnet', 'onnxruntime-web']
     : ['vnet', 'vnet i16', 'onnxruntime-web'];
-  console.log(`${cpus()[0].model}, Chromium ${browser.version()}, ${flags.rounds} turns each\n`);
+  console.log(`${cpus()[0].model}, Chromium ${browser.version()}, ${flags.rounds} turns each, ${flags.before} pictures before each that is timed\n`);
   for (const { height, width } of flags.race ? sizes : []) {
     const page = await browser.newPage();
     page.setDefaultTimeout(0);
     await page.goto(server.url);
     const start = { height, width, threads: flags.threads, gpu: flags.gpu };
+    const turns = { rounds: flags.rounds, pauseMs: flags.pause, before: flags.before };
     const results = await page.evaluate(
-      async ([names, start, rounds, pause]) => {
+      async ([names, start, turns]) => {
         const at = '/race.js';
         const module = (await import(at)) as { race: typeof race };
-        return module.race(names, start, rounds, pause);
+        return module.race(names, start, turns);
       },
-      [names, start, flags.rounds, flags.pause] as const,
+      [names, start, turns] as const,
     );
     console.log(`| ${height}×${width}, RGB bytes to labels | runs on | ms | × vnet | labels |`);
     console.log('| --- | --- | --- | --- | --- |');
