@@ -1,6 +1,11 @@
 /** In the page of the race: programs that turn the RGB bytes of a picture into labels. */
+import * as wasm from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
 import * as ort from 'onnxruntime-web/webgpu';
 import { Segmenter } from '../../src/browser.js';
+import { modelOf } from '../../src/model/model.js';
+import { decodeModel } from '../../src/segmenter/browser.js';
+import { startTensorFlow, tensorFlowNetwork } from '../peers/tensorflow.js';
 
 export interface Contestant {
   /** From RGB bytes to a class a pixel. */
@@ -51,10 +56,23 @@ async function onnxruntime({ height, width, threads, gpu }: Start): Promise<Cont
   };
 }
 
+async function tensorflow({ height, width, threads }: Start): Promise<Contestant> {
+  // It takes at most half as many threads as the browser names processors.
+  Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 * threads, configurable: true });
+  await startTensorFlow(tf, wasm, '/tf/', threads);
+  // The browser's own is back.
+  Reflect.deleteProperty(navigator, 'hardwareConcurrency');
+  const bytes = new Uint8Array(await (await fetch('/model.safetensors')).arrayBuffer());
+  const model = modelOf(await decodeModel(bytes, 'the model'), 'the model');
+  const run = tensorFlowNetwork(tf, model.network, model.weights, [1, height, width]);
+  return { run, says: `${wasm.getThreadsCount()} threads` };
+}
+
 export const contestants = {
   vnet: vnet({}),
   'vnet i16': vnet({ precision: 'i16' }),
   'onnxruntime-web': onnxruntime,
+  'TensorFlow.js': tensorflow,
 };
 export type Name = keyof typeof contestants;
 

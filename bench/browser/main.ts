@@ -1,6 +1,6 @@
 /**
- * Races VNet against onnxruntime-web in headless Chromium, on a page that is isolated, in one run, turn by turn; then
- * measures the page's own camera view, from the camera to the overlay. Prints Markdown.
+ * Races VNet against onnxruntime-web and TensorFlow.js in headless Chromium, on a page that is isolated, in one run, turn
+ * by turn; then measures the page's own camera view, from the camera to the overlay. Prints Markdown.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -22,13 +22,18 @@ import { serveFiles } from './serve.js';
 
 const flags = new Command('race:browser')
   .description(
-    'Races VNet against onnxruntime-web in headless Chromium, turn by turn, and measures live video. Prints Markdown.',
+    'Races VNet against onnxruntime-web and TensorFlow.js in headless Chromium, turn by turn, and measures live video. Prints Markdown.',
   )
   .option('--sizes <list>', 'heights and widths of pictures', '512x1024,360x480')
   .option('--threads <n>', 'threads of every program', whole(1, 256), 2)
   .option('--rounds <n>', 'timed turns of each program', whole(1), 15)
   .option('--pause <ms>', 'before each turn, for threads that still spin', whole(0), 250)
-  .option('--before <n>', 'pictures before the one that is timed; 0: it comes straight after the pause', whole(0), 2)
+  .option(
+    '--before <n>',
+    'pictures before the one that is timed; 0: it comes straight after the pause',
+    whole(0),
+    2,
+  )
   .option('--gpu <name>', 'race on WebGPU, on the adapter with this in its name (such as swiftshader)', '')
   .option('--no-video', 'leave out the live video')
   .option('--no-race', 'only the live video')
@@ -76,6 +81,8 @@ await build({
 
 const server = await serveFiles((name) => {
   if (name.startsWith('/vnet/')) return path.join(root, 'build/assets', name.slice(6));
+  if (name.startsWith('/tf/'))
+    return path.join(root, 'node_modules/@tensorflow/tfjs-backend-wasm/dist', name.slice(4));
   if (name.startsWith('/ort/')) return path.join(root, 'node_modules/onnxruntime-web/dist', name.slice(5));
   return path.join(folder, name);
 });
@@ -90,8 +97,11 @@ const browser = await chromium.launch({
 try {
   const names: readonly Name[] = flags.gpu
     ? ['vnet', 'onnxruntime-web']
-    : ['vnet', 'vnet i16', 'onnxruntime-web'];
-  console.log(`${cpus()[0].model}, Chromium ${browser.version()}, ${flags.rounds} turns each, ${flags.before} pictures before each that is timed\n`);
+    : ['vnet', 'vnet i16', 'onnxruntime-web', 'TensorFlow.js'];
+  console.log(
+    `${cpus()[0].model}, Chromium ${browser.version()}, ${flags.rounds} turns each, ${flags.before} pictures before each that is timed
+`,
+  );
   for (const { height, width } of flags.race ? sizes : []) {
     const page = await browser.newPage();
     page.setDefaultTimeout(0);

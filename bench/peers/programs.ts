@@ -33,7 +33,7 @@ export function programsFor(mode: Mode, network: string): Program[] {
 
 /**
  * Imports a package of this project, or else of the folder that `PEERS` names: peers that this project does not
- * depend on (`npm install --ignore-scripts onnxruntime-node @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm`).
+ * depend on (`npm install --ignore-scripts onnxruntime-node`).
  */
 export async function importPeer<T>(name: string): Promise<T> {
   const { default: whole, ...names } = (await import(pathToFileURL(resolvePeer(name)).href)) as {

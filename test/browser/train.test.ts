@@ -160,6 +160,12 @@ test('the memory is told first; then the loss falls; stopped, closed, and gone o
   // Heights on the page: the axis begins at 0, 146 pixels below the highest loss.
   const [first, last] = [mean(losses.slice(0, 10)) + 156, mean(losses.slice(-10)) + 156];
   assert.ok(last < 0.3 * first, `the loss falls from ${first} to ${last} pixels`);
+  // The column at the side ends where the curves below do.
+  const right = async (selector: string) =>
+    page.locator(selector).evaluate((element) => element.getBoundingClientRect().right);
+  assert.ok(
+    (await right('#panel-train .side .card:last-child')) <= (await right('#panel-train .work')) + 0.5,
+  );
   if (shots) await page.screenshot({ path: path.join(shots, 'train-done.png'), fullPage: true });
 });
 
