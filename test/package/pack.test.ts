@@ -1,14 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -17,16 +9,13 @@ import { promisify } from 'node:util';
 import ts from 'typescript';
 import { writeRgbPng } from '../../src/data/image.js';
 import { predict, readLabels, renderScene, shippedModel } from '../../src/index.js';
+import { installPacked } from './packed.js';
 import { typeErrors } from './types.js';
 
-/**
- * The package as it is installed: packed by npm, unpacked into an empty folder beside nothing but the packages that it
- * declares. With VNET_TEST_REGISTRY=1 npm itself installs it, with everything from the registry.
- */
+/** The package as it is installed, in Node: what it holds, its types, its program. */
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-package-'));
 const installed = path.join(folder, 'node_modules/vnet-segmentation');
-const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 const exec = promisify(execFile);
 
 interface Run {
@@ -47,28 +36,7 @@ const write = (name: string, text: string) => writeFileSync(path.join(folder, na
 let files: readonly string[] = [];
 
 before(async () => {
-  const { stdout } = await exec(npm, ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
-    cwd: root,
-    maxBuffer: 2 ** 26,
-  });
-  const [packed] = JSON.parse(stdout) as [{ filename: string; files: { path: string }[] }];
-  files = packed.files.map((file) => file.path);
-  write('package.json', '{ "type": "module", "private": true }');
-  if (process.env.VNET_TEST_REGISTRY) {
-    const { code, output } = await run(npm, 'install', '--no-audit', '--no-fund', packed.filename);
-    assert.equal(code, 0, output);
-    return;
-  }
-  mkdirSync(installed, { recursive: true });
-  await exec('tar', ['-xzf', path.join(folder, packed.filename), '-C', installed, '--strip-components=1']);
-  const { dependencies } = JSON.parse(readFileSync(path.join(installed, 'package.json'), 'utf8')) as {
-    dependencies: Record<string, string>;
-  };
-  for (const name of Object.keys(dependencies)) {
-    const link = path.join(folder, 'node_modules', name);
-    mkdirSync(path.dirname(link), { recursive: true });
-    symlinkSync(path.join(root, 'node_modules', name), link, 'junction');
-  }
+  ({ files } = await installPacked(folder));
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,25 +1,15 @@
 /**
- * The package in a page: bundled by what people use, opened in headless Chromium, with the labels of Node on a picture;
- * on a page that is isolated (threads), on one that is not, and on WebGPU's software adapter.
+ * The package as it is packed, in a page: bundled by what people use, opened in headless Chromium, with the labels of Node
+ * on a picture; on a page that is isolated (threads), on one that is not, and on WebGPU's software adapter.
  */
 import assert from 'node:assert/strict';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build as esbuild } from 'esbuild';
 import type { Page } from 'playwright-core';
@@ -31,13 +21,14 @@ import { encodeRgbPng, readImage } from '../../src/data/image.js';
 import { predict, renderScene, shippedModel } from '../../src/index.js';
 import { executablePath, hasChromium } from '../browser/serve.js';
 import { testData } from '../interop/data.js';
+import { installPacked } from './packed.js';
 import { typeErrors } from './types.js';
 
 const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
-const root = fileURLToPath(new URL('../../..', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-web-'));
 const app = path.join(folder, 'app');
 const at = (...names: string[]) => path.join(app, ...names);
+let installed: string;
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const main = `import { Segmenter } from 'vnet-segmentation';
@@ -58,9 +49,7 @@ Object.assign(globalThis, { run });
 const expected: Record<string, Uint8Array> = {};
 
 before(async () => {
-  mkdirSync(at('node_modules'), { recursive: true });
-  symlinkSync(root, at('node_modules', 'vnet-segmentation'), 'junction');
-  writeFileSync(at('package.json'), '{ "private": true, "type": "module" }');
+  ({ installed } = await installPacked(app));
   writeFileSync(at('main.ts'), main);
   writeFileSync(
     at('index.html'),
@@ -152,7 +141,7 @@ test('in headless Chromium, the labels of Node', { skip }, async (t) => {
       outfile: path.join(out, 'main.js'),
       logLevel: 'silent',
     });
-    cpSync(path.join(root, 'build/assets'), path.join(out, 'vnet'), { recursive: true });
+    cpSync(path.join(installed, 'build/assets'), path.join(out, 'vnet'), { recursive: true });
     writeFileSync(
       path.join(out, 'index.html'),
       '<!doctype html><title>app</title><script type="module" src="/main.js"></script>',
@@ -197,7 +186,7 @@ addEventListener('message', ({ data, source }) => {
     ...{ outdir: out, conditions: ['browser'], logLevel: 'silent' },
   });
   assert.ok(readdirSync(out).length > 1, 'parts');
-  cpSync(path.join(root, 'build/assets'), path.join(out, 'vnet'), { recursive: true });
+  cpSync(path.join(installed, 'build/assets'), path.join(out, 'vnet'), { recursive: true });
   writeFileSync(path.join(out, 'index.html'), '<!doctype html><title>app</title><script>run = 1</script>');
   const answer = await inPage(out, { isolated: false }, (page) =>
     page.evaluate(async () => {
@@ -237,7 +226,7 @@ globalThis.segment = async (base64) => {
     ...{ entryPoints: [at('background.js')], bundle: true, format: 'esm', target: 'es2022' },
     ...{ outdir: out, conditions: ['browser'], logLevel: 'silent' },
   });
-  cpSync(path.join(root, 'build/assets'), path.join(out, 'vnet'), { recursive: true });
+  cpSync(path.join(installed, 'build/assets'), path.join(out, 'vnet'), { recursive: true });
   const manifest = {
     manifest_version: 3,
     name: 'VNet',
