@@ -35,6 +35,7 @@ export type { RawPixels } from './segmenter/pixels.js';
 export type { Bitmap, ClassArea, RgbaImage, SegmentClass } from './segmenter/segmentation.js';
 export { Segmentation } from './segmenter/segmentation.js';
 export type {
+  DrawOptions,
   ModelSource,
   PictureSource,
   SegmentedFrame,

@@ -1,5 +1,6 @@
 import type { Plan, ScratchRule, TensorRef } from '../graph/planned.js';
 import type { Phase } from '../ir/graph.js';
+import type { FrameLook, FrameSource } from './frame.js';
 
 /** True for plans that store feature maps as float16. */
 export const hasHalf = (plan: Plan): boolean =>
@@ -24,6 +25,11 @@ export interface Executor {
   readonly queues?: true;
   /** Milliseconds per call of one run of the given phases, in plan order; for `bench --profile`. */
   profile(...phases: Phase[]): Promise<Float64Array>;
+  /**
+   * Of a GPU in a browser: takes a frame as `images`, runs `forward` and draws the frame with its `prediction` on a canvas,
+   * all of it there.
+   */
+  show?(source: FrameSource, look: FrameLook): Promise<void>;
   /** Bytes allocated for the plan: its arena, plus what the backend needs around it. */
   readonly allocatedBytes: number;
   dispose(): Promise<void>;

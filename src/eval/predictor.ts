@@ -1,4 +1,5 @@
 import type { Backend, Executor } from '../backends/backend.js';
+import type { FrameLook, FrameSource } from '../backends/frame.js';
 import { checkPicture } from '../backends/memory.js';
 import type { Precision } from '../compile.js';
 import { compileInference } from '../compile.js';
@@ -69,6 +70,18 @@ export class Predictor {
     return this.inTurn(async () => {
       const data = (await this.run(image, 'labels', 'prediction')) as Uint8Array;
       return { height, width, data };
+    });
+  }
+
+  /**
+   * Shows a frame to the network at a size, and draws it with its classes on a canvas, all on the GPU.
+   * @returns false where the device does not draw.
+   */
+  show(source: FrameSource, size: Size, look: FrameLook): Promise<boolean> {
+    return this.inTurn(async () => {
+      const executor = await this.executor(size, 'labels');
+      await executor.show?.(source, look);
+      return executor.show !== undefined;
     });
   }
 

@@ -105,6 +105,14 @@ function is<K extends keyof Drawables>(source: unknown, name: K): source is Draw
 const isDrawable = (source: unknown): source is Drawables[keyof Drawables] =>
   drawables.some((name) => is(source, name));
 
+/** Width and height of what can be drawn. @throws UserError for anything else, and where it shows no frame yet. */
+export function frameSize(source: unknown): [width: number, height: number] {
+  if (!isDrawable(source)) throw new UserError('draw: expected an image, a video, a canvas or a frame');
+  const [width, height] = sizeOf(source);
+  if (!(width > 0 && height > 0)) throw new UserError('draw: there is no picture yet; is it loaded?');
+  return [width, height];
+}
+
 function sizeOf(source: Drawables[keyof Drawables]): [width: number, height: number] {
   if (is(source, 'HTMLImageElement')) return [source.naturalWidth, source.naturalHeight];
   if (is(source, 'HTMLVideoElement')) return [source.videoWidth, source.videoHeight];

@@ -24,6 +24,11 @@ export async function readPicture(source: unknown): Promise<RgbImage | undefined
   return undefined;
 }
 
+/** Frames are a browser's. */
+export function frameSize(_: unknown): [width: number, height: number] {
+  throw new UserError('draw: there are no canvases here; use segment() and overlay()');
+}
+
 /** Node finds the package's files itself. */
 export function useAssets(_: {
   readonly base?: string | URL;

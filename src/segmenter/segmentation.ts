@@ -27,6 +27,34 @@ export type RgbaImage = typeof globalThis extends { ImageData: { prototype: infe
 /** An `ImageBitmap`, where there is that class. */
 export type Bitmap = typeof globalThis extends { ImageBitmap: { prototype: infer Image } } ? Image : never;
 
+/** How the classes of a picture are drawn. */
+export interface OverlayOptions {
+  /** Of the class colours, 0 to 1. Default 0.5. */
+  readonly opacity?: number;
+  /** Classes that are coloured, by name or id. Default all. */
+  readonly only?: readonly (string | number)[];
+  /** Whether the picture is drawn under the colours; else they lie on transparent ground. Default true. */
+  readonly picture?: boolean;
+}
+
+function classIn(classes: readonly SegmentClass[], of: string | number): SegmentClass {
+  const found = classes.find(({ id, name }) => id === of || name === of);
+  if (found) return found;
+  const names = classes.map(({ name }) => name).join(', ');
+  throw new UserError(`class ${of}: this model has no such class; it has ${names}`);
+}
+
+/** Colours as the words of RGBA bytes, by class; zeros for classes that are not shown, and for what is none. */
+export function coloursOf(
+  classes: readonly SegmentClass[],
+  only: readonly (string | number)[] | undefined,
+): Uint32Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4 * 256);
+  const shown = only?.map((of) => classIn(classes, of)) ?? classes;
+  for (const { id, colour } of shown) bytes.set([...colour, 255], 4 * id);
+  return new Uint32Array(bytes.buffer);
+}
+
 /** The classes of one picture's pixels, at the picture's size. */
 export class Segmentation {
   readonly width: number;
@@ -84,24 +112,28 @@ export class Segmentation {
     if (typeof createImageBitmap === 'undefined') {
       throw new UserError('maskBitmap: there are no bitmaps here; use mask()');
     }
-    const rgba = new Uint32Array(this.labels.length);
-    for (let i = 0; i < rgba.length; i++) rgba[i] = white[this.labels[i]];
-    return (await createImageBitmap(this.picture(rgba) as ImageData)) as Bitmap;
+    return (await createImageBitmap(this.coloured(white) as ImageData)) as Bitmap;
   }
 
-  /** The class colours over the picture. `opacity` 0 is the picture, 1 (the default of {@link toImageData}) the colours. */
-  overlay({ opacity = 0.5 }: { readonly opacity?: number } = {}): RgbaImage {
-    const a = Math.round(Math.min(1, Math.max(0, opacity)) * 256);
-    const colours = this.words();
+  /** The class colours over the picture. `opacity` 0 is the picture, 1 the colours. */
+  overlay({ opacity = 0.5, only, picture = true }: OverlayOptions = {}): RgbaImage {
+    const share = Math.min(1, Math.max(0, opacity));
+    const colours = coloursOf(this.classes, only);
+    if (!picture) {
+      const alpha = Math.round(255 * share) << 24;
+      return this.coloured(colours.map((word) => (word === 0 ? 0 : (word & 0xffffff) | alpha)));
+    }
+    const opaque = Math.round(256 * share);
     const { data } = this.image;
     const rgba = new Uint32Array(this.labels.length);
     for (let i = 0, o = 0; i < rgba.length; i++, o += 3) {
       const colour = colours[this.labels[i]];
+      const a = colour === 0 ? 0 : opaque;
       const mix = (shift: number, k: number) =>
         ((((colour >>> shift) & 255) * a + data[o + k] * (256 - a) + 128) >> 8) << shift;
       rgba[i] = 0xff000000 | mix(16, 2) | mix(8, 1) | mix(0, 0);
     }
-    return this.picture(rgba);
+    return this.rgbaImage(rgba);
   }
 
   /**
@@ -109,14 +141,7 @@ export class Segmentation {
    * picture.
    */
   toImageData({ only }: { readonly only?: readonly (string | number)[] } = {}): RgbaImage {
-    const colours = this.words();
-    if (only) {
-      const shown = new Set(only.map((of) => this.find(of).id));
-      for (const id of colours.keys()) if (!shown.has(id)) colours[id] = 0;
-    }
-    const rgba = new Uint32Array(this.labels.length);
-    for (let i = 0; i < rgba.length; i++) rgba[i] = colours[this.labels[i]];
-    return this.picture(rgba);
+    return this.coloured(coloursOf(this.classes, only));
   }
 
   /** The parts of a class as polygons. @throws UserError for a class that the model does not have. */
@@ -125,20 +150,17 @@ export class Segmentation {
   }
 
   private find(of: string | number): SegmentClass {
-    const found = this.classes.find(({ id, name }) => id === of || name === of);
-    if (found) return found;
-    const names = this.classes.map(({ name }) => name).join(', ');
-    throw new UserError(`class ${of}: this model has no such class; it has ${names}`);
+    return classIn(this.classes, of);
   }
 
-  /** Colours as the words of RGBA bytes, by class. */
-  private words(): Uint32Array {
-    const bytes = new Uint8Array(4 * 256);
-    for (const { id, colour } of this.classes) bytes.set([...colour, 255], 4 * id);
-    return new Uint32Array(bytes.buffer);
+  /** Each pixel in the colour of its class, a word of RGBA bytes. */
+  private coloured(colours: Uint32Array): RgbaImage {
+    const rgba = new Uint32Array(this.labels.length);
+    for (let i = 0; i < rgba.length; i++) rgba[i] = colours[this.labels[i]];
+    return this.rgbaImage(rgba);
   }
 
-  private picture(rgba: Uint32Array<ArrayBuffer>): RgbaImage {
+  private rgbaImage(rgba: Uint32Array<ArrayBuffer>): RgbaImage {
     const { width, height } = this;
     const data = new Uint8ClampedArray(rgba.buffer);
     return typeof ImageData === 'undefined'

@@ -1,6 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import { decodeModel, readModelBytes, readPicture, useAssets } from '#sources';
+import { decodeModel, frameSize, readModelBytes, readPicture, useAssets } from '#sources';
 import type { Backend } from '../backends/backend.js';
+import type { FrameLook, FrameSource } from '../backends/frame.js';
+import { canvasOfAnotherKind } from '../backends/frame.js';
 import type { Precision } from '../compile.js';
 import type { RgbImage } from '../data/image.js';
 import type { DeviceName } from '../device.js';
@@ -17,8 +19,8 @@ import { rebuild } from '../model/rebuild.js';
 import { vnet } from '../nets/vnet.js';
 import type { RawPixels } from './pixels.js';
 import { isRawPixels, rgbOf } from './pixels.js';
-import type { SegmentClass } from './segmentation.js';
-import { Segmentation } from './segmentation.js';
+import type { OverlayOptions, SegmentClass } from './segmentation.js';
+import { coloursOf, Segmentation } from './segmentation.js';
 
 /** A model: a path (in Node) or an address, the bytes of a model file, or one that is loaded already. */
 export type ModelSource = string | URL | Uint8Array | ArrayBuffer | Blob | Model;
@@ -67,6 +69,9 @@ export interface SegmentOptions extends FittingOptions {
   /** Stop waiting: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** How {@link Segmenter.draw} draws. */
+export interface DrawOptions extends OverlayOptions, Pick<FittingOptions, 'resize'> {}
 
 /** A frame of a stream with what its source says of it. */
 export interface SegmentedFrame<Frame> {
@@ -133,6 +138,30 @@ export class Segmenter {
       signal,
     );
     return new Segmentation(image, labels.data, this.classes, certain);
+  }
+
+  /**
+   * Segments what a browser can draw and draws it on a canvas with the class colours over it. On WebGPU nothing leaves the
+   * GPU: the frame of a video is read where it is decoded, and its labels are coloured where they are computed.
+   * @param canvas gets the frame's size. It is drawn on by WebGPU or in two dimensions, as the device says, and must have no
+   *   context of another kind.
+   * @throws UserError as {@link segment}, for such a canvas, and in Node.
+   */
+  async draw(source: FrameSource, canvas: FrameLook['canvas'], options: DrawOptions = {}): Promise<void> {
+    const { resize, ...look } = options;
+    const [width, height] = frameSize(source);
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    if (this.device.name === 'webgpu') {
+      const { opacity = 0.5, only, picture = true } = look;
+      const { resize: shown = [height, width] } = fitted({ resize }, this.model, { height, width });
+      const size = { height: shown[0], width: shown[1] };
+      const colours = coloursOf(this.classes, only);
+      if (await this.predictor.show(source, size, { canvas, colours, opacity, under: picture })) return;
+    }
+    const context = canvas.getContext('2d') as OffscreenCanvasRenderingContext2D | null;
+    if (!context) throw canvasOfAnotherKind();
+    const segmentation = await this.segment(source, { resize });
+    context.putImageData(segmentation.overlay(look) as ImageData, 0, 0);
   }
 
   /**

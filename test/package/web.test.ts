@@ -34,15 +34,67 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const main = `import { Segmenter } from 'vnet-segmentation';
 import type { SegmenterOptions } from 'vnet-segmentation';
 
+let held: Segmenter | undefined;
+
 async function run(options: SegmenterOptions, url: string) {
-  await using segmenter = await Segmenter.load(options);
+  const segmenter = await Segmenter.load(options);
+  held = segmenter;
   const image = new Image();
   image.src = url;
   const segmentation = await segmenter.segment(image);
   const overlay: ImageData = segmentation.overlay({ opacity: 0.4 });
   return { labels: [...segmentation.labels], device: segmenter.device, overlay: overlay.data.length };
 }
-Object.assign(globalThis, { run });
+
+/** Draws with what \`run\` loaded. @returns of each case, the share of pixels that are those of \`overlay\`. */
+async function draws(url: string) {
+  await using segmenter = held!;
+  const bitmap = await createImageBitmap(await (await fetch(url)).blob());
+  const { width, height } = bitmap;
+  const segmentation = await segmenter.segment(bitmap);
+  const plain = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
+  const alike = (drawn: CanvasImageSource, wanted: ImageData, most: number): number => {
+    plain.clearRect(0, 0, width, height);
+    plain.drawImage(drawn, 0, 0);
+    const { data } = plain.getImageData(0, 0, width, height);
+    const near = (i: number) => Math.abs(data[i] - wanted.data[i]) <= most;
+    const pixels = Array.from({ length: width * height }, (_, p) => [0, 1, 2, 3].every((c) => near(4 * p + c)));
+    return pixels.filter(Boolean).length / pixels.length;
+  };
+  const still = Object.assign(document.createElement('canvas'), { width, height });
+  const drawing = still.getContext('2d')!;
+  const video = Object.assign(document.createElement('video'), { muted: true, srcObject: still.captureStream() });
+  const timer = setInterval(() => drawing.drawImage(bitmap, 0, 0), 50);
+  await video.play();
+  const frame = new VideoFrame(bitmap, { timestamp: 0 });
+  const only = [segmentation.classAt(0, 0).name];
+  const cases = [
+    ['ImageBitmap', bitmap, { opacity: 0.4 }],
+    ['VideoFrame', frame, { opacity: 0.4 }],
+    ['HTMLVideoElement', video, { opacity: 0.4 }],
+    ['one class', still, { opacity: 1, only }],
+    ['mask', bitmap, { opacity: 1, only, picture: false }],
+  ] as const;
+  const results: Record<string, number> = {};
+  const canvas = new OffscreenCanvas(1, 1);
+  for (const [name, source, look] of cases) {
+    await segmenter.draw(source, canvas, look);
+    // A video has other pixels than the picture: its colours come at half the resolution.
+    const most = source === video ? 40 : 4;
+    results[name] = alike(canvas.transferToImageBitmap(), segmentation.overlay(look), most);
+  }
+  await segmenter.draw(frame, canvas, { opacity: 1 });
+  const made = new VideoFrame(canvas, { timestamp: 7 });
+  results['as a VideoFrame'] = alike(made, segmentation.overlay({ opacity: 1 }), 4);
+  made.close();
+  clearInterval(timer);
+  frame.close();
+  const inTwoDimensions = canvas.getContext('2d') !== null;
+  const taken = document.createElement('canvas');
+  taken.getContext('webgl');
+  return { results, inTwoDimensions, refused: await segmenter.draw(bitmap, taken).then(() => '', String) };
+}
+Object.assign(globalThis, { run, draws });
 `;
 
 /** Labels of Node by picture; the small one is for the software adapter, which compiles for minutes. */
@@ -96,12 +148,25 @@ test('in headless Chromium, the labels of Node', { skip }, async (t) => {
     };
     const two = { device: 'wasm', threads: 2 };
     small(await same(out, { isolated: true }, two, { name: 'wasm', threads: 2 }), 'CPU cores');
-    await same(out, { isolated: false }, { device: 'wasm' }, { name: 'wasm', threads: 1 });
     await same(out, { isolated: true }, {}, { name: 'wasm' });
-    small(
-      await same(out, { isolated: true, webgpu: true }, { gpu: 'swiftshader' }, { name: 'webgpu' }),
-      'WebGPU',
+    const asked = new Map<string, number>();
+    await inPage(
+      out,
+      { isolated: true, webgpu: true },
+      async (page) => {
+        await sameIn(page, 'small.png', 'WebGPU', { gpu: 'swiftshader' }, { name: 'webgpu' });
+        small(
+          [...asked.values()].reduce((sum, bytes) => sum + bytes, 0),
+          'WebGPU',
+        );
+        await drawsAlike(page, true);
+      },
+      (name, content) => asked.set(name, gzipSync(content, { level: 9 }).length),
     );
+    await inPage(out, { isolated: false }, async (page) => {
+      await sameIn(page, 'picture.png', 'one thread', { device: 'wasm' }, { name: 'wasm', threads: 1 });
+      await drawsAlike(page, false);
+    });
   });
 
   await t.test('webpack', async () => {
@@ -269,29 +334,55 @@ interface Serving {
   readonly webgpu?: boolean;
 }
 declare global {
+  var draws: (
+    url: string,
+  ) => Promise<{ results: Record<string, number>; inTwoDimensions: boolean; refused: string }>;
   var run: (options: object, url: string) => Promise<{ labels: number[]; device: object; overlay: number }>;
 }
 
 /** @returns bytes of scripts that the page fetched, gzipped. */
 async function same(out: string, serving: Serving, options: object, device: object): Promise<number> {
   const scripts = new Map<string, number>();
-  const picture = serving.webgpu ? 'small.png' : 'picture.png';
-  const result = await inPage(
+  const label = `${path.basename(out)} ${JSON.stringify({ ...serving, ...options })}`;
+  await inPage(
     out,
     serving,
-    (page) =>
-      page.evaluate(([given, name]) => globalThis.run(given, name), [options, `/${picture}`] as const),
+    (page) => sameIn(page, 'picture.png', label, options, device),
     (name, content) => scripts.set(name, gzipSync(content, { level: 9 }).length),
   );
+  return [...scripts.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+async function sameIn(
+  page: Page,
+  picture: string,
+  label: string,
+  options: object,
+  device: object,
+): Promise<void> {
+  const result = await page.evaluate(([given, name]) => globalThis.run(given, name), [
+    options,
+    `/${picture}`,
+  ] as const);
   const wanted = expected[picture];
   const equal = result.labels.filter((id, i) => id === wanted[i]).length;
-  const label = `${path.basename(out)} ${JSON.stringify({ ...serving, ...options })}`;
   assert.equal(result.labels.length, wanted.length, label);
   assert.ok(equal >= 0.999 * wanted.length, `${label}: ${equal} of ${wanted.length} labels agree`);
   assert.equal(result.overlay, 4 * wanted.length);
   for (const [key, value] of Object.entries(device))
     assert.equal((result.device as Record<string, unknown>)[key], value, label);
-  return [...scripts.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** Frames of every kind are drawn as `overlay` has them, and a canvas comes back as a bitmap and as a frame. */
+async function drawsAlike(page: Page, onGpu: boolean): Promise<void> {
+  const { results, inTwoDimensions, refused } = await page.evaluate(() => globalThis.draws('/small.png'));
+  const names = ['ImageBitmap', 'VideoFrame', 'HTMLVideoElement', 'one class', 'mask', 'as a VideoFrame'];
+  assert.deepEqual(Object.keys(results), names);
+  for (const [name, share] of Object.entries(results)) {
+    assert.ok(share >= (name === 'HTMLVideoElement' ? 0.9 : 0.99), `${name}: ${share} of the pixels agree`);
+  }
+  assert.equal(inTwoDimensions, !onGpu, 'what the canvas was drawn on by');
+  assert.match(refused, /^UserError: draw: the canvas has a context of another kind/);
 }
 
 /** Serves a folder; what is not there is answered with a page, as servers of apps do. */
@@ -319,6 +410,8 @@ async function inPage<T>(
   const gpu = [
     '--enable-unsafe-webgpu',
     '--use-webgpu-adapter=swiftshader',
+    // Canvases and videos reach WebGPU's software adapter where the browser itself draws by Vulkan's.
+    ...['--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=swiftshader'],
     '--enable-dawn-features=disable_workgroup_init',
   ];
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', ...(webgpu ? gpu : [])] });

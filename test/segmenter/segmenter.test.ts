@@ -102,6 +102,21 @@ test('areas, masks, overlay and colours are those of the labels', async () => {
   assert.deepEqual(rgb(result.toImageData()), colourise(labels, colours).data);
   const alone = result.toImageData({ only: [largest.name] }).data.filter((_, i) => i % 4 === 3);
   assert.deepEqual(Uint8Array.from(alone), result.mask(largest.id));
+  const only = [largest.id];
+  const alphas = result.overlay({ only, picture: false, opacity: 0.6 }).data.filter((_, i) => i % 4 === 3);
+  assert.deepEqual(
+    Uint8Array.from(alphas),
+    result.mask(largest.id).map((value) => 0.6 * value),
+  );
+  const [some, all, none] = [{ only }, {}, { opacity: 0 }].map((look) => rgb(result.overlay(look)));
+  for (const [i, byte] of some.entries()) {
+    const isShown = result.labels[Math.floor(i / 3)] === largest.id;
+    if (byte !== (isShown ? all : none)[i]) assert.fail(`byte ${i} of the overlay of one class is ${byte}`);
+  }
+  await assert.rejects(
+    async () => segmenter.draw({ width: 8, height: 8 } as never, {} as never),
+    /^UserError: draw: there are no canvases here/,
+  );
   assert.throws(
     () => result.mask('unicorn'),
     /^UserError: class unicorn: this model has no such class; it has sky, /,

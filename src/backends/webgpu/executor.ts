@@ -5,8 +5,10 @@ import type { Phase } from '../../ir/graph.js';
 import { sizeOf } from '../../ir/value.js';
 import type { BackendOptions, Executor } from '../backend.js';
 import { hasHalf, hasProducts } from '../backend.js';
+import type { FrameLook, FrameSource } from '../frame.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
+import type { BytesPlace, FrameShaders } from './frame.js';
 import type { Lowering } from './lowering.js';
 import type { CallSteps, Program } from './program.js';
 import { compileProgram, encode } from './program.js';
@@ -32,6 +34,7 @@ export class WebGpuExecutor implements Executor {
   private readonly shadows = new Map<string, Uint8Array<ArrayBuffer>>();
 
   private readonly uploads: Uploads;
+  private frames: FrameShaders | undefined;
 
   private constructor(
     readonly plan: Plan,
@@ -70,9 +73,8 @@ export class WebGpuExecutor implements Executor {
   }
 
   get allocatedBytes(): number {
-    return (
-      this.stagingBytes + this.program.starts.size + this.buffers.reduce((sum, { size }) => sum + size, 0)
-    );
+    const arena = this.buffers.reduce((sum, { size }) => sum + size, 0);
+    return arena + this.stagingBytes + this.program.starts.size + (this.frames?.bytes ?? 0);
   }
 
   write(name: string, data: Float32Array | Uint8Array, at = 0): void {
@@ -154,6 +156,28 @@ export class WebGpuExecutor implements Executor {
     this.gpu.check();
   }
 
+  async show(source: FrameSource, look: FrameLook): Promise<void> {
+    const { FrameShaders } = await import('./frame.js');
+    const [, height, width] = this.slot('images').shape;
+    this.frames ??= new FrameShaders(this.gpu.device, this.placeOf('images'), this.placeOf('prediction'), {
+      height,
+      width,
+    });
+    this.flush();
+    await this.frames.show(source, look, () => this.run('forward'));
+    this.gpu.check();
+  }
+
+  /** Where a slot lies. @throws UserError where that is in several buffers. */
+  private placeOf(name: string): BytesPlace {
+    const slot = this.slot(name);
+    const size = sizeOf(slot.shape);
+    const [place, ...rest] = this.cut(slot.offset, size);
+    if (rest.length > 0)
+      throw new UserError(`webgpu: ${this.gpu.name}: the picture is too large to be drawn there`);
+    return { ...place, size };
+  }
+
   async profile(...phases: Phase[]): Promise<Float64Array> {
     this.gpu.check();
     const { device } = this.gpu;
@@ -206,6 +230,7 @@ export class WebGpuExecutor implements Executor {
   async dispose(): Promise<void> {
     for (const buffer of [...this.buffers, ...this.staging, this.program.starts]) buffer.destroy();
     this.uploads.dispose();
+    this.frames?.dispose();
   }
 
   /** A list of commands that begins with what was written. */
