@@ -158,6 +158,7 @@ test('dropped files, and a folder with others in it', { skip }, async () => {
         new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }),
       );
     }, dropped);
+  await page.getByRole('img', { name: 'dropped.png, segmented' }).waitFor();
   await settled();
   const { name } = await saved('Save labels');
   assert.equal(name, 'dropped_labels.png');

@@ -44,7 +44,7 @@ export const text = {
     record: 'Record',
     endRecord: 'Save recording',
     pictures: 'Pictures',
-    view: 'Segmented picture. Arrow keys move the probe.',
+    view: (name: string) => `${name}, segmented. Arrow keys move the probe.`,
   },
   train: {
     add: 'Add pictures',
@@ -85,7 +85,7 @@ export const text = {
     length: 'Steps',
     lengths: { short: 'a quick look', middle: 'some minutes', long: 'thorough' },
     beginning: 'Begin with',
-    beginnings: { box: 'the model that comes with VNet', own: 'my last training', fresh: 'nothing' },
+    beginnings: { box: 'the model in the box', own: 'my last training', fresh: 'nothing' },
     notYet: 'Paint parts of at least one picture with two classes or more.',
     parts: (train: number, validation: number) =>
       `${train} pictures to train on, ${validation} held out to check it.`,

@@ -20,16 +20,10 @@ export function fitted(width: number, height: number, side: Side): { width: numb
 const canvas = document.createElement('canvas');
 const context = canvas.getContext('2d', { willReadFrequently: true });
 
-/**
- * The pixels of what can be drawn, at the size the network sees.
- * @param size default: the source's own, or what `side` makes of it.
- */
+/** The pixels of what can be drawn, at the size the network sees. */
 export function pixelsOf(
   source: CanvasImageSource,
-  width: number,
-  height: number,
-  side: Side,
-  size = fitted(width, height, side),
+  size: { readonly width: number; readonly height: number },
 ): ImageData {
   if (canvas.width !== size.width) canvas.width = size.width;
   if (canvas.height !== size.height) canvas.height = size.height;
@@ -46,7 +40,7 @@ export async function pictureOf(file: File, side: Side): Promise<ImageData> {
     throw new Error(text.problems.picture(file.name));
   }
   try {
-    return pixelsOf(bitmap, bitmap.width, bitmap.height, side);
+    return pixelsOf(bitmap, fitted(bitmap.width, bitmap.height, side));
   } finally {
     bitmap.close();
   }

@@ -10,7 +10,7 @@ import { text } from '../text.ts';
 import type { Device } from './engine.ts';
 import { useSegmenter } from './engine.ts';
 import type { Playing, Side } from './frames.ts';
-import { nextFrame, openCamera, openVideo, pictureOf, pixelsOf } from './frames.ts';
+import { fitted, nextFrame, openCamera, openVideo, pictureOf, pixelsOf } from './frames.ts';
 import { nameOf, sorted } from './inputs.ts';
 import { Legend } from './legend.tsx';
 import { Recording } from './record.ts';
@@ -18,7 +18,7 @@ import { composed, filesOf, labelPng, zipOf } from './results.ts';
 import { Settings } from './settings.tsx';
 import { Sources } from './sources.tsx';
 import type { Frame } from './viewer.tsx';
-import { Viewer } from './viewer.tsx';
+import { shownOf, Viewer } from './viewer.tsx';
 
 interface Live extends Playing {
   readonly name: string;
@@ -41,6 +41,18 @@ async function frameOf(
   const ms = performance.now() - start;
   const other: Segmentation | undefined = await second?.segment(picture, view);
   return { name, picture, segmentation, ms, ...(other ? { second: other } : {}) };
+}
+
+/** @returns what gives, at each call, the calls a second, the last ones more than those before. */
+function paceOf(): () => number {
+  let last = performance.now();
+  let seconds = 0;
+  return () => {
+    const passed = (performance.now() - last) / 1000;
+    last = performance.now();
+    seconds = seconds === 0 ? passed : 0.9 * seconds + 0.1 * passed;
+    return 1 / seconds;
+  };
 }
 
 /** Pictures, folders, videos and the camera under the model's classes. */
@@ -89,23 +101,30 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     };
   }, [picture, segmenter, second, waiting, side]);
 
+  // A GPU draws the frames of a video itself, unless two are compared, a video is made of them, or it said no.
+  const screen = useRef<HTMLCanvasElement>(null);
+  const [refused, setRefused] = useState(false);
+  const onGpu =
+    live !== undefined && segmenter?.device.name === 'webgpu' && !second && !recording && !refused;
   useEffect(() => {
     if (!live || waiting) return undefined;
     let current = true;
-    const loop = async () => {
-      const { video, name } = live;
-      let last = performance.now();
-      let seconds = 0;
-      const read = async () => {
-        do await nextFrame(video);
-        while (current && video.videoWidth === 0);
-        const [width, height] = [video.videoWidth, video.videoHeight];
-        const { side } = now.current;
-        // Drawn at the size that suits the model, if that is less: browsers resize faster than we do.
-        const suits = side === 'auto' ? fittingSize(segmenter!.model, { width, height }) : undefined;
-        const size = suits && suits[1] < width ? { width: suits[1], height: suits[0] } : undefined;
-        return pixelsOf(video, width, height, side, size);
-      };
+    const { video, name } = live;
+    const pace = paceOf();
+    /** Waits for the next frame. @returns the size at which the network sees it. */
+    const coming = async () => {
+      do await nextFrame(video);
+      while (current && video.videoWidth === 0);
+      const [width, height] = [video.videoWidth, video.videoHeight];
+      const { side } = now.current;
+      // Drawn at the size that suits the model, if that is less: browsers resize faster than we do.
+      const suits = side === 'auto' ? fittingSize(segmenter!.model, { width, height }) : undefined;
+      return suits && suits[1] < width ? { width: suits[1], height: suits[0] } : fitted(width, height, side);
+    };
+    const read = async () => pixelsOf(video, await coming());
+    const seen = (pixels: ImageData) =>
+      frameOf(name, pixels, segmenter!, second, { confidence: false, side: 0 });
+    const byPixels = async () => {
       let next = read();
       while (current) {
         const pixels = await next;
@@ -113,13 +132,10 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         // The next frame is read while the network has this one.
         next = read();
         next.catch(() => undefined);
-        const made = await frameOf(name, pixels, segmenter!, second, { confidence: false, side: 0 });
+        const made = await seen(pixels);
         if (!current) return;
-        const passed = (performance.now() - last) / 1000;
-        last = performance.now();
-        seconds = seconds === 0 ? passed : 0.9 * seconds + 0.1 * passed;
         setFrame(made);
-        setRate(1 / seconds);
+        setRate(pace());
         const { opacity, hidden, divider, recording } = now.current;
         await recording?.add(composed(made, opacity, hidden, divider)).catch((error: unknown) => {
           // The video goes on without it.
@@ -128,12 +144,35 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         });
       }
     };
-    loop().catch(complain);
+    const onScreen = async () => {
+      let read = Number.NEGATIVE_INFINITY;
+      while (current) {
+        const size = await coming();
+        if (!current) return;
+        // What is asked of a frame is what it holds of each class, often enough for an eye.
+        if (performance.now() - read > 500) {
+          read = performance.now();
+          setFrame(await seen(pixelsOf(video, size)));
+        }
+        const { opacity, hidden } = now.current;
+        if (!screen.current) continue;
+        const look = { opacity, ...shownOf(segmenter!, hidden), resize: [size.height, size.width] as const };
+        try {
+          await segmenter!.draw(video, screen.current, look);
+        } catch (error) {
+          if (error instanceof DeviceError) throw error;
+          setRefused(true);
+          return;
+        }
+        setRate(pace());
+      }
+    };
+    (onGpu ? onScreen() : byPixels()).catch((error: unknown) => current && complain(error));
     return () => {
       current = false;
       setRate(undefined);
     };
-  }, [live, segmenter, second, waiting]);
+  }, [live, segmenter, second, waiting, onGpu]);
   useEffect(() => () => live?.stop(), [live]);
 
   const start = async (name: string, opening: Promise<Playing>) => {
@@ -253,7 +292,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         <div>
           <div class={`card stage${drop.over ? ' over' : ''}`}>
             {frame ? (
-              <Viewer frame={frame} opacity={opacity} hidden={hidden} divider={divider} />
+              <Viewer {...{ frame, opacity, hidden, divider }} {...(onGpu ? { screen } : {})} />
             ) : (
               <p class="empty">{says ?? words.drop}</p>
             )}

@@ -1,3 +1,4 @@
+import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Segmentation } from '../library.ts';
 import { text } from '../text.ts';
@@ -19,6 +20,8 @@ interface ViewerProps {
   readonly hidden: ReadonlySet<number>;
   /** Where the second model begins, 0 to 1 from the left. */
   readonly divider: number;
+  /** Takes the canvas on which a GPU draws the frames of a video with their overlay, instead of what is here. */
+  readonly screen?: RefObject<HTMLCanvasElement | null>;
 }
 
 interface Probe {
@@ -33,21 +36,28 @@ function draw(canvas: HTMLCanvasElement | null, image: ImageData): void {
   canvas.getContext('2d')!.putImageData(image, 0, 0);
 }
 
+/** The classes that are not hidden, as options of what is coloured. */
+export const shownOf = (
+  { classes }: Pick<Segmentation, 'classes'>,
+  hidden: ReadonlySet<number>,
+): { readonly only?: number[] } =>
+  hidden.size === 0 ? {} : { only: classes.map(({ id }) => id).filter((id) => !hidden.has(id)) };
+
 /** The class colours of a segmentation, without those that are hidden. */
 export const coloursOf = (of: Segmentation, hidden: ReadonlySet<number>): ImageData =>
-  of.toImageData(
-    hidden.size === 0 ? {} : { only: of.classes.map(({ id }) => id).filter((id) => !hidden.has(id)) },
-  ) as ImageData;
+  of.toImageData(shownOf(of, hidden)) as ImageData;
 
 /** The picture under its overlay. A pointer or the arrow keys ask for the class of a pixel. */
-export function Viewer({ frame, opacity, hidden, divider }: ViewerProps) {
+export function Viewer({ frame, opacity, hidden, divider, screen }: ViewerProps) {
   const { picture, segmentation, second } = frame;
   const base = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
   const other = useRef<HTMLCanvasElement>(null);
   const [probe, setProbe] = useState<Probe | undefined>(undefined);
-  useEffect(() => draw(base.current, picture), [picture]);
-  useEffect(() => draw(overlay.current, coloursOf(segmentation, hidden)), [segmentation, hidden]);
+  useEffect(() => draw(base.current, picture), [picture, screen]);
+  useEffect(() => {
+    if (!screen) draw(overlay.current, coloursOf(segmentation, hidden));
+  }, [segmentation, hidden, screen]);
   useEffect(() => {
     if (second) draw(other.current, coloursOf(second, hidden));
   }, [second, hidden]);
@@ -55,7 +65,7 @@ export function Viewer({ frame, opacity, hidden, divider }: ViewerProps) {
   const { width, height } = picture;
   const inside = (value: number, length: number) => Math.min(length - 1, Math.max(0, Math.floor(value)));
   const point = (event: PointerEvent) => {
-    const box = base.current!.getBoundingClientRect();
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * width;
     const y = ((event.clientY - box.top) / box.height) * height;
     setProbe({ x: inside(x, width), y: inside(y, height) });
@@ -91,10 +101,16 @@ export function Viewer({ frame, opacity, hidden, divider }: ViewerProps) {
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys move the probe over the picture */}
-      <div class="view" role="img" aria-label={text.segment.view} tabIndex={0} onKeyDown={press}>
+      <div class="view" role="img" aria-label={text.segment.view(frame.name)} tabIndex={0} onKeyDown={press}>
         <div class="layers" style={{ '--shape': width / height }} onPointerMove={point} onPointerDown={point}>
-          <canvas ref={base} class="picture" />
-          <canvas ref={overlay} class="overlay" style={{ opacity, ...clip }} />
+          {screen ? (
+            <canvas key="screen" ref={screen} class="picture" />
+          ) : (
+            <>
+              <canvas key="picture" ref={base} class="picture" />
+              <canvas key="overlay" ref={overlay} class="overlay" style={{ opacity, ...clip }} />
+            </>
+          )}
           {second && (
             <canvas
               ref={other}
