@@ -17,6 +17,7 @@ export {
   costOf,
   DeviceError,
   FilesStore,
+  listGpus,
   networkFromConfig,
   networkNames,
   openOpfs,

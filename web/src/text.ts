@@ -174,6 +174,8 @@ export const text = {
     cameraBusy: 'The camera is in use by another program: close it there, then press Camera again.',
     gpuLost:
       'The GPU was lost (its driver was restarted, or another program took its memory); CPU cores go on. Choose it again under Device.',
+    noGpu:
+      'This browser has no WebGPU on a real GPU; Automatic goes on. A newer browser or driver may have it.',
     noCamera: 'This browser gives no camera to this page: open it over HTTPS or on localhost.',
     noEncoder:
       'This browser encodes no video (WebCodecs with H.264, VP9 or AV1): record in a recent Chrome, Edge, Firefox or Safari.',

@@ -69,7 +69,7 @@ export function PlanTab() {
           <Choice label={words.batch} value={batch} options={[1, 2, 4, 8]} onChoose={setBatch} />
           <span role="status">{plans.length < policies.length ? words.planning : ''}</span>
         </div>
-        {plans.length > 0 && <MemoryCurves plans={plans} />}
+        <div class="scroll">{plans.length > 0 && <MemoryCurves plans={plans} />}</div>
         <div class="scroll">
           <table>
             <thead>

@@ -78,8 +78,19 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     if (lost) setDevice('wasm');
   }, []);
   const wanted = pictures.length > 0 || live !== undefined;
-  const segmenter = useSegmenter(model, device, wanted, complain, live !== undefined);
-  const second = useSegmenter(rival, device, wanted && rival !== undefined, complain, live !== undefined);
+  // What cannot be had is given up, so that the rest goes on with what there is.
+  const noModel = (error: unknown) => {
+    complain(error);
+    if (device === 'webgpu') setDevice('auto');
+    else if (model) setModel(undefined);
+  };
+  const noRival = (error: unknown) => {
+    complain(error);
+    setRival(undefined);
+  };
+  const isLive = live !== undefined;
+  const segmenter = useSegmenter(model, device, wanted, noModel, isLive);
+  const second = useSegmenter(rival, device, wanted && rival !== undefined, noRival, isLive);
   const waiting = wanted && (segmenter === undefined || (rival !== undefined && second === undefined));
 
   // What the loop of a video asks for at each frame, without being started again.
@@ -104,8 +115,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   // A GPU draws the frames of a video itself, unless two are compared, a video is made of them, or it said no.
   const screen = useRef<HTMLCanvasElement>(null);
   const [refused, setRefused] = useState(false);
-  const onGpu =
-    live !== undefined && segmenter?.device.name === 'webgpu' && !second && !recording && !refused;
+  const onGpu = isLive && segmenter?.device.name === 'webgpu' && !second && !recording && !refused;
   useEffect(() => {
     if (!live || waiting) return undefined;
     let current = true;
@@ -226,7 +236,6 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   };
   const areas = useMemo(() => frame?.segmentation.areas ?? [], [frame]);
   const drop = useDrop(take);
-  const isLive = live !== undefined;
   const paused = useHidden() && isLive;
   useTitle(paused ? words.pausedTitle : undefined);
   const says = waiting ? words.loading : paused ? words.paused : busy;
