@@ -1,7 +1,6 @@
 import path from 'node:path';
 import * as v from 'valibot';
 import { isFile, readBytes, reason } from '../data/files.js';
-import { isRemote } from '../data/storage/address.js';
 import type { DeviceName } from '../device.js';
 import { deviceNames } from '../device.js';
 import { UserError } from '../errors.js';
@@ -64,6 +63,11 @@ export interface TrainFlags extends DeviceFlags, PrecisionFlags, AugmentFlags {
   readonly json?: boolean;
 }
 
+/** Where the run is to lie, by flag or configuration. */
+export async function outOf({ out, config }: TrainFlags): Promise<unknown> {
+  return out ?? (config ? (await readConfig(config)).out : undefined);
+}
+
 /** Options in order of strength: flags, then the file of `--config`, then those of the run that is resumed. */
 export async function resolveConfig(
   flags: TrainFlags,
@@ -72,8 +76,6 @@ export async function resolveConfig(
   const fromFile = flags.config ? await readConfig(flags.config) : {};
   const out = flags.out ?? fromFile.out;
   if (typeof out !== 'string') throw new UserError("required option '--out <dir>' not specified", 2);
-  if (isRemote(out))
-    throw new UserError(`--out ${out}: a run folder lies on a disk; copy it when it is done`, 2);
   const stored = runFiles(out).config;
   const before = flags.resume && isFile(stored) ? await readConfig(stored) : {};
   const configured = {

@@ -1,12 +1,14 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { lossKinds } from '../compile.js';
 import { openDataset } from '../data/datasets.js';
+import { isRemote } from '../data/storage/address.js';
 import { UserError } from '../errors.js';
 import { policies } from '../graph/differentiate.js';
 import { optimizerNames } from '../optimizers/index.js';
 import { formatScore } from '../report/format.js';
 import type { TrainConfig } from '../train/config.js';
 import { parseTrainConfig } from '../train/config.js';
+import { RemoteRun } from '../train/remoteRun.js';
 import type { TrainOptions } from '../train/train.js';
 import { train } from '../train/train.js';
 import { addAugmentOptions } from './augment.js';
@@ -15,7 +17,7 @@ import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
 import { jsonOption, netOption, pixelSize, real, sizePolicy, whole } from './options.js';
 import { Stopped } from './stopped.js';
 import type { TrainFlags } from './train-config.js';
-import { resolveConfig } from './train-config.js';
+import { outOf, resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 import { scaleList } from './views.js';
 
@@ -28,7 +30,7 @@ export function trainCommand(): Command {
     )
     .optionsGroup('Run:')
     .option('--data <dir>', 'data set folder: Cityscapes, CamVid, or images/ with labels/ and classes.json')
-    .option('--out <dir>', 'run folder, new')
+    .option('--out <dir>', 'run folder, new; on a disk, or s3://bucket/folder')
     .option('--resume', 'go on with the run in --out, with its own options')
     .option('--config <file>', 'options from a JSON file, such as vnet.config.json; flags win')
     .option('--init <model>', 'start from the weights of a model; camvid and camvid-tiny come with vnet')
@@ -161,6 +163,21 @@ function classWeights(text: string): TrainConfig['classWeights'] {
 }
 
 async function run(flags: TrainFlags, command: Command): Promise<void> {
+  const out = await outOf(flags);
+  if (typeof out !== 'string' || !isRemote(out)) return runIn(flags, command);
+  const tell = (message: string) => void process.stderr.write(`${pc.yellow('note:')} ${message}\n`);
+  const remote = await RemoteRun.open(out, flags.resume ?? false, tell);
+  try {
+    await runIn({ ...flags, out: remote.folder }, command, remote);
+  } catch (error) {
+    // What was trained before it is not lost.
+    await remote.finish().catch((second: Error) => second !== error && tell(second.message));
+    throw error;
+  }
+}
+
+/** @param remote where the run folder is copied to. */
+async function runIn(flags: TrainFlags, command: Command, remote?: RemoteRun): Promise<void> {
   const { config, place } = await resolveConfig(
     flags,
     (name) => command.getOptionValueSource(name) === 'cli',
@@ -190,23 +207,32 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
         if (event.type === 'start') interrupt.began();
         display.onEvent(event);
         reporter?.onEvent(event);
+        remote?.onEvent(event);
       },
     });
     display.stop();
+    const shown = (file: string) => remote?.addressOf(file) ?? file;
     if (result.interrupted) {
-      throw new Stopped(`stopped after step ${result.step}, saved in ${result.last}`, [
-        ...['vnet', 'train', '--out', parsed.out, '--resume', ...(queue ? ['--queue', queue] : [])],
+      throw new Stopped(`stopped after step ${result.step}, saved in ${shown(result.last)}`, [
+        ...['vnet', 'train', '--out', remote?.address ?? parsed.out, '--resume'],
+        ...(queue ? ['--queue', queue] : []),
       ]);
     }
     const page = await reporter?.finish(result);
+    await remote?.finish();
+    const files = {
+      last: shown(result.last),
+      ...(result.best ? { best: shown(result.best) } : {}),
+      ...(page ? { report: shown(page) } : {}),
+    };
     if (flags.json) {
-      process.stdout.write(`${JSON.stringify({ ...result, ...(page ? { report: page } : {}) })}\n`);
+      process.stdout.write(`${JSON.stringify({ ...result, ...files })}\n`);
       return;
     }
     const lines = [
-      result.best && `best model: ${result.best} (mIoU ${formatScore(result.bestMiou)} %)`,
-      `last checkpoint: ${result.last}`,
-      page && `report: ${pc.bold(page)}`,
+      files.best && `best model: ${files.best} (mIoU ${formatScore(result.bestMiou)} %)`,
+      `last checkpoint: ${files.last}`,
+      files.report && `report: ${pc.bold(files.report)}`,
     ];
     process.stdout.write(`${lines.filter(Boolean).join('\n')}\n`);
   } finally {

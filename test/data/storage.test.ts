@@ -9,7 +9,9 @@ import { fingerprint } from '../../src/data/fingerprint.js';
 import { Loader } from '../../src/data/loader.js';
 import { writeSynthetic } from '../../src/data/synth.js';
 import { UserError } from '../../src/errors.js';
-import { temporaryFolder, vnet } from '../cli/vnet.js';
+import { readTraining } from '../../src/train/checkpoint.js';
+import { start, temporaryFolder, vnet } from '../cli/vnet.js';
+import { assertSameTraining, until } from '../queue/same.js';
 import { freePort, hasS3, TestS3 } from './s3.js';
 
 const skip = !hasS3 && "no moto: pip install 'moto[server]', VNET_TEST_PYTHON";
@@ -124,7 +126,69 @@ test('a store that refuses or is not there: one line, and the work ends at once'
   const nowhere = { ...s3.env, AWS_ENDPOINT_URL: `http://127.0.0.1:${await freePort()}` };
   const gone = await vnet(['predict', at('data/leftImg8bit/val')], nowhere);
   assert.match(gone.stderr, /the store cannot be reached \(ECONNREFUSED\); check AWS_ENDPOINT_URL/);
-  const run = await vnet(['train', '--data', data, '--out', at('run')]);
-  assert.equal(run.code, 2);
-  assert.match(run.stderr, /a run folder lies on a disk/);
+  const run = await vnet(['train', '--data', data, '--out', at('run')], nowhere);
+  assert.equal(run.code, 1);
+  assert.match(
+    run.stderr,
+    /^vnet: s3:\/\/street\/run: cannot be listed \(the store cannot be reached[^\n]*\n$/,
+  );
+});
+
+test('a run in a bucket: stopped, gone on with elsewhere, the weights are those of a run on the disk', {
+  skip,
+}, async () => {
+  const recipe =
+    '--epochs 8 --batch 2 --size 32x32 crop --seed 4 --save-every 0.0001 --validate-every 4'.split(' ');
+  const machine = ['--threads', '1', '--workers', '0', '--device', 'wasm', '--no-report', '--samples', '0'];
+  const args = ['train', '--data', data, ...recipe, ...machine];
+  const local = path.join(folder, 'run');
+  const whole = await vnet([...args, '--out', local]);
+  assert.equal(whole.code, 0, whole.stderr);
+
+  const own = { TMPDIR: folder };
+  const first = start([...args, '--out', at('run')], own);
+  // Once a checkpoint is there, the machine is lost, with all that it had.
+  const lost = until(async () => (await s3.request('GET', 'run/last.safetensors')).ok);
+  await Promise.race([lost, first.ended.then(({ stderr }) => assert.fail(stderr))]);
+  first.interrupt('SIGKILL');
+  await first.ended;
+  const again = await vnet([...args, '--out', at('run')]);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /^vnet: s3:\/\/street\/run: holds a run already; go on with --resume/);
+
+  const { code, stdout, stderr } = await vnet(['train', '--out', at('run'), '--resume', '--no-report'], own);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /last checkpoint: s3:\/\/street\/run\/last\.safetensors/);
+  const fetched = path.join(folder, 'fetched.safetensors');
+  await fs.writeFile(fetched, await s3.get('run/last.safetensors'));
+  await assertSameTraining(fetched, path.join(local, 'last.safetensors'));
+  assert.ok((await s3.get('run/best.safetensors')).length > 0);
+  const none = await vnet(['train', '--out', at('nothing'), '--resume']);
+  assert.match(none.stderr, /^vnet: s3:\/\/street\/nothing: holds no run to resume/);
+  const left = (await fs.readdir(folder)).filter((name) => name.startsWith('vnet-run-'));
+  assert.equal(left.length, 1, 'only what was killed leaves its folder');
+});
+
+test('a store that fails during a training: told once, and what was trained stays on the disk', {
+  skip,
+}, async () => {
+  const args = '--epochs 12 --batch 2 --size 32x32 crop --save-every 0.0001 --validate-every 0'.split(' ');
+  const machine = ['--threads', '1', '--workers', '0', '--device', 'wasm', '--no-report'];
+  const training = start(['train', '--data', data, '--out', at('lost'), ...args, ...machine]);
+  try {
+    const begun = until(async () => (await s3.request('GET', 'lost/last.safetensors')).ok);
+    await Promise.race([begun, training.ended.then(({ stderr }) => assert.fail(stderr))]);
+    await s3.lock(true);
+    const { code, stderr } = await training.ended;
+    assert.equal(code, 1);
+    assert.equal(stderr.match(/trying again with the next checkpoint/g)?.length, 1, stderr);
+    const [, kept] =
+      /AWS_ACCESS_KEY_ID.*; the run lies in (\S+): copy it, or go on there\n$/.exec(stderr) ?? [];
+    assert.ok(kept, stderr);
+    const whole = await readTraining(path.join(kept, 'last.safetensors'));
+    assert.equal(whole.progress.step, 36);
+    await fs.rm(kept, { recursive: true });
+  } finally {
+    await s3.lock(false);
+  }
 });
