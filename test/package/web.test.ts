@@ -226,6 +226,7 @@ test('in headless Chromium, the labels of Node', { skip }, async (t) => {
       message,
       /UserError: http:\S+\/nowhere\/vnet-camvid\.safetensors: the server answered with an HTML page, expected a model/,
     );
+    await inPage(out, { isolated: false }, bytesAndOrigins);
   });
 });
 
@@ -383,6 +384,36 @@ async function drawsAlike(page: Page, onGpu: boolean): Promise<void> {
   }
   assert.equal(inTwoDimensions, !onGpu, 'what the canvas was drawn on by');
   assert.match(refused, /^UserError: draw: the canvas has a context of another kind/);
+}
+
+/** Kernels and model as bytes, one warning about threads however often, and one line about files of another origin. */
+async function bytesAndOrigins(page: Page): Promise<void> {
+  const warnings: string[] = [];
+  page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
+  const [first, again] = await page.evaluate(async () => {
+    const bytes = async (name: string) => new Uint8Array(await (await fetch(`/vnet/${name}`)).arrayBuffer());
+    const [wasm, model] = [await bytes('plain.wasm'), await bytes('vnet-camvid.safetensors')];
+    const options = { device: 'wasm', threads: 2, assets: '/nowhere', wasm, model };
+    return [await globalThis.run(options, '/small.png'), await globalThis.run(options, '/small.png')];
+  });
+  const wanted = expected['small.png'];
+  const equal = first.labels.filter((id, i) => id === wanted[i]).length;
+  assert.ok(equal >= 0.999 * wanted.length, `${equal} of ${wanted.length} labels agree`);
+  assert.deepEqual(again.labels, first.labels);
+  assert.equal(warnings.length, 1, warnings.join('\n'));
+  assert.match(
+    warnings[0],
+    /2 threads were asked for, but this page is not cross-origin isolated; one thread/,
+  );
+  const message = await page.evaluate(() =>
+    globalThis
+      .run({ device: 'wasm', assets: `http://localhost:${location.port}/vnet` }, '/small.png')
+      .then(() => '', String),
+  );
+  assert.match(
+    message,
+    /^UserError: http:\/\/localhost:\d+\/vnet\/vnet-camvid\.safetensors: cannot be fetched \(.*CORS\), .* by `assets`$/,
+  );
 }
 
 /** Serves a folder; what is not there is answered with a page, as servers of apps do. */
