@@ -26,3 +26,8 @@ export interface FrameLook {
 
 export const canvasOfAnotherKind = (): UserError =>
   new UserError('draw: the canvas has a context of another kind; give a canvas that nothing else draws on');
+
+export const pictureOfAnotherOrigin = (): UserError =>
+  new UserError(
+    'the picture is of another origin, which does not let its pixels be read; load it with crossorigin="anonymous" from a server that allows CORS',
+  );

@@ -1,3 +1,4 @@
+import { pictureOfAnotherOrigin } from '../backends/frame.js';
 import { assetUrl, fetchBytes } from '../backends/wasm/runtime/browser.js';
 import type { RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
@@ -72,9 +73,7 @@ function draw(source: Drawable, width: number, height: number): RgbImage {
     // A canvas that has drawn from another origin gives nothing any more.
     context = undefined;
     if ((error as Error).name !== 'SecurityError') throw error;
-    throw new UserError(
-      'the picture is of another origin, which does not let its pixels be read; load it with crossorigin="anonymous" from a server that allows CORS',
-    );
+    throw pictureOfAnotherOrigin();
   }
 }
 

@@ -152,7 +152,8 @@ export class Segmenter {
     const [width, height] = frameSize(source);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     if (this.device.name === 'webgpu') {
-      const { opacity = 0.5, only, picture = true } = look;
+      const { opacity: asked = 0.5, only, picture = true } = look;
+      const opacity = Math.min(1, Math.max(0, asked));
       const { resize: shown = [height, width] } = fitted({ resize }, this.model, { height, width });
       const size = { height: shown[0], width: shown[1] };
       const colours = coloursOf(this.classes, only);

@@ -1,6 +1,6 @@
 /// <reference types="@webgpu/types" />
 import type { FrameLook, FrameSource } from '../frame.js';
-import { canvasOfAnotherKind } from '../frame.js';
+import { canvasOfAnotherKind, pictureOfAnotherOrigin } from '../frame.js';
 
 /** A tensor of bytes in a buffer. */
 export interface BytesPlace {
@@ -57,7 +57,11 @@ export class FrameShaders {
     const context = look.canvas.getContext('webgpu') as GPUCanvasContext | null;
     if (!context) throw canvasOfAnotherKind();
     const format = navigator.gpu.getPreferredCanvasFormat();
-    context.configure({ device, format, alphaMode: look.under ? 'opaque' : 'premultiplied' });
+    const alphaMode = look.under ? 'opaque' : 'premultiplied';
+    const known = context.getConfiguration?.();
+    if (known?.device !== device || known.alphaMode !== alphaMode) {
+      context.configure({ device, format, alphaMode });
+    }
     const imported = this.imported(source);
     const picture = imported ?? (await this.copied(source));
     const { take, draw } = this.pipelinesFor(imported !== undefined, format);
@@ -100,8 +104,7 @@ export class FrameShaders {
     try {
       return this.device.importExternalTexture({ source: source as HTMLVideoElement | VideoFrame });
     } catch (error) {
-      if ((error as Error).name !== 'OperationError') throw error;
-      return undefined;
+      return passed(error);
     }
   }
 
@@ -125,7 +128,7 @@ export class FrameShaders {
     try {
       copy(source);
     } catch (error) {
-      if ((error as Error).name !== 'OperationError') throw error;
+      passed(error);
       const bitmap = await createImageBitmap(source);
       copy(bitmap);
       bitmap.close();
@@ -226,6 +229,13 @@ struct Look { colours: array<u32, 256>, opacity: f32, under: f32 }
   let under = look.under * textureSampleBaseClampToEdge(picture, smooth_, at).rgb;
   return vec4f(mix(under, over.rgb, a), max(look.under, a));
 }`;
+
+/** Passes over what a browser says of a frame that it cannot hand over so; there are other ways. @throws anything else. */
+function passed(error: unknown): undefined {
+  const { name } = error as Error;
+  if (name === 'SecurityError') throw pictureOfAnotherOrigin();
+  if (name !== 'OperationError') throw error;
+}
 
 function isOf(name: 'HTMLVideoElement' | 'VideoFrame', source: FrameSource): boolean {
   const kind = (globalThis as Record<string, unknown>)[name];
