@@ -234,7 +234,10 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     const made = await recording?.finish().catch(complain);
     if (made) save(`vnet.${made.ending}`, made.video);
   };
-  const areas = useMemo(() => frame?.segmentation.areas ?? [], [frame]);
+  // Of a video, numbers change four times a second: faster ones nobody reads, and browsers lay them out each time.
+  const moment = isLive ? Math.floor(performance.now() / 250) : undefined;
+  const areas = useMemo(() => frame?.segmentation.areas ?? [], [moment ?? frame]);
+  const facts = useMemo(() => ({ rate, ms: frame?.ms }), [moment ?? frame, moment ?? rate]);
   const drop = useDrop(take);
   const paused = useHidden() && isLive;
   useTitle(paused ? words.pausedTitle : undefined);
@@ -324,7 +327,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         </div>
         <aside class="side">
           <Settings
-            {...{ device, side, opacity, divider, model, rival, segmenter, rate, ms: frame?.ms }}
+            {...{ device, side, opacity, divider, model, rival, segmenter, ...facts }}
             comparing={frame?.second !== undefined}
             {...{ onDevice: setDevice, onSide: setSide, onOpacity: setOpacity, onDivider: setDivider }}
             {...{ onModel: setModel, onRival: setRival }}
