@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import path from 'node:path';
 import type { Rgb } from '../data/classes.js';
@@ -154,6 +155,7 @@ function statsWriter({ stats, json, out }: StreamFlags): ((line: object) => Prom
     if (failure)
       throw new UserError(`${stats}: cannot be written (${failure.message})`, 1, { cause: failure });
     if (file.write(`${JSON.stringify(line)}\n`)) return;
-    await new Promise<void>((resolve) => file.once('drain', () => resolve()).once('error', () => resolve()));
+    // An error is told with the next line.
+    await once(file, 'drain').catch(() => undefined);
   };
 }

@@ -1,10 +1,9 @@
-import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RgbImage } from '../data/image.js';
 import { UserError } from '../errors.js';
 import type { Ffmpeg, Run } from './ffmpeg.js';
-import { atOnce, passthrough, startFfmpeg } from './ffmpeg.js';
+import { atOnce, mediaThreads, passthrough, startFfmpeg } from './ffmpeg.js';
 import type { DecodeOptions } from './options.js';
 import type { StreamSource } from './source.js';
 
@@ -89,7 +88,8 @@ export class Decoder {
       });
     }
     const frame = this.ready.shift();
-    this.output.resume();
+    // A chunk may hold several small ones.
+    if (this.ready.length < mostWaiting) this.output.resume();
     return frame;
   }
 
@@ -184,16 +184,13 @@ function decodeArguments(ffmpeg: Ffmpeg, source: StreamSource, options: DecodeOp
   ];
   return [
     ...(source.kind === 'pipe' ? [] : ['-nostdin']),
-    // Frames decoded ahead by threads cost up to a fifth more each, and live ones are told to come at once instead.
-    ...(source.kind === 'live' ? [] : ['-threads', String(decodingThreads)]),
+    // Live frames are told to come at once instead.
+    ...(source.kind === 'live' ? [] : mediaThreads),
     ...[...span, ...source.input],
     ...['-map', '0:v:0', '-an', '-sn', '-dn', '-vf', filters.join(',')],
     ...['-f', 'rawvideo', '-pix_fmt', 'rgb24', ...passthrough(ffmpeg), ...atOnce, 'pipe:1'],
   ];
 }
-
-/** The cores are needed for the network. */
-const decodingThreads = Math.max(1, Math.floor(availableParallelism() / 4));
 
 /** Whether high dynamic range can be mapped: it takes a filter that not every ffmpeg has. */
 export const canMapTones = ({ filters }: Ffmpeg): boolean => filters.has('zscale') && filters.has('tonemap');

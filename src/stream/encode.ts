@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { makeFolder, temporaryName, unwritable } from '../data/files.js';
 import { UserError } from '../errors.js';
 import type { Ffmpeg, Run } from './ffmpeg.js';
-import { atOnce, passthrough, startFfmpeg } from './ffmpeg.js';
+import { atOnce, mediaThreads, passthrough, startFfmpeg } from './ffmpeg.js';
 import type { RawPixels } from './matroska.js';
 import { frameHeader, matroskaHeader } from './matroska.js';
 
@@ -41,6 +41,10 @@ export class Encoder {
   private run: Run | undefined;
   private readonly temporary: string;
   private sending: Promise<void> = Promise.resolve();
+  /** Rejects what is being sent. */
+  private giveUp: ((error: unknown) => void) | undefined;
+  /** Why nothing more can be sent. */
+  private gone: unknown;
   private size = '';
 
   constructor(
@@ -115,6 +119,11 @@ export class Encoder {
       name: file,
     });
     if (mine) this.output = this.run.child.stdout!;
+    const over = (error: unknown): void => {
+      this.gone = error;
+      this.giveUp?.(error);
+    };
+    this.run.ended.then(() => over(new UserError(`${file}: ffmpeg ended before the last frame`)), over);
     // A broken pipe is told by how ffmpeg ends.
     this.run.child.stdin!.on('error', () => undefined);
     this.run.child.stdin!.write(matroskaHeader(size, pixels, frameSeconds));
@@ -123,19 +132,20 @@ export class Encoder {
   private send(...parts: Uint8Array[]): Promise<void> {
     const { child, ended } = this.run!;
     const input: Writable = child.stdin!;
-    const sent = new Promise<void>((resolve, reject) => {
+    // No race with `ended`: that would keep something of each frame until the last.
+    return new Promise((resolve, reject) => {
+      this.giveUp = reject;
+      if (this.gone) reject(this.gone);
       for (const part of parts.slice(0, -1)) input.write(part);
-      input.write(parts[parts.length - 1], (error) => (error ? reject(error) : resolve()));
+      input.write(parts[parts.length - 1], (error) => {
+        if (!error) resolve();
+        else ended.then(() => reject(this.notTaken(error)), reject);
+      });
     });
-    return Promise.race([
-      sent.catch(async (error: Error) => {
-        await ended;
-        throw new UserError(`${this.options.file}: ffmpeg does not take the frames (${error.message})`);
-      }),
-      ended.then(() => {
-        throw new UserError(`${this.options.file}: ffmpeg ended before the last frame`);
-      }),
-    ]);
+  }
+
+  private notTaken({ message }: Error): UserError {
+    return new UserError(`${this.options.file}: ffmpeg does not take the frames (${message})`);
   }
 }
 
@@ -208,6 +218,6 @@ function codec({ encoders }: Ffmpeg, ending: string): string[] {
     );
   }
   return encoders.has('libx264')
-    ? ['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '20']
+    ? ['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '20', ...mediaThreads]
     : ['-c:v', 'mpeg4', '-q:v', '3'];
 }

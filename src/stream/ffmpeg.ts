@@ -1,5 +1,6 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { UserError } from '../errors.js';
@@ -65,6 +66,9 @@ export async function findFfmpeg(given = 'ffmpeg'): Promise<Ffmpeg> {
 /** The option that passes frame times through, by version. */
 export const passthrough = ({ version }: Ffmpeg): string[] =>
   version >= 5.1 ? ['-fps_mode', 'passthrough'] : ['-vsync', 'passthrough'];
+
+/** Of decoders and encoders: the cores are needed for the network, and frames of several threads cost up to a fifth more. */
+export const mediaThreads = ['-threads', String(Math.max(1, Math.floor(availableParallelism() / 4)))];
 
 /** Raw frames are "encoded" by threads too, of which each but one would hold a frame back. */
 export const atOnce = ['-threads', '1', '-flush_packets', '1'];

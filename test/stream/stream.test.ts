@@ -19,7 +19,7 @@ import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel } from '../../src/model/load.js';
 import type { Model } from '../../src/model/model.js';
 import { Segmenter } from '../../src/segmenter/segmenter.js';
-import { canMapTones } from '../../src/stream/decode.js';
+import { canMapTones, Decoder } from '../../src/stream/decode.js';
 import type { Ffmpeg } from '../../src/stream/ffmpeg.js';
 import { findFfmpeg } from '../../src/stream/ffmpeg.js';
 import { videoFrames } from '../../src/stream/frames.js';
@@ -152,6 +152,18 @@ test('a part of the time, fewer frames, labels that are kept', { skip }, async (
   );
   assert.deepEqual(rest[0].data, whole[20].data);
   assert.ok(Math.abs(rest[0].seconds - 0.8) < 1e-6);
+});
+
+test('small frames are held up too, though several come at once', { skip }, async () => {
+  const decoder = new Decoder(program, sourceOf(at('clip.mp4')));
+  const taken: number[] = [];
+  for (let frame = await decoder.next(); frame; frame = await decoder.next()) {
+    assert.ok(!(frame.arrived < taken[frame.index - 10]), `frame ${frame.index} came ten frames early`);
+    taken.push(performance.now());
+    decoder.release(frame);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal(taken.length, 25);
 });
 
 test('frames that are computed side by side: the same labels in the same order', { skip }, async (t) => {
