@@ -244,21 +244,14 @@ async function run(job: Job): Promise<Result[]> {
   }));
 }
 
-const results: Result[] = [];
-for (const job of jobs.filter(({ name }) => name.includes(flags.only))) results.push(...(await run(job)));
-await rm(folder, { recursive: true });
-
-console.log(
-  `${cpus()[0].model}, ${threads} threads, Node ${process.version}, medians of ${rounds} rounds in turn`,
-);
-for (const name of new Set(results.map(({ job }) => job))) {
-  console.log(`\n### ${name}\n`);
+/** Prints the table of a job. */
+function print(job: string, results: readonly Result[]): void {
+  console.log(`\n### ${job}\n`);
   console.log(
     '| program | ms | time / base (min–max) | processor ms | process, MB | its result against ours |',
   );
   console.log('| --- | --- | --- | --- | --- | --- |');
-  for (const result of results.filter(({ job }) => job === name)) {
-    const { program, ms, cpuMs, ratio: r, agreement, peakRssBytes } = result;
+  for (const { program, ms, cpuMs, ratio: r, agreement, peakRssBytes } of results) {
     const against =
       program === flags.base ? '1' : `**${r.median.toFixed(2)}** (${r.min.toFixed(2)}–${r.max.toFixed(2)})`;
     const megabytes = (peakRssBytes / 1e6).toFixed(0);
@@ -267,4 +260,18 @@ for (const name of new Set(results.map(({ job }) => job))) {
     );
   }
 }
-if (flags.json) await writeFile(flags.json, JSON.stringify(results, null, 1));
+
+console.log(
+  `${cpus()[0].model}, ${threads} threads, Node ${process.version}, medians of ${rounds} rounds in turn`,
+);
+const results: Result[] = [];
+try {
+  for (const job of jobs.filter(({ name }) => name.includes(flags.only))) {
+    const done = await run(job);
+    print(job.name, done);
+    results.push(...done);
+    if (flags.json) await writeFile(flags.json, JSON.stringify(results, null, 1));
+  }
+} finally {
+  await rm(folder, { recursive: true });
+}
