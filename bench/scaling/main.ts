@@ -50,16 +50,21 @@ function fill(executor: Executor): void {
 /** Processor milliseconds of each contestant's runs, the warm-up first. */
 const processor: Record<string, number[]> = {};
 
-/** A contestant: milliseconds by the clock of `repeats` runs in a row, for one of them. */
+/** A contestant: milliseconds by the clock of `repeats` runs in a row, their median; one is not timed. */
 const contestant = (name: string, repeats: number, work: () => Promise<void>) => async () => {
+  // What ran before has emptied the caches, and threads have gone to sleep.
+  await work();
   const before = process.cpuUsage();
-  const start = performance.now();
-  for (let i = 0; i < repeats; i++) await work();
-  const ms = (performance.now() - start) / repeats;
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    const start = performance.now();
+    await work();
+    times.push(performance.now() - start);
+  }
   const { user, system } = process.cpuUsage(before);
   processor[name] ??= [];
   processor[name].push((user + system) / 1000 / repeats);
-  return ms;
+  return median(times);
 };
 
 /** Milliseconds of inference by size and of a training step by batch, for one number of threads. */
@@ -72,7 +77,7 @@ async function prepareAll(threads: number) {
     fill(executor);
     executors.push(executor);
     // Short runs would be lost in the noise.
-    const repeats = Math.max(1, (512 * 1024) / (height * width));
+    const repeats = Math.max(1, (1024 * 1024) / (height * width));
     const name = `infer ${height}×${width} ${threads}`;
     contestants[name] = contestant(name, repeats, () => executor.run('forward'));
   }
