@@ -3,16 +3,20 @@
  * @returns `until`, and what ends it.
  */
 export function untilAborted(signal: AbortSignal | undefined) {
-  let abort: () => void = () => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal?.reason);
-  });
-  // Nobody may be waiting when it comes.
-  aborted.catch(() => undefined);
+  // Not `Promise.race` with one promise for all: it would hold the result of every wait until the end.
+  const waiting = new Set<(reason: unknown) => void>();
+  const abort = () => {
+    for (const reject of waiting) reject(signal?.reason);
+  };
   signal?.addEventListener('abort', abort);
-  if (signal?.aborted) abort();
   return {
-    until: <T>(work: Promise<T>): Promise<T> => Promise.race([work, aborted]),
+    until: <T>(work: Promise<T>): Promise<T> =>
+      new Promise<T>((resolve, reject) => {
+        waiting.add(reject);
+        const done = () => waiting.delete(reject);
+        work.then(resolve, reject).then(done);
+        if (signal?.aborted) reject(signal.reason);
+      }),
     end: () => signal?.removeEventListener('abort', abort),
   };
 }
