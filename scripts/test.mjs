@@ -18,6 +18,7 @@ const names = command.args;
 const { only, build } = command.opts();
 
 const env = { VNET_VERIFY: '1', NO_COLOR: '1', ...process.env };
+delete env.FORCE_COLOR;
 
 function run(program, ...args) {
   const { status } = spawnSync(program, args, { stdio: 'inherit', shell: process.platform === 'win32', env });

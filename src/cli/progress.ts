@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress';
 import { formatDuration } from '../report/format.js';
 import pc from './colour.js';
-import { printable } from './terminal.js';
+import { printable, screen } from './terminal.js';
 
 /** Seconds between lines where stderr is no terminal. */
 const lineInterval = 10;
@@ -36,7 +36,7 @@ export class Progress {
     if (!process.stderr.isTTY) return;
     this.bar = new cliProgress.SingleBar(
       {
-        stream: process.stderr,
+        stream: screen,
         hideCursor: true,
         clearOnComplete: false,
         linewrap: false,
@@ -71,7 +71,8 @@ export class Progress {
     }
     this.bar.stop();
     // The bar's own line is replaced by the message; the bar goes on below.
-    process.stderr.write(`\x1b[1A\x1b[2K${line}\n`);
+    screen.write('\x1b[1A\x1b[2K');
+    process.stderr.write(`${line}\n`);
     this.bar.start(this.total, this.done);
   }
 
@@ -91,7 +92,7 @@ export class Progress {
 
   /** One line that fits the window: what does not is left out, the bar's length first, then notes from the last. */
   private line(progress: number, value: number): string {
-    const columns = (process.stderr.columns ?? 80) - 1;
+    const columns = (process.stderr.columns || 80) - 1;
     const eta = this.eta(value);
     const text = fitLine(
       `${this.title} `,
@@ -108,8 +109,8 @@ export class Progress {
   private readonly onResize = (): void => {
     if (this.stopped || !this.bar) return;
     // The terminal has broken the line anew: it may now take several rows.
-    const rows = Math.max(1, Math.ceil(this.shown / Math.max(1, process.stderr.columns ?? 80)));
-    process.stderr.write(eraseRows(rows));
+    const rows = Math.max(1, Math.ceil(this.shown / Math.max(1, process.stderr.columns || 80)));
+    screen.write(eraseRows(rows));
     this.bar.updateETA();
     this.bar.render();
   };

@@ -23,7 +23,8 @@ export function formatTable(
   rows: readonly (readonly string[])[],
   options: TableOptions = {},
 ): string {
-  const width = options.width ?? (process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY);
+  const width =
+    options.width ?? (process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY);
   const widths = columns.map(({ title }, i) => Math.max(title.length, ...rows.map((row) => row[i].length)));
   const shown = columns.map((_, i) => i);
   const needed = () => shown.reduce((sum, i) => sum + widths[i] + gap.length, -gap.length);

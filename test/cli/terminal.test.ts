@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -9,8 +10,9 @@ import { Stopped } from '../../src/cli/stopped.js';
 import { printable, printableStyled } from '../../src/cli/terminal.js';
 import { writeLabelPng, writeRgbPng } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
-import { drawScenes, start, temporaryFolder, vnet } from './vnet.js';
+import { bin, drawScenes, start, temporaryFolder, vnet } from './vnet.js';
 
+const hasScript = spawnSync('script', ['--version']).stdout?.includes('util-linux') ?? false;
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
 
@@ -33,9 +35,8 @@ test('random text keeps its letters, and nothing of it controls a terminal', () 
 
 test('what the program itself sends passes, what it never sends does not', () => {
   const { bold, red } = pc.createColors(true);
-  for (const own of [bold(red('x')), '\x1b[?25l', '\x1b[1A\x1b[2K', '\x1b[0K\r', '\x1b[J']) {
-    assert.equal(printableStyled(own), own);
-  }
+  const styled = bold(red('x'));
+  assert.equal(printableStyled(styled), styled);
   for (const foreign of [
     '\x1b]0;title\x07',
     '\x1b[2;3H',
@@ -43,9 +44,34 @@ test('what the program itself sends passes, what it never sends does not', () =>
     '\x9b31m',
     '\x1bc',
     '\x1b]8;;http://x\x07y',
+    '\x1b[2J',
+    '\x1b[1A\x1b[2Kall is well',
+    '\x1b[8mhidden',
+    '\rall is well',
+    '\x1b8',
   ]) {
     assert.doesNotMatch(printableStyled(foreign), raw, JSON.stringify(foreign));
   }
+});
+
+test('a terminal shows the bar and no code', {
+  skip: !hasScript && 'no `script` of util-linux',
+}, async () => {
+  const pictures = at('bar');
+  mkdirSync(pictures);
+  const size = { width: 48, height: 32 };
+  for (const name of ['a', 'b\x1b[2J'])
+    await writeRgbPng(path.join(pictures, `${name}.png`), { ...size, data: new Uint8Array(3 * 48 * 32) });
+  const line = ['predict', pictures, '--out', at('bar-labels'), '--device', 'wasm'];
+  const { stdout } = spawnSync('script', ['-qec', [process.execPath, bin, ...line].join(' '), '/dev/null'], {
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', TERM: 'xterm' },
+  });
+  const shown = stdout.replaceAll('b\\u001b[2J.png', 'name');
+  assert.match(shown, /images .*█.* 2\/2/s, stdout);
+  assert.ok(shown.lastIndexOf('\x1b[?25h') > shown.indexOf('\x1b[?25l'), 'the cursor is shown again');
+  assert.doesNotMatch(shown, /\\u00/, 'codes of the bar are no text');
+  assert.ok(!stdout.includes('\x1b[2J'), 'nothing of a name');
 });
 
 const evil = 'a\x1b]0;owned\x07\x1b[2J\u202egnp';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const bin = fileURLToPath(new URL('../../../bin/vnet.js', import.meta.url));
+export const bin = fileURLToPath(new URL('../../../bin/vnet.js', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;
