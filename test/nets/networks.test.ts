@@ -136,7 +136,7 @@ const lessons: Readonly<Record<string, { steps: number; rate: number }>> = {
   vnet: { steps: 60, rate: 3e-3 },
   enet: { steps: 150, rate: 6e-3 },
   espnet: { steps: 150, rate: 6e-3 },
-  erfnet: { steps: 100, rate: 6e-3 },
+  erfnet: { steps: 130, rate: 6e-3 },
   segnet: { steps: 200, rate: 3e-3 },
   icnet: { steps: 60, rate: 3e-3 },
   'bisenet-r18': { steps: 30, rate: 3e-3 },
