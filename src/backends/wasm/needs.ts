@@ -1,5 +1,5 @@
 /** What must be done before a chunk of a stage may start, from what chunks touch. */
-import type { Range, Touched } from './touches.js';
+import type { Range, Touched } from './stage.js';
 
 /** Stages that may be under way at a time: only so many before a stage are looked at. */
 export const windowStages = 16;

@@ -4,7 +4,6 @@ import { layouts } from './abi.js';
 import { encode } from './encode.js';
 import type { Need } from './needs.js';
 import { NeedsFinder } from './needs.js';
-import { wordsOf } from './runtime/board.js';
 import { arenaBase } from './stage.js';
 import { lower } from './table.js';
 import { ofCalls } from './touches.js';
@@ -34,6 +33,9 @@ export interface Program {
   readonly localsBase: number;
   readonly localBytes: number;
 }
+
+/** Words of a step on the board: the next chunk that nobody has taken, then a mark for each that is done. */
+const wordsOf = (chunks: number): number => 1 + chunks;
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 

@@ -2,10 +2,20 @@ import type { CallFor, TensorRef } from '../../graph/planned.js';
 import { elementBytes } from '../../ir/value.js';
 import type { KernelName } from '../../ops/index.js';
 import type { KernelArgs, Span } from './abi.js';
-import type { Touches } from './touches.js';
 
 /** Address of the arena in the module's memory; below it lies what the threads synchronise with. */
 export const arenaBase = 65536;
+
+/** Addresses of the first byte and of the one behind the last. */
+export type Range = readonly [from: number, until: number];
+
+export interface Touched {
+  readonly reads: readonly Range[];
+  readonly writes: readonly Range[];
+}
+
+/** By chunk. Ranges may be larger than what is touched, never smaller. */
+export type Touches = (chunk: number) => Touched;
 
 /**
  * One parallel loop: `kernel(args, chunk, local)` for every chunk in `[0, chunks)`, in any order and on any thread. A

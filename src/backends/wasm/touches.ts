@@ -1,18 +1,8 @@
 /** Which bytes of memory a chunk of a stage reads and writes: from it follows what must be done before it starts. */
 import type { Call, TensorRef } from '../../graph/planned.js';
 import { elementBytes } from '../../ir/value.js';
+import type { Range, Touched } from './stage.js';
 import { arenaBase, pixelsOf, pointer } from './stage.js';
-
-/** Addresses of the first byte and of the one behind the last. */
-export type Range = readonly [from: number, until: number];
-
-export interface Touched {
-  readonly reads: readonly Range[];
-  readonly writes: readonly Range[];
-}
-
-/** By chunk. Ranges may be larger than what is touched, never smaller. */
-export type Touches = (chunk: number) => Touched;
 
 /** Pixels `[first, last)` of all images. */
 export function pixelsRange(ref: TensorRef, first: number, last: number): Range {

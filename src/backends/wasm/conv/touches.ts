@@ -2,7 +2,8 @@
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import type { Prologue } from '../../../ops/op.js';
 import type { Span } from '../abi.js';
-import type { Range, RowOf, Touches } from '../touches.js';
+import type { Range, Touches } from '../stage.js';
+import type { RowOf } from '../touches.js';
 import { rowsRange, wholeRanges } from '../touches.js';
 import type { Epilogue } from './geometry.js';
 

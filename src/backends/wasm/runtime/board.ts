@@ -1,9 +1,6 @@
 import { windowStages } from '../needs.js';
 import type { Program, Step } from '../program.js';
 
-/** Words of a step: the next chunk that nobody has taken, then a mark for each that is done. */
-export const wordsOf = (chunks: number): number => 1 + chunks;
-
 /**
  * What is taken and what is done of a run, in shared memory. A thread takes the next chunk of the last step that has one whose
  * needs are met: so what a step writes is read while it is still in the cache, and nobody waits for the rest of a step.
