@@ -124,27 +124,21 @@ export function winograd1dForm(conv: Conv): WinogradForm | undefined {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
 
+/** Of memories that lie one behind the other. */
+const startsOf = (bytes: readonly number[]): number[] => bytes.map((_, i) => sum(bytes.slice(0, i)));
+
 /** The direct form, or that of single taps. */
 function direct(conv: DirectConv): Algorithm {
-  const { steps, groups, taps } = conv;
+  const { steps, groups } = conv;
   const parts = partsOf(conv);
   const stage = (part: DirectConv, at: number) =>
     isPointwise(part) ? pointwiseStage(part, at) : directStage(part, at);
   const weights = (part: DirectConv, at: number) => (part.taps.length > 0 ? [packStage(part, at)] : []);
-  const scratchBytes = packedWeightBytes(steps, groups, taps.length);
-  const [only] = parts;
-  if (parts.length === 1) {
-    return {
-      name: isPointwise(only) ? 'pointwise' : 'direct',
-      scratchBytes,
-      weightStages: (at) => weights(only, at),
-      stages: (at) => [stage(only, at)],
-    };
-  }
   const bytes = parts.map((part) => packedWeightBytes(steps, groups, part.taps.length));
-  const starts = parts.map((_, i) => sum(bytes.slice(0, i)));
+  const starts = startsOf(bytes);
+  const several = `direct in ${parts.length} parts`;
   return {
-    name: `direct in ${parts.length} parts`,
+    name: parts.length !== 1 ? several : isPointwise(parts[0]) ? 'pointwise' : 'direct',
     scratchBytes: sum(bytes),
     weightStages: (at) => parts.flatMap((part, i) => weights(part, at + starts[i])),
     stages: (at) => parts.map((part, i) => stage(part, at + starts[i])),
@@ -155,7 +149,7 @@ function direct(conv: DirectConv): Algorithm {
 export function directs(name: string, convs: readonly DirectConv[]): Algorithm {
   const all = convs.map(direct);
   const bytes = all.map(({ scratchBytes }) => scratchBytes);
-  const starts = all.map((_, i) => sum(bytes.slice(0, i)));
+  const starts = startsOf(bytes);
   return {
     name: `${name}: ${[...new Set(all.map(({ name }) => name))].join(', ')}`,
     scratchBytes: sum(bytes),
