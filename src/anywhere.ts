@@ -10,7 +10,7 @@ export type { Files } from './data/storage/named.js';
 export { MemoryFiles } from './data/storage/named.js';
 export type { DeviceName, Place } from './device.js';
 export { listGpus, openDevice, tuneGpu } from './device.js';
-export { DeviceError, UserError } from './errors.js';
+export { DeviceError, MemoryError, UserError } from './errors.js';
 export type { Activation, AuxiliaryLoss, ConvOptions, ConvTransposeOptions } from './graph/builder.js';
 export { Builder } from './graph/builder.js';
 export type { PlanCost, StageCost } from './graph/cost.js';

@@ -41,12 +41,16 @@ export interface Place {
 
 const opened = new Map<string, Promise<Backend>>();
 
-/** The device of a place, opened at its first use. @throws UserError as {@link openDevice}. */
-export function deviceAt({ device = 'wasm', gpu }: Place, work: Work = 'everything'): Promise<Backend> {
-  if (typeof device !== 'string') return Promise.resolve(device);
+/** The device of a place, opened at its first use, and again after it was lost. @throws UserError as {@link openDevice}. */
+export async function deviceAt({ device = 'wasm', gpu }: Place, work: Work = 'everything'): Promise<Backend> {
+  if (typeof device !== 'string') return device;
   const key = `${device} ${work} ${gpu ?? ''}`;
+  const before = opened.get(key);
+  const kept = await before;
+  if (kept && !kept.isLost?.()) return kept;
+  // Of callers that meet a lost device at once, the first opens another one for all.
   let backend = opened.get(key);
-  if (!backend) {
+  if (!backend || backend === before) {
     backend = openDevice(device, gpu, work);
     opened.set(key, backend);
     // What is missing now may be there at the next try.

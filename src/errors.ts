@@ -18,3 +18,16 @@ export class UserError extends Error {
 
 /** A GPU that was lost or failed while it was in use: what it held is gone. */
 export class DeviceError extends UserError {}
+
+/** What was asked for needs more memory than there is; nothing was allocated for it. */
+export class MemoryError extends UserError {
+  constructor(
+    message: string,
+    /** Bytes that it needs. */
+    readonly needed: number,
+    /** Bytes that can be had, where that is known. */
+    readonly usable?: number,
+  ) {
+    super(message);
+  }
+}

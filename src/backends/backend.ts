@@ -63,8 +63,10 @@ export interface Backend {
     /** For plans that go given ways, where the device can. */
     rule(ways: KernelWays): ScratchRule;
   };
+  /** Of a GPU: whether it was lost, or failed; nothing runs on it any more, and another one is to be opened. */
+  isLost?(): boolean;
   /** Bytes that a plan may take now: what it can address, and the memory that is left. Infinity where only trying tells. */
   usableBytes(): number;
-  /** Allocates everything the plan needs; throws `UserError` if the machine cannot give it. */
+  /** Allocates everything the plan needs; throws `MemoryError` if the machine cannot give it. */
   prepare(plan: Plan, options?: BackendOptions): Promise<Executor>;
 }

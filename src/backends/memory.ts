@@ -1,4 +1,4 @@
-import { UserError } from '../errors.js';
+import { MemoryError } from '../errors.js';
 
 /** What Node, the code, and images in flight take besides the plan. */
 export const processBytes = 250 * 2 ** 20;
@@ -9,7 +9,7 @@ const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
  * Checks that a training plan fits.
  * @param planBytes arena of the plan for a batch size.
  * @param usable what the device can give (`Backend.usableBytes`).
- * @throws UserError that says how much is needed and which batch fits.
+ * @throws MemoryError that says how much is needed and which batch fits.
  */
 export function checkBatch(batch: number, planBytes: (batch: number) => number, usable: number): void {
   const needed = planBytes(batch) + processBytes;
@@ -21,8 +21,10 @@ export function checkBatch(batch: number, planBytes: (batch: number) => number, 
     fits > 0
       ? `\`batch: ${fits}\` fits${fits > 1 ? '' : ' (with `accumulate` for a larger step)'}`
       : 'choose smaller images, as no batch fits';
-  throw new UserError(
+  throw new MemoryError(
     `batch ${batch} needs ${mebibytes(needed)} of memory but ${mebibytes(usable)} are available: ${way}`,
+    needed,
+    usable,
   );
 }
 
@@ -30,7 +32,7 @@ export function checkBatch(batch: number, planBytes: (batch: number) => number, 
  * Checks that an inference plan for one picture fits.
  * @param planBytes arena of the plan for a size in pixels.
  * @param usable what the device can give (`Backend.usableBytes`).
- * @throws UserError that says how much is needed, and the largest window that fits.
+ * @throws MemoryError that says how much is needed, and the largest window that fits.
  */
 export function checkPicture(
   { height, width }: { readonly height: number; readonly width: number },
@@ -44,7 +46,9 @@ export function checkPicture(
     ([high, wide]) => high * wide < height * width && planBytes(high, wide) <= usable,
   );
   const way = fits ? `\`window: [${fits.join(', ')}]\` fits` : 'use a machine with more memory';
-  throw new UserError(
+  throw new MemoryError(
     `${height}×${width} pixels need ${mebibytes(needed)} of memory but ${mebibytes(usable)} are available; ${way}`,
+    needed,
+    usable,
   );
 }

@@ -24,7 +24,7 @@ export function explainStep(
 ): never {
   const place = `step ${step} (epoch ${epoch + 1})`;
   if (error instanceof DeviceError) {
-    throw new UserError(
+    throw new DeviceError(
       `${place}: ${error.message}. ${last} holds the state of the last save; go on with \`resume\``,
     );
   }

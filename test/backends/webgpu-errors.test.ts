@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeAdapter } from '../../src/backends/webgpu/index.js';
-import { UserError } from '../../src/errors.js';
+import { MemoryError, UserError } from '../../src/errors.js';
 import { makeNode } from '../../src/graph/node.js';
 import { plan } from '../../src/graph/plan.js';
 import type { Graph } from '../../src/ir/graph.js';
@@ -33,7 +33,8 @@ for (const { name } of adapters.map(describeAdapter)) {
       const backend = await backendOn(name, { bufferBytes: 2 ** 40 });
       const small = plan(filling(1), backend.scratchBytes);
       await assert.rejects(backend.prepare({ ...small, arenaBytes: 2 ** 38 }), (error) => {
-        assert.ok(error instanceof UserError);
+        assert.ok(error instanceof MemoryError);
+        assert.equal(error.needed, 2 ** 38);
         assert.match(error.message, /^webgpu: .+ cannot allocate 262144 MiB; use a smaller `batch` [^\n]+$/);
         return true;
       });

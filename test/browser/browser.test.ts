@@ -163,10 +163,11 @@ test('the browser entry in headless Chromium', { skip }, async (t) => {
     await t.test('a GPU that is lost is one line; another one is opened after it', async () => {
       const held = await page.evaluateHandle(async (name) => {
         const at = '/src/browser.js';
-        const { compile, vnet, webgpu } = (await import(at)) as Library;
+        const { compile, vnet } = (await import(at)) as Library;
         const net = vnet({ classes: 2, alpha: 0, beta: 0, stem: 4, widths: [8, 16], pyramid: [3] });
-        const open = async () =>
-          compile(net, { mode: 'infer', batch: 1, height: 32, width: 40, device: await webgpu(name) });
+        // By its name, a device is opened once and kept; one that is lost is not.
+        const open = () =>
+          compile(net, { mode: 'infer', batch: 1, height: 32, width: 40, device: 'webgpu', gpu: name });
         const run = async (executor: Awaited<ReturnType<typeof open>>) => {
           await executor.run('prepare', 'forward');
           return (await executor.read('prediction')).length;

@@ -12,7 +12,7 @@ import { predict, renderScene, shippedModel } from '../../src/index.js';
 import { encodeSafetensors } from '../../src/model/safetensors.js';
 import { hasChromium } from './serve.js';
 import type { Host } from './site.js';
-import { hostSite, openChromium, openSite, root } from './site.js';
+import { hostSite, limitMemory, openChromium, openSite, putBehind, root, says } from './site.js';
 
 /** The page as a person uses it, from a plain folder: no server of ours, no headers that isolate. */
 const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
@@ -51,11 +51,7 @@ const pick = async (given: Awaited<ReturnType<typeof files>>) =>
 before(async () => {
   if (!hasChromium) return;
   host = await hostSite();
-  context = await openChromium(kept, [
-    '--use-fake-device-for-media-stream',
-    '--use-fake-ui-for-media-stream',
-  ]);
-  await context.grantPermissions(['camera']);
+  context = await openChromium(kept);
   page = await openSite(context, host, complaints);
 });
 after(async () => {
@@ -64,10 +60,8 @@ after(async () => {
   rmSync(kept, { recursive: true, force: true });
 });
 
-/** Waits for a problem on the page, and puts it away. */
-async function says(pattern: RegExp): Promise<void> {
-  await page.getByRole('alert').getByText(pattern).waitFor();
-  await page.getByRole('button', { name: 'Dismiss' }).click();
+declare global {
+  var wholePixels: CanvasRenderingContext2D['getImageData'] | undefined;
 }
 
 test('the types of the page', () => {
@@ -190,53 +184,95 @@ test('what cannot be had is one sentence each, and the rest goes on', { skip }, 
   huge.writeUInt32BE(40_000, 16);
   huge.writeUInt32BE(40_000, 20);
   await pick([{ name: 'huge.png', mimeType: 'image/png', buffer: huge }]);
-  await says(/huge\.png: this browser cannot read it/);
+  await says(page, /huge\.png: this browser cannot read it/);
   await pick([{ name: 'clip.mp4', mimeType: 'video/mp4', buffer: Buffer.from('no video') }]);
-  await says(/clip\.mp4: this browser cannot play it/);
+  await says(page, /clip\.mp4: this browser cannot play it/);
   await pick([{ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') }]);
-  await says(/Nothing to segment there/);
+  await says(page, /Nothing to segment there/);
   const foreign = encodeSafetensors(new Map([['x', { shape: [1], data: Float32Array.of(1) }]]));
   const model = page.locator('input[accept=".safetensors"]').nth(0);
   await pick(await files());
   await settled();
   await model.setInputFiles({ name: 'other.safetensors', mimeType: '', buffer: Buffer.from(foreign) });
-  await says(/another program/);
+  await says(page, /another program/);
   await model.setInputFiles({ name: 'own.safetensors', mimeType: '', buffer: readFileSync(shippedModel) });
   await settled();
   await page.getByLabel('Device').selectOption('webgpu');
-  await says(/no WebGPU on a real GPU/);
+  await says(page, /no WebGPU on a real GPU/);
   assert.equal(await page.getByLabel('Device').inputValue(), 'auto');
   await settled();
   await page.evaluate(() => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));
   });
   await page.getByRole('button', { name: 'Camera' }).click();
-  await says(/camera was refused/);
+  await says(page, /camera was refused/);
   // The method of the class is back.
   await page.evaluate(() => Reflect.deleteProperty(navigator.mediaDevices, 'getUserMedia'));
 });
 
-/** Puts the tab in the background as pages are told of it, or in front again. */
-const putBehind = (hidden: boolean) =>
-  page.evaluate((is) => {
-    Object.defineProperty(document, 'hidden', { value: is, configurable: true });
-    document.dispatchEvent(new Event('visibilitychange'));
-  }, hidden);
+test('too little memory: how much is needed and what to choose, and the picture is still there', {
+  skip,
+}, async () => {
+  const side = page.getByLabel('Longest side');
+  const view = page.getByRole('img', { name: 'scene-0.png, segmented' });
+  // Kernels get none, then the machine has none, then the browser has none for the pixels.
+  await limitMemory(page, 2 ** 20);
+  await side.selectOption('as it is');
+  await says(
+    page,
+    /^scene-0\.png: needs \d+ MiB of memory, which this browser does not give: choose a smaller “Long/,
+  );
+  await view.waitFor();
+  await limitMemory(page, Number.POSITIVE_INFINITY);
+  await page.evaluate(() =>
+    Object.defineProperty(navigator, 'deviceMemory', { value: 1e-3, configurable: true }),
+  );
+  await side.selectOption('320');
+  await side.selectOption('as it is');
+  await says(
+    page,
+    /^scene-0\.png: needs \d+ MiB of memory, of 1 MiB that can be had: choose a smaller “Longest side”/,
+  );
+  await page.evaluate(() => Reflect.deleteProperty(navigator, 'deviceMemory'));
+  await page.evaluate(() => {
+    const { prototype } = CanvasRenderingContext2D;
+    globalThis.wholePixels ??= prototype.getImageData;
+    prototype.getImageData = () => {
+      throw new RangeError('Out of memory at ImageData creation');
+    };
+  });
+  await side.selectOption('640');
+  await says(page, /^scene-0\.png: needs 1 MiB of memory, which this browser does not give/);
+  await page.evaluate(() => {
+    CanvasRenderingContext2D.prototype.getImageData = globalThis.wholePixels!;
+  });
+  await view.waitFor();
+  await side.selectOption('as it is');
+  await settled();
+  // A video, too, goes on at another size.
+  await limitMemory(page, 2 ** 20);
+  await page.getByRole('button', { name: 'Camera' }).click();
+  await says(page, /^Camera: needs \d+ MiB of memory/);
+  await limitMemory(page, Number.POSITIVE_INFINITY);
+  await side.selectOption('320');
+  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await page.getByRole('button', { name: 'Stop' }).click();
+});
 
 test('the camera, live', { skip }, async () => {
   await page.getByLabel('Longest side').selectOption('320');
   await page.getByRole('button', { name: 'Camera' }).click();
   const rate = page.locator('[data-fact="rate"]');
   await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
-  await putBehind(true);
+  await putBehind(page, true);
   await page.getByRole('status').getByText('Paused while this tab is in the background.').waitFor();
-  assert.equal(await page.title(), 'Paused – VNet');
+  await page.waitForFunction(() => document.title === 'Paused – VNet', undefined, { polling: 50 });
   // What was under way is shown; then nothing moves.
   await page.waitForTimeout(300);
   const before = await rate.textContent();
   await page.waitForTimeout(500);
   assert.equal(await rate.textContent(), before);
-  await putBehind(false);
+  await putBehind(page, false);
   await page.getByRole('status').getByText('Paused').waitFor({ state: 'detached' });
   assert.equal(await page.title(), 'VNet');
   await page.waitForFunction(
@@ -264,7 +300,7 @@ test('the camera, live', { skip }, async () => {
   await page.evaluate(() => Object.assign(globalThis, { kept: VideoEncoder, VideoEncoder: undefined }));
   await page.getByRole('button', { name: 'Camera' }).click();
   await page.getByRole('button', { name: 'Record' }).click();
-  await says(/encodes no video/);
+  await says(page, /encodes no video/);
   await page.getByRole('button', { name: 'Record', exact: true }).waitFor();
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.evaluate(() =>
@@ -285,6 +321,10 @@ test('how it works: the plan of a training step under each policy', { skip }, as
   const [save, reversible] = [await arena('save'), await arena('reversible')];
   assert.ok(reversible < 0.5 * save, `${reversible} against ${save} MiB`);
   await page.getByLabel('Size of an image').selectOption('128×256');
+  await limitMemory(page, 2 ** 20);
+  await page.getByRole('button', { name: 'Measure here' }).click();
+  await says(page, /^vnet: needs \d+ MiB of memory, .*: choose a smaller size\.$/);
+  await limitMemory(page, Number.POSITIVE_INFINITY);
   await page.getByRole('button', { name: 'Measure here' }).click();
   const total = Number.parseFloat((await page.locator('[data-fact="total"]').textContent())!);
   const times = await page

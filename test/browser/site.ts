@@ -69,16 +69,97 @@ export async function hostSite(): Promise<Host> {
   };
 }
 
+/** WebGPU by a software adapter, for videos and canvases too. */
+const softwareGpu = [
+  ...['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+  ...['--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=swiftshader'],
+  '--enable-dawn-features=disable_workgroup_init',
+  // Its process may be ended any number of times.
+  ...['--disable-gpu-process-crash-limit', '--disable-domain-blocking-for-3d-apis'],
+];
+const fakeCamera = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
 /** Headless Chromium with what it keeps in a folder, so that it can be closed and opened again. */
-export const openChromium = (kept: string, args: readonly string[] = []): Promise<BrowserContext> =>
-  chromium.launchPersistentContext(kept, {
+export async function openChromium(kept: string, { gpu = false } = {}): Promise<BrowserContext> {
+  const context = await chromium.launchPersistentContext(kept, {
     executablePath,
     viewport: { width: 1200, height: 860 },
     args: [
-      ...['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'],
-      ...args,
+      ...['--no-sandbox', '--no-first-run', '--disable-background-networking', ...fakeCamera],
+      ...(gpu ? softwareGpu : ['--disable-gpu']),
     ],
   });
+  await context.grantPermissions(['camera']);
+  await context.addInitScript(hookWorkers);
+  if (gpu) await context.addInitScript(dressGpu);
+  return context;
+}
+
+declare global {
+  /** Whether WebGPU's software adapter looks like a graphics card (see {@link dressGpu}). */
+  var hasCard: boolean | undefined;
+  /** What workers run first that the page makes from then on. */
+  var inWorkers: string | undefined;
+  var wholeMemory: typeof WebAssembly.Memory | undefined;
+  var drawn: typeof requestAnimationFrame | undefined;
+}
+
+function hookWorkers(): void {
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, options?: WorkerOptions) {
+      const first = globalThis.inWorkers;
+      const parts = [`data:text/javascript,${encodeURIComponent(first ?? '')}`, String(url)];
+      const code = parts.map((part) => `import ${JSON.stringify(part)};`).join('');
+      super(first ? URL.createObjectURL(new Blob([code], { type: 'text/javascript' })) : url, options);
+    }
+  };
+}
+
+/** Lets the software adapter look like a graphics card while `hasCard` is true, and tells when it is about to be used. */
+export function dressGpu(): void {
+  if (!('GPUAdapterInfo' in globalThis)) return;
+  const card = { vendor: '', architecture: '', device: '', description: 'A card', isFallbackAdapter: false };
+  for (const [name, looks] of Object.entries(card)) {
+    const { get } = Object.getOwnPropertyDescriptor(GPUAdapterInfo.prototype, name)!;
+    Object.defineProperty(GPUAdapterInfo.prototype, name, {
+      get(this: GPUAdapterInfo) {
+        return globalThis.hasCard ? looks : get!.call(this);
+      },
+    });
+  }
+  const compile = GPUDevice.prototype.createComputePipelineAsync;
+  GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
+    new BroadcastChannel('gpu').postMessage('compiles');
+    return compile.call(this, descriptor);
+  };
+}
+
+/** Puts the tab in the background as pages are told of it, or in front again. No frame is drawn there. */
+export const putBehind = (page: Page, hidden: boolean): Promise<void> =>
+  page.evaluate((is) => {
+    Object.defineProperty(document, 'hidden', { value: is, configurable: true });
+    globalThis.drawn ??= requestAnimationFrame;
+    globalThis.requestAnimationFrame = is ? () => 0 : globalThis.drawn;
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+
+/** Makes memory of kernels end at so many bytes, or as it is. */
+export const limitMemory = (page: Page, bytes: number): Promise<void> =>
+  page.evaluate((most) => {
+    globalThis.wholeMemory ??= WebAssembly.Memory;
+    WebAssembly.Memory = class extends globalThis.wholeMemory {
+      constructor(descriptor: WebAssembly.MemoryDescriptor) {
+        if (2 ** 16 * descriptor.initial > most) throw new RangeError('could not allocate memory');
+        super(descriptor);
+      }
+    };
+  }, bytes);
+
+/** Waits for a problem on the page, and puts it away. */
+export async function says(page: Page, pattern: RegExp): Promise<void> {
+  await page.getByRole('alert').getByText(pattern).waitFor();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+}
 
 /** Opens the page, isolated by its service worker. @param complaints takes errors that nobody caught. */
 export async function openSite(

@@ -8,11 +8,11 @@ import { zipSync } from 'fflate';
 import type { BrowserContext, Page } from 'playwright-core';
 import { encodeLabelPng, encodeRgbPng } from '../../src/data/image.js';
 import { Rng } from '../../src/data/rng.js';
-import { loadModel } from '../../src/index.js';
+import { FilesStore, loadModel, MemoryFiles, trainPictures } from '../../src/index.js';
 import { decodeModel } from '../../src/model/format.js';
 import { hasChromium } from './serve.js';
 import type { Host } from './site.js';
-import { hostSite, openChromium, openSite } from './site.js';
+import { dressGpu, hostSite, openChromium, openSite, putBehind, says } from './site.js';
 
 const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
 const shots = process.env.VNET_TEST_SHOTS;
@@ -58,6 +58,17 @@ const curveOf = (title: string): Promise<number[]> =>
     .getByRole('img', { name: title })
     .locator('path.reversible')
     .evaluate((path) => [...path.getAttribute('d')!.matchAll(/ ([\d.]+)/g)].map(([, y]) => -Number(y)));
+
+const crashGpu = async () => {
+  const session = await context.newCDPSession(page);
+  await session.send('Browser.crashGpuProcess').catch(() => undefined);
+};
+/** @param quotaSize bytes; default: as it is. */
+const limitStorage = async (quotaSize?: number) => {
+  const session = await context.newCDPSession(page);
+  const { origin } = new URL(host.address);
+  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
+};
 
 test('pictures are painted by brush and polygon, undone, and kept', { skip }, async () => {
   const files = await Promise.all(
@@ -128,6 +139,18 @@ test('the memory is told first; then the loss falls; stopped, closed, and gone o
     (await panel.locator('.memory summary').textContent())!,
     /A step will take [\d.]+ MiB \(2 × 160×120\)/,
   );
+  // A machine of half a mebibyte.
+  await page.evaluate(() => {
+    globalThis.inWorkers = "Object.defineProperty(navigator, 'deviceMemory', { value: 1e-3 });";
+  });
+  await panel.getByRole('button', { name: 'Start training' }).click();
+  await says(
+    page,
+    /^Training: needs \d+ MiB of memory, of 1 MiB that can be had: choose a smaller “Longest side in training”\.$/,
+  );
+  await page.evaluate(() => {
+    globalThis.inWorkers = undefined;
+  });
   await panel.getByRole('button', { name: 'Start training' }).click();
   await page.waitForFunction(() =>
     /Step (2\d|[3-9]\d)/.test(document.querySelector('[data-fact="training"]')?.textContent ?? ''),
@@ -141,18 +164,41 @@ test('the memory is told first; then the loss falls; stopped, closed, and gone o
   assert.ok(stopped >= 20, `stopped at ${stopped}`);
 
   await context.close();
-  context = await openChromium(kept);
+  context = await openChromium(kept, { gpu: true });
   page = await openSite(context, host, complaints);
   await page.getByRole('tab', { name: 'Train' }).click();
   const again = page.locator('#panel-train');
-  await again.getByRole('button', { name: `Resume at step ${stopped}` }).click();
-  await page.waitForFunction((from) => {
-    const now = Number(
-      /Step (\d+)/.exec(document.querySelector('[data-fact="training"]')?.textContent ?? '')?.[1],
+  const isPast = (from: number) =>
+    page.waitForFunction(
+      (past) => {
+        const says = document.querySelector('[data-fact="training"]')?.textContent ?? '';
+        return Number(/Step (\d+)/.exec(says)?.[1]) > past;
+      },
+      from,
+      { polling: 50 },
     );
-    return now > from;
-  }, stopped);
-  assert.ok((await step()) <= stopped + 20, 'it goes on from there');
+  // There is a GPU now, and it is lost while it is made ready.
+  const compiles = await page.evaluateHandle((dress) => {
+    globalThis.inWorkers = `globalThis.hasCard = true; (${dress})();`;
+    const heard = new BroadcastChannel('gpu');
+    return { promise: new Promise((resolve) => heard.addEventListener('message', resolve)) };
+  }, String(dressGpu));
+  await again.getByRole('button', { name: `Resume at step ${stopped}` }).click();
+  await compiles.evaluate(({ promise }) => promise.then(() => undefined));
+  await page.evaluate(() => {
+    globalThis.inWorkers = undefined;
+  });
+  await crashGpu();
+  await says(page, new RegExp(`GPU was lost .*; the training goes on on CPU cores from step ${stopped}\\.$`));
+  // Then the storage is full: only the tab keeps what comes.
+  await limitStorage(1000);
+  await says(page, /storage is full: the training goes on, but from here on only this tab keeps it/);
+  await isPast(stopped);
+  assert.ok((await step()) <= stopped + 60, 'it goes on from there');
+  await putBehind(page, true);
+  await isPast(await step());
+  await page.waitForFunction(() => /^\d+ % – VNet$/.test(document.title), undefined, { polling: 50 });
+  await putBehind(page, false);
   await again.getByRole('button', { name: 'Use on the tab Segment' }).waitFor();
   const losses = await curveOf('Loss');
   assert.equal(losses.length, 150);
@@ -177,6 +223,7 @@ test('the model: downloaded, it loads in Node; used at once on the other tab', {
   ]);
   const bytes = readFileSync(await download.path());
   const { info } = decodeModel(bytes, 'download');
+  assert.equal(info.trained.step, 150, 'what the storage did not take');
   assert.deepEqual(info.classes.names, ['background', 'object']);
   assert.deepEqual(info.trained.image, [120, 160]);
   const file = path.join(kept, 'own.safetensors');
@@ -199,6 +246,69 @@ test('the model: downloaded, it loads in Node; used at once on the other tab', {
   const shares = (await segment.locator('.legend .value').allTextContents()).map(Number.parseFloat);
   const truth = (100 * scene(9).labels.data.reduce((a, b) => a + b, 0)) / (width * height);
   assert.ok(Math.abs(shares[1] - truth) < 0.35 * truth, `${shares[1]} % of the picture, in truth ${truth} %`);
+});
+
+test('a GPU that is lost under pictures and under the camera: CPU cores go on, and it can be chosen again', {
+  skip,
+}, async () => {
+  // Narrow, since the software adapter compiles long.
+  const files = new MemoryFiles();
+  const network = { alpha: 0, beta: 0, stem: 4, widths: [8, 16], pyramid: [3] };
+  await trainPictures({
+    ...{ train: [{ id: 'ball', ...scene(0) }], batch: 1, epochs: 1, validateEvery: 0 },
+    ...{ network: { name: 'vnet', config: network }, store: new FilesStore(files) },
+    classes: {
+      names: ['ground', 'ball'],
+      colours: [
+        [90, 90, 90],
+        [230, 150, 40],
+      ],
+    },
+  });
+  const buffer = Buffer.from((await files.read('last.safetensors'))!);
+  const segment = page.locator('#panel-segment');
+  const device = segment.getByLabel('Device');
+  const running = (name: string, rate = -1) =>
+    page.waitForFunction(
+      ([where, least]) => {
+        const fact = (of: string) =>
+          document.querySelector(`#panel-segment [data-fact="${of}"]`)?.textContent;
+        const says = document.querySelector('#panel-segment [role="status"]')?.textContent;
+        const pace = Number(fact('rate')?.replace('–', '0'));
+        return says === '' && fact('device')?.startsWith(where) && pace > least;
+      },
+      [name, rate] as const,
+      { polling: 50 },
+    );
+  await segment.getByLabel('Longest side').selectOption('320');
+  await segment
+    .locator('input[accept=".safetensors"]')
+    .first()
+    .setInputFiles({ name: 'narrow.safetensors', mimeType: '', buffer });
+  await page.evaluate(() => {
+    globalThis.hasCard = true;
+  });
+  await device.selectOption('GPU');
+  await running('A card');
+  await crashGpu();
+  // Nothing is asked of it until there is another picture to see.
+  const image = Buffer.from(await encodeRgbPng(scene(8).image));
+  await segment
+    .locator('input[type="file"]')
+    .first()
+    .setInputFiles({ name: 'next.png', mimeType: 'image/png', buffer: image });
+  await says(page, /GPU was lost .*; CPU cores go on/);
+  await running('CPU cores');
+  await page.getByRole('img', { name: 'next.png, segmented' }).waitFor();
+  assert.equal(await segment.locator('.model').textContent(), 'narrow.safetensors');
+  await device.selectOption('GPU');
+  await running('A card');
+  await segment.getByRole('button', { name: 'Camera' }).click();
+  await running('A card', 0);
+  await crashGpu();
+  await says(page, /GPU was lost .*; CPU cores go on/);
+  await running('CPU cores', 0);
+  await segment.getByRole('button', { name: 'Stop' }).click();
 });
 
 test('a zip of pictures with masks; what cannot be read is one sentence', { skip }, async () => {
@@ -237,9 +347,6 @@ test('a zip of pictures with masks; what cannot be read is one sentence', { skip
   await page.waitForFunction(() =>
     /[1-9]\d* % painted/.test(document.querySelectorAll('#panel-train .strip button')[2].textContent ?? ''),
   );
-  const session = await context.newCDPSession(page);
-  const { origin } = new URL(host.address);
-  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1000 });
   const buffer = Buffer.from(await encodeRgbPng(scene(7).image));
   await input.setInputFiles({ name: 'one-more.png', mimeType: 'image/png', buffer });
   await panel
@@ -251,7 +358,7 @@ test('a zip of pictures with masks; what cannot be read is one sentence', { skip
   await panel.getByRole('button', { name: 'Start training' }).click();
   await panel
     .getByRole('alert')
-    .getByText(/storage .* is full: free some space; what was saved before is kept/)
+    .getByText(/storage is full: free some space, then start again. The model of your last training is kept/)
     .waitFor();
   await panel.getByRole('button', { name: 'Dismiss' }).click();
   const [download] = await Promise.all([
@@ -262,7 +369,7 @@ test('a zip of pictures with masks; what cannot be read is one sentence', { skip
     'background',
     'object',
   ]);
-  await session.send('Storage.overrideQuotaForOrigin', { origin });
+  await limitStorage();
   await page.setViewportSize({ width: 390, height: 844 });
   await page.emulateMedia({ colorScheme: 'dark' });
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);

@@ -5,7 +5,7 @@ import { referenceBackend } from '../../src/backends/reference/index.js';
 import type { Precision } from '../../src/compile.js';
 import { compileTraining, LOSS_SCALE } from '../../src/compile.js';
 import { Rng } from '../../src/data/rng.js';
-import { UserError } from '../../src/errors.js';
+import { MemoryError } from '../../src/errors.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
 import type { OptimizerOptions } from '../../src/optimizers/index.js';
@@ -213,8 +213,10 @@ test('a batch that does not fit the memory: how much it needs, and which fits', 
   assert.throws(
     () => checkBatch(8, planBytes, 700 * 2 ** 20),
     (error) =>
-      error instanceof UserError &&
-      error.message === 'batch 8 needs 1050 MiB of memory but 700 MiB are available: `batch: 4` fits',
+      error instanceof MemoryError &&
+      error.message === 'batch 8 needs 1050 MiB of memory but 700 MiB are available: `batch: 4` fits' &&
+      error.needed === 1050 * 2 ** 20 &&
+      error.usable === 700 * 2 ** 20,
   );
   assert.throws(() => checkBatch(2, planBytes, 300 * 2 ** 20), /choose smaller images, as no batch fits/);
 });

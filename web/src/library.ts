@@ -2,6 +2,7 @@
 
 export { wasmBackend } from '../../build/src/backends/wasm/inBrowser.js';
 export type {
+  Backend,
   ClassArea,
   Files,
   LabelledPicture,
@@ -9,6 +10,7 @@ export type {
   Plan,
   SegmentClass,
   TrainEvent,
+  TrainResult,
 } from '../../build/src/browser.js';
 export {
   compile,
@@ -18,8 +20,10 @@ export {
   DeviceError,
   FilesStore,
   listGpus,
+  MemoryError,
   networkFromConfig,
   networkNames,
+  openDevice,
   openOpfs,
   policies,
   Segmentation,

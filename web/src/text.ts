@@ -93,6 +93,8 @@ export const text = {
       `${train} painted ${train === 1 ? 'picture' : 'pictures'}; from five on, every fifth is held out to check it.`,
     memory: (size: string, batch: number, height: number, width: number) =>
       `A step will take ${size} (${batch} × ${width}×${height})`,
+    memoryShort: (usable: string) =>
+      `That is more than the ${usable} that CPU cores can have in this browser: choose a smaller longest side.`,
     memoryMore: (size: string, calls: number) =>
       `Planned before anything runs: ${calls} kernel calls in one block of memory. A look at a picture takes ${size} more.`,
     start: 'Start training',
@@ -174,13 +176,30 @@ export const text = {
     cameraBusy: 'The camera is in use by another program: close it there, then press Camera again.',
     gpuLost:
       'The GPU was lost (its driver was restarted, or another program took its memory); CPU cores go on. Choose it again under Device.',
+    gpuLostTraining: (step: number) =>
+      `The GPU was lost (its driver was restarted, or another program took its memory); the training goes on on CPU cores from step ${step}.`,
+    storageFull:
+      'The browser’s storage is full: the training goes on, but from here on only this tab keeps it. Free some space, or stop and download the model before you close the tab.',
+    noRoom:
+      'The browser’s storage is full: free some space, then start again. The model of your last training is kept.',
+    gpuMemory: (name: string, needed: string) =>
+      `${name}: needs ${needed} of memory, which the GPU does not give; CPU cores go on.`,
+    memory: (name: string, needed: string, usable: string | undefined, way: string) =>
+      `${name}: needs ${needed} of memory, ${usable === undefined ? 'which this browser does not give' : `of ${usable} that can be had`}: ${way}.`,
+    noMemory: (name: string, way: string) => `${name}: needs more memory than this browser gives: ${way}.`,
+    smaller: {
+      picture: 'choose a smaller “Longest side”',
+      training: 'choose a smaller “Longest side in training”',
+      plan: 'choose a smaller size',
+    },
     noGpu:
       'This browser has no WebGPU on a real GPU; Automatic goes on. A newer browser or driver may have it.',
     noCamera: 'This browser gives no camera to this page: open it over HTTPS or on localhost.',
     noEncoder:
       'This browser encodes no video (WebCodecs with H.264, VP9 or AV1): record in a recent Chrome, Edge, Firefox or Safari.',
     video: (name: string) => `${name}: this browser cannot play it; convert it to MP4 (H.264) or WebM.`,
-    picture: (name: string) => `${name}: this browser cannot read it as a picture; it may be damaged.`,
+    picture: (name: string) =>
+      `${name}: this browser cannot read it as a picture; it may be damaged, or too large.`,
     nothing: 'Nothing to segment there: drop pictures (PNG, JPEG, WebP), a video, or a .safetensors model.',
     zip: (name: string) => `${name}: cannot be unpacked; it is no zip, or damaged.`,
     mask: (name: string) => `${name}: cannot be read as a mask; expected a PNG of class numbers or colours.`,

@@ -35,6 +35,7 @@ export async function webgpuBackendOn(
       of: (plan) => lowering.choicesOf(plan).entries(),
       rule: (taken) => new Lowering(gpu.capabilities, new Choices(taken), ways).rule,
     },
+    isLost: () => gpu.isLost,
     // A GPU has memory of its own, and says itself where it ends.
     usableBytes: () => Number.POSITIVE_INFINITY,
     prepare: (plan: Plan, { onProgress }: BackendOptions = {}) =>

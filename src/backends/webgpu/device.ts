@@ -69,6 +69,17 @@ export class Gpu {
     if (this.failure) throw this.failure;
   }
 
+  /** Nothing runs on it any more. */
+  get isLost(): boolean {
+    return this.failure !== undefined;
+  }
+
+  /** As {@link check}, after an error: that the GPU is lost may be told a moment later than what fails for it. */
+  async checkSoon(): Promise<void> {
+    await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+    this.check();
+  }
+
   /** The layout of `bindings` storage buffers, all of them writable, and one uniform after them. */
   bindLayout(bindings: number): GPUBindGroupLayout {
     let layout = this.bindLayouts.get(bindings);

@@ -1,5 +1,5 @@
 /// <reference types="@webgpu/types" />
-import { UserError } from '../../errors.js';
+import { MemoryError, UserError } from '../../errors.js';
 import type { Plan, Slot } from '../../graph/planned.js';
 import type { Phase } from '../../ir/graph.js';
 import { sizeOf } from '../../ir/value.js';
@@ -26,7 +26,8 @@ const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`
 /** Runs a plan on one GPU. A run resolves when it is queued; reads wait for what was queued before them. */
 export class WebGpuExecutor implements Executor {
   readonly queues = true;
-  private readonly queued: Promise<undefined>[] = [];
+  /** Whether they were done. */
+  private readonly queued: Promise<boolean>[] = [];
   /** Readback buffers that are free. */
   private readonly staging: GPUBuffer[] = [];
   private stagingBytes = 0;
@@ -151,8 +152,14 @@ export class WebGpuExecutor implements Executor {
     }
     pass.end();
     this.submit(encoder);
-    this.queued.push(this.gpu.device.queue.onSubmittedWorkDone());
-    if (this.queued.length > MAX_QUEUED) await this.queued.shift();
+    const done = this.gpu.device.queue.onSubmittedWorkDone();
+    this.queued.push(
+      done.then(
+        () => true,
+        () => false,
+      ),
+    );
+    if (this.queued.length > MAX_QUEUED && !(await this.queued.shift())) await this.gpu.checkSoon();
     this.gpu.check();
   }
 
@@ -284,7 +291,7 @@ export class WebGpuExecutor implements Executor {
     try {
       await staging.mapAsync(MAP_READ, 0, bytes);
     } catch (error) {
-      this.gpu.check();
+      await this.gpu.checkSoon();
       throw new UserError(`webgpu: ${this.gpu.name}: results cannot be read back: ${String(error)}`);
     }
     this.gpu.check();
@@ -320,11 +327,15 @@ export async function allocate(gpu: Gpu, arenaBytes: number, limits: MemoryLimit
       }),
     );
   }
-  const errors = [await device.popErrorScope(), await device.popErrorScope()];
+  const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()]).catch(async (error) => {
+    await gpu.checkSoon();
+    throw error;
+  });
   if (errors.some((error) => error !== null)) {
     for (const buffer of buffers) buffer.destroy();
-    throw new UserError(
+    throw new MemoryError(
       `webgpu: ${gpu.name} cannot allocate ${mebibytes(arenaBytes)}; use a smaller \`batch\` or image, or \`device: 'wasm'\``,
+      arenaBytes,
     );
   }
   return buffers;

@@ -79,6 +79,7 @@ function pipelineOf(gpu: Gpu, call: Call, { text, pieces }: Bound): Promise<GPUC
         compute: { module, entryPoint: 'main' },
       })
       .catch(async (error: Error) => {
+        await gpu.checkSoon();
         const { messages } = await module.getCompilationInfo();
         const message = messages.find(({ type }) => type === 'error');
         const reason = message

@@ -15,6 +15,3 @@ export function Problem({ message, onClose }: { message: string | undefined; onC
     </div>
   );
 }
-
-/** What an error says to people. */
-export const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -10,7 +10,8 @@ import {
   wasmBackend,
 } from '../library.ts';
 import { Choice } from '../parts/choice.tsx';
-import { Problem, sentence } from '../parts/problem.tsx';
+import { Problem } from '../parts/problem.tsx';
+import { sentence } from '../parts/sentence.ts';
 import { text } from '../text.ts';
 import { MemoryCurves } from './curves.tsx';
 import { Times } from './times.tsx';

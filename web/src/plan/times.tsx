@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 import { compile, networkFromConfig } from '../library.ts';
-import { sentence } from '../parts/problem.tsx';
+import { sentence } from '../parts/sentence.ts';
 import { text } from '../text.ts';
 
 const words = text.plan;
@@ -55,7 +55,7 @@ export function Times({ network, height, width, onProblem }: TimesProps) {
   const start = () => {
     setBusy(true);
     measure(network, height, width)
-      .then(setMeasured, (error: unknown) => onProblem(sentence(error)))
+      .then(setMeasured, (error: unknown) => onProblem(sentence(error, { name: network, way: 'plan' })))
       .finally(() => setBusy(false));
   };
   const slowest = measured && [...measured.calls].sort((a, b) => b.ms - a.ms).slice(0, listed);

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { Problem, sentence } from '../parts/problem.tsx';
+import { Problem } from '../parts/problem.tsx';
 import { save } from '../parts/save.ts';
+import { sentence } from '../parts/sentence.ts';
 import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
 import { Compare } from './compare.tsx';

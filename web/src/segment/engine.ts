@@ -1,6 +1,10 @@
 import { useEffect, useState } from 'preact/hooks';
-import { listGpus, Segmenter } from '../library.ts';
+import type { Segmentation } from '../library.ts';
+import { DeviceError, listGpus, MemoryError, Segmenter } from '../library.ts';
+import { withoutGpu } from '../parts/sentence.ts';
 import { text } from '../text.ts';
+import type { Side } from './frames.ts';
+import type { Frame } from './viewer.tsx';
 
 export type Device = 'auto' | 'webgpu' | 'wasm';
 
@@ -46,4 +50,31 @@ export function useSegmenter(
     };
   }, [model, device, wanted, live]);
   return segmenter;
+}
+
+/** Pixels through one model, or two that are compared. */
+export async function frameOf(
+  name: string,
+  picture: ImageData,
+  first: Segmenter,
+  second: Segmenter | undefined,
+  { confidence, side }: { readonly confidence: boolean; readonly side: Side },
+): Promise<Frame> {
+  const view = { confidence, ...(side === 'auto' ? {} : { resize: 'own' as const }) };
+  const start = performance.now();
+  const segmentation = await first.segment(picture, view);
+  const ms = performance.now() - start;
+  const other: Segmentation | undefined = await second?.segment(picture, view);
+  return { name, picture, segmentation, ms, ...(other ? { second: other } : {}) };
+}
+
+/**
+ * What a GPU says that CPU cores need not say: that it is lost, or has not the memory.
+ * @param of what was segmented.
+ * @returns one sentence; undefined for other errors, and where no GPU ran.
+ */
+export function gpuGaveUp(error: unknown, segmenter: Segmenter | undefined, of: string): string | undefined {
+  if (error instanceof DeviceError) return text.problems.gpuLost;
+  const onGpu = segmenter?.device.name === 'webgpu';
+  return onGpu && error instanceof MemoryError ? withoutGpu(of, error) : undefined;
 }

@@ -1,4 +1,6 @@
+import { MemoryError } from '../library.ts';
 import { whenShown } from '../parts/background.ts';
+import { sentence } from '../parts/sentence.ts';
 import { text } from '../text.ts';
 
 /** The longest side a picture is shown to the network at; 0: as it is; `auto`: what suits the model. */
@@ -20,15 +22,20 @@ export function fitted(width: number, height: number, side: Side): { width: numb
 const canvas = document.createElement('canvas');
 const context = canvas.getContext('2d', { willReadFrequently: true });
 
-/** The pixels of what can be drawn, at the size the network sees. */
+/** The pixels of what can be drawn, at the size the network sees. @throws MemoryError where the browser has no room for them. */
 export function pixelsOf(
   source: CanvasImageSource,
   size: { readonly width: number; readonly height: number },
 ): ImageData {
   if (canvas.width !== size.width) canvas.width = size.width;
   if (canvas.height !== size.height) canvas.height = size.height;
-  context!.drawImage(source, 0, 0, size.width, size.height);
-  return context!.getImageData(0, 0, size.width, size.height);
+  try {
+    context!.drawImage(source, 0, 0, size.width, size.height);
+    return context!.getImageData(0, 0, size.width, size.height);
+  } catch (error) {
+    // The canvas, and its copy.
+    throw new MemoryError(sentence(error), 8 * size.width * size.height);
+  }
 }
 
 /** The pixels of a picture file. @throws Error, one sentence, where the browser cannot read it. */

@@ -1,20 +1,21 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Segmentation, Segmenter } from '../library.ts';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { DeviceError, fittingSize } from '../library.ts';
 import { useHidden, useTitle } from '../parts/background.ts';
 import { useDrop } from '../parts/drop.ts';
-import { Problem, sentence } from '../parts/problem.tsx';
+import { Problem } from '../parts/problem.tsx';
 import { pngOf, save, stem } from '../parts/save.ts';
+import { sentence } from '../parts/sentence.ts';
 import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
+import { archiveOf } from './archive.ts';
 import type { Device } from './engine.ts';
-import { useSegmenter } from './engine.ts';
+import { frameOf, gpuGaveUp, useSegmenter } from './engine.ts';
 import type { Playing, Side } from './frames.ts';
 import { fitted, nextFrame, openCamera, openVideo, pictureOf, pixelsOf } from './frames.ts';
 import { nameOf, sorted } from './inputs.ts';
 import { Legend } from './legend.tsx';
 import { Recording } from './record.ts';
-import { composed, filesOf, labelPng, zipOf } from './results.ts';
+import { composed, labelPng } from './results.ts';
 import { Settings } from './settings.tsx';
 import { Sources } from './sources.tsx';
 import type { Frame } from './viewer.tsx';
@@ -25,23 +26,6 @@ interface Live extends Playing {
 }
 
 const words = text.segment;
-
-/** Pixels through one model, or two that are compared. */
-async function frameOf(
-  name: string,
-  picture: ImageData,
-  first: Segmenter,
-  second: Segmenter | undefined,
-  options: { readonly confidence: boolean; readonly side: Side },
-): Promise<Frame> {
-  const { confidence, side } = options;
-  const view = { confidence, ...(side === 'auto' ? {} : { resize: 'own' as const }) };
-  const start = performance.now();
-  const segmentation = await first.segment(picture, view);
-  const ms = performance.now() - start;
-  const other: Segmentation | undefined = await second?.segment(picture, view);
-  return { name, picture, segmentation, ms, ...(other ? { second: other } : {}) };
-}
 
 /** @returns what gives, at each call, the calls a second, the last ones more than those before. */
 function paceOf(): () => number {
@@ -71,31 +55,37 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const [busy, setBusy] = useState<string | undefined>(undefined);
   const [problem, setProblem] = useState<string | undefined>(undefined);
   const [recording, setRecording] = useState<Recording | undefined>(undefined);
-  const complain = useCallback((error: unknown) => {
-    const lost = error instanceof DeviceError;
-    setProblem(lost ? text.problems.gpuLost : sentence(error));
-    // Everything on the page is still there: only the models are loaded again.
-    if (lost) setDevice('wasm');
-  }, []);
+  /** Everything on the page is still there: only the models are loaded again. */
+  const withCores = (says: string) => {
+    setProblem(says);
+    setDevice('wasm');
+  };
   const wanted = pictures.length > 0 || live !== undefined;
   // What cannot be had is given up, so that the rest goes on with what there is.
   const noModel = (error: unknown) => {
-    complain(error);
+    if (error instanceof DeviceError) return withCores(text.problems.gpuLost);
+    setProblem(sentence(error));
     if (device === 'webgpu') setDevice('auto');
     else if (model) setModel(undefined);
   };
   const noRival = (error: unknown) => {
-    complain(error);
+    if (error instanceof DeviceError) return withCores(text.problems.gpuLost);
+    setProblem(sentence(error));
     setRival(undefined);
   };
   const isLive = live !== undefined;
   const segmenter = useSegmenter(model, device, wanted, noModel, isLive);
   const second = useSegmenter(rival, device, wanted && rival !== undefined, noRival, isLive);
+  const complain = (error: unknown, of: string) => {
+    const gone = gpuGaveUp(error, segmenter, of);
+    if (gone) withCores(gone);
+    else setProblem(sentence(error, { name: of, way: 'picture' }));
+  };
   const waiting = wanted && (segmenter === undefined || (rival !== undefined && second === undefined));
 
   // What the loop of a video asks for at each frame, without being started again.
-  const now = useRef({ side, opacity, hidden, divider, recording });
-  now.current = { side, opacity, hidden, divider, recording };
+  const now = useRef({ opacity, hidden, divider, recording });
+  now.current = { opacity, hidden, divider, recording };
 
   const picture = live ? undefined : pictures[chosen];
   useEffect(() => {
@@ -105,7 +95,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     pictureOf(picture, side)
       .then((pixels) => frameOf(nameOf(picture), pixels, segmenter!, second, { confidence: true, side }))
       .then((made) => current && setFrame(made))
-      .catch((error: unknown) => current && complain(error))
+      .catch((error: unknown) => current && complain(error, picture.name))
       .finally(() => current && setBusy(undefined));
     return () => {
       current = false;
@@ -126,7 +116,6 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
       do await nextFrame(video);
       while (current && video.videoWidth === 0);
       const [width, height] = [video.videoWidth, video.videoHeight];
-      const { side } = now.current;
       // Drawn at the size that suits the model, if that is less: browsers resize faster than we do.
       const suits = side === 'auto' ? fittingSize(segmenter!.model, { width, height }) : undefined;
       return suits && suits[1] < width ? { width: suits[1], height: suits[0] } : fitted(width, height, side);
@@ -150,7 +139,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         await recording?.add(composed(made, opacity, hidden, divider)).catch((error: unknown) => {
           // The video goes on without it.
           setRecording(undefined);
-          complain(error);
+          complain(error, words.record);
         });
       }
     };
@@ -177,12 +166,12 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         setRate(pace());
       }
     };
-    (onGpu ? onScreen() : byPixels()).catch((error: unknown) => current && complain(error));
+    (onGpu ? onScreen() : byPixels()).catch((error: unknown) => current && complain(error, name));
     return () => {
       current = false;
       setRate(undefined);
     };
-  }, [live, segmenter, second, waiting, onGpu]);
+  }, [live, segmenter, second, waiting, onGpu, side]);
   useEffect(() => () => live?.stop(), [live]);
 
   const start = async (name: string, opening: Promise<Playing>) => {
@@ -191,7 +180,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
       const playing = await opening;
       setLive({ name, ...playing });
     } catch (error) {
-      complain(error);
+      complain(error, name);
     }
   };
   const take = (files: Iterable<File>) => {
@@ -213,25 +202,22 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
       return after;
     });
   const saveAll = async () => {
-    const files: Record<string, Uint8Array> = {};
-    const failed: string[] = [];
-    for (const [i, file] of pictures.entries()) {
-      setBusy(words.zipProgress(i, pictures.length));
-      try {
-        const pixels = await pictureOf(file, side);
-        const made = await frameOf(file.name, pixels, segmenter!, undefined, { confidence: false, side });
-        Object.assign(files, await filesOf(nameOf(file).replace(/\.[^./]*$/, ''), made, opacity));
-      } catch (error) {
-        failed.push(sentence(error));
-      }
+    try {
+      const { zip, failed } = await archiveOf(pictures, {
+        ...{ model, device, side, opacity },
+        onProgress: setBusy,
+        onGpuGone: withCores,
+      });
+      if (failed.length > 0) setProblem(failed.join(' '));
+      if (zip) save('vnet-labels.zip', zip);
+    } catch (error) {
+      complain(error, words.zip);
     }
     setBusy(undefined);
-    if (failed.length > 0) setProblem(failed.join(' '));
-    if (Object.keys(files).length > 0) save('vnet-labels.zip', await zipOf(files));
   };
   const endRecording = async () => {
     setRecording(undefined);
-    const made = await recording?.finish().catch(complain);
+    const made = await recording?.finish().catch((error: unknown) => complain(error, words.record));
     if (made) save(`vnet.${made.ending}`, made.video);
   };
   // Of a video, numbers change four times a second: faster ones nobody reads, and browsers lay them out each time.

@@ -30,11 +30,15 @@ export function Memory({ classes, batch, height, width }: MemoryProps) {
   }, [classes, batch, height, width]);
   if (!plans) return null;
   const { step, validation } = plans;
+  const usable = wasmBackend.usableBytes();
   return (
-    <details class="memory">
-      <summary>{words.memory(mib(step.arenaBytes), batch, height, width)}</summary>
-      <p class="note">{words.memoryMore(mib(validation.arenaBytes), step.calls.length)}</p>
-      <MemoryCurves plans={[{ policy: 'reversible', plan: step }]} />
-    </details>
+    <>
+      <details class="memory">
+        <summary>{words.memory(mib(step.arenaBytes), batch, height, width)}</summary>
+        <p class="note">{words.memoryMore(mib(validation.arenaBytes), step.calls.length)}</p>
+        <MemoryCurves plans={[{ policy: 'reversible', plan: step }]} />
+      </details>
+      {step.arenaBytes > usable && <p class="note">{words.memoryShort(mib(usable))}</p>}
+    </>
   );
 }

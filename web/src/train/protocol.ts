@@ -14,6 +14,8 @@ export interface Job {
   readonly config: PicturesConfig;
   readonly beginning: Beginning;
   readonly resume: boolean;
+  /** Files of the run before that the browser's storage did not take. */
+  readonly held: ReadonlyMap<string, Uint8Array>;
 }
 
 /** From the page to the worker that trains. */
@@ -31,5 +33,7 @@ export interface Prediction {
 export type FromWorker =
   | { readonly kind: 'event'; readonly event: TrainEvent }
   | ({ readonly kind: 'prediction' } & Prediction)
-  | { readonly kind: 'end'; readonly interrupted: boolean }
-  | { readonly kind: 'failed'; readonly message: string };
+  /** One sentence about what went wrong; the training goes on. `onlyHere`: what it learns is not kept. */
+  | { readonly kind: 'notice'; readonly message: string; readonly onlyHere?: true }
+  /** It is over; `held`: files that the browser's storage did not take. */
+  | { readonly kind: 'end'; readonly problem: string | undefined; readonly held: Job['held'] };

@@ -1,4 +1,4 @@
-import { Segmenter } from '../library.ts';
+import { DeviceError, MemoryError, Segmenter } from '../library.ts';
 import { text } from '../text.ts';
 import type { OwnClass, OwnPicture } from './project.ts';
 import { unpainted } from './project.ts';
@@ -18,23 +18,34 @@ export async function startFrom(
   classes: readonly OwnClass[],
   model: File | undefined,
 ): Promise<readonly OwnClass[]> {
-  const segmenter = await Segmenter.load({ ...(model ? { model } : {}), device: 'auto' });
-  try {
-    const { width, height, rgb, mask } = picture;
-    const { labels, areas } = await segmenter.segment({ width, height, data: rgb });
-    const seen = areas.filter(({ share }) => share >= leastShare);
-    const all: readonly OwnClass[] =
-      classes.length > 0 ? classes : seen.map(({ name, colour }) => ({ name, colour }));
-    const ids = new Map(areas.map(({ id, name }) => [id, all.findIndex((entry) => entry.name === name)]));
-    if (![...ids.values()].some((id) => id >= 0)) {
-      throw new Error(text.problems.otherClasses(segmenter.classes.map(({ name }) => name).join(', ')));
+  const { width, height, rgb, mask } = picture;
+  const see = async (device: 'auto' | 'wasm') => {
+    const segmenter = await Segmenter.load({ ...(model ? { model } : {}), device });
+    try {
+      return await segmenter.segment({ width, height, data: rgb });
+    } finally {
+      await segmenter.dispose();
     }
-    for (let i = 0; i < mask.length; i++) {
-      const id = ids.get(labels[i])!;
-      if (mask[i] === unpainted && id >= 0) mask[i] = id;
-    }
-    return all;
-  } finally {
-    await segmenter.dispose();
+  };
+  const {
+    labels,
+    areas,
+    classes: known,
+  } = await see('auto').catch((error: unknown) => {
+    // A GPU that is lost, or has not the memory.
+    if (error instanceof DeviceError || error instanceof MemoryError) return see('wasm');
+    throw error;
+  });
+  const seen = areas.filter(({ share }) => share >= leastShare);
+  const all: readonly OwnClass[] =
+    classes.length > 0 ? classes : seen.map(({ name, colour }) => ({ name, colour }));
+  const ids = new Map(areas.map(({ id, name }) => [id, all.findIndex((entry) => entry.name === name)]));
+  if (![...ids.values()].some((id) => id >= 0)) {
+    throw new Error(text.problems.otherClasses(known.map(({ name }) => name).join(', ')));
   }
+  for (let i = 0; i < mask.length; i++) {
+    const id = ids.get(labels[i])!;
+    if (mask[i] === unpainted && id >= 0) mask[i] = id;
+  }
+  return all;
 }

@@ -1,7 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { useDrop } from '../parts/drop.ts';
-import { Problem, sentence } from '../parts/problem.tsx';
+import { Problem } from '../parts/problem.tsx';
 import { save } from '../parts/save.ts';
+import { sentence } from '../parts/sentence.ts';
 import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
 import { Classes } from './classes.tsx';

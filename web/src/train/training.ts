@@ -1,8 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Metrics, PicturesConfig, TrainEvent } from '../library.ts';
-import { FilesStore, openOpfs } from '../library.ts';
+import { openOpfs } from '../library.ts';
 import type { Beginning, FromWorker, Job, Prediction, ToWorker } from './protocol.ts';
 import { runPlace } from './protocol.ts';
+import { RunFiles } from './runFiles.ts';
 
 /** A run that was kept when the page was closed. */
 export interface KeptRun {
@@ -31,7 +32,7 @@ export interface Training {
   readonly predictions: ReadonlyMap<string, Prediction>;
   readonly notices: readonly string[];
   readonly kept: KeptRun | undefined;
-  start(job: Job): void;
+  start(job: Omit<Job, 'held'>): void;
   stop(): void;
   /** The best model by held-out pictures, else the newest weights. */
   model(): Promise<File | undefined>;
@@ -42,15 +43,15 @@ const isKept = (value: unknown): value is Omit<KeptRun, 'step' | 'epoch'> => {
   return typeof config === 'object' && Array.isArray(train) && Array.isArray(validation);
 };
 
-async function readKept(): Promise<{ kept: KeptRun; metrics: readonly Metrics[] } | undefined> {
-  const files = await openOpfs(runPlace);
-  const store = new FilesStore(files);
+async function readKept(
+  files: RunFiles,
+): Promise<{ kept: KeptRun; metrics: readonly Metrics[] } | undefined> {
   const bytes = await files.read('run.json');
-  const state = bytes && (await store.readLast());
+  const state = bytes && (await files.store.readLast());
   const run: unknown = bytes && JSON.parse(new TextDecoder().decode(bytes));
   if (!state || !isKept(run)) return undefined;
   const { step, epoch } = state.progress;
-  return { kept: { ...run, step, epoch }, metrics: await store.readMetrics() };
+  return { kept: { ...run, step, epoch }, metrics: await files.store.readMetrics() };
 }
 
 /** The training of the page: one at a time, in a worker of its own. */
@@ -65,9 +66,20 @@ export function useTraining(onProblem: (message: string) => void): Training {
   const [notices, setNotices] = useState<readonly string[]>([]);
   const [kept, setKept] = useState<KeptRun | undefined>(undefined);
 
+  const held = useRef(new Map<string, Uint8Array>());
+  const [onlyHere, setOnlyHere] = useState(false);
+  // Whoever closes the tab is asked first, where it has what is nowhere else.
+  useEffect(() => {
+    if (!onlyHere) return undefined;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener('beforeunload', ask);
+    return () => removeEventListener('beforeunload', ask);
+  }, [onlyHere]);
+
+  const files = async () => new RunFiles(await openOpfs(runPlace), held.current);
   const refresh = async () => {
     try {
-      const found = await readKept();
+      const found = await readKept(await files());
       setKept(found?.kept);
       if (!found) return;
       setLoss(
@@ -95,7 +107,12 @@ export function useTraining(onProblem: (message: string) => void): Training {
     void refresh();
   };
   const hear = (event: TrainEvent) => {
-    if (event.type === 'step') {
+    if (event.type === 'start') {
+      // Steps after the checkpoint are done again.
+      const before = ([step]: readonly [number, number]) => step <= event.step;
+      setLoss((points) => points.filter(before));
+      setMiou((points) => points.filter(before));
+    } else if (event.type === 'step') {
       setLatest(event);
       setLoss((before) => [...before, [event.step, event.loss]]);
     } else if (event.type === 'validation' && event.scores.miou !== undefined) {
@@ -103,27 +120,27 @@ export function useTraining(onProblem: (message: string) => void): Training {
       setMiou((before) => [...before, [event.step, value]]);
     } else if (event.type === 'notice') setNotices((before) => [...before, event.message]);
   };
-  const start = (job: Job) => {
+  const start = (job: Omit<Job, 'held'>) => {
     const made = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
     worker.current = made;
     setRunning(true);
     setLatest(undefined);
     setNotices([]);
     setPredictions(new Map());
-    if (job.resume) {
-      // Steps after the checkpoint are done again.
-      const before = ([step]: readonly [number, number]) => step <= (kept?.step ?? 0);
-      setLoss((points) => points.filter(before));
-      setMiou((points) => points.filter(before));
-    } else {
+    if (!job.resume) {
       setLoss([]);
       setMiou([]);
     }
     made.onmessage = ({ data }: MessageEvent<FromWorker>) => {
       if (data.kind === 'event') hear(data.event);
       else if (data.kind === 'prediction') setPredictions((before) => new Map(before).set(data.id, data));
-      else {
-        if (data.kind === 'failed') onProblem(data.message);
+      else if (data.kind === 'notice') {
+        onProblem(data.message);
+        if (data.onlyHere) setOnlyHere(true);
+      } else {
+        if (data.problem) onProblem(data.problem);
+        held.current = new Map(data.held);
+        setOnlyHere(data.held.size > 0);
         end();
       }
     };
@@ -131,18 +148,18 @@ export function useTraining(onProblem: (message: string) => void): Training {
       onProblem(message);
       end();
     };
-    made.postMessage({ kind: 'start', job } satisfies ToWorker);
+    made.postMessage({ kind: 'start', job: { ...job, held: held.current } } satisfies ToWorker);
   };
   const stop = () => {
     setStopping(true);
     worker.current?.postMessage({ kind: 'stop' } satisfies ToWorker);
   };
   const model = async () => {
-    const files = await openOpfs(runPlace);
+    const run = await files();
     // Scores of pictures that are trained on say little: the newest weights have seen the most.
     const heldOut = kept && !kept.validation.some((id) => kept.train.includes(id));
-    const best = heldOut ? await files.read('best.safetensors') : undefined;
-    const bytes = best ?? (await files.read('last.safetensors'));
+    const best = heldOut ? await run.read(run.store.best) : undefined;
+    const bytes = best ?? (await run.read(run.store.last));
     return bytes && new File([bytes as Uint8Array<ArrayBuffer>], 'own.safetensors');
   };
   return { running, stopping, latest, loss, miou, predictions, notices, kept, start, stop, model };

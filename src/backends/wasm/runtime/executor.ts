@@ -1,4 +1,4 @@
-import { UserError } from '../../../errors.js';
+import { MemoryError } from '../../../errors.js';
 import type { Plan, Slot } from '../../../graph/planned.js';
 import type { Phase } from '../../../ir/graph.js';
 import { sizeOf } from '../../../ir/value.js';
@@ -124,10 +124,12 @@ function allocate(bytes: number): WebAssembly.Memory {
   const pages = Math.ceil(bytes / pageBytes);
   const advice = 'lower `batch` or the image size, or choose another `policy`';
   const needed = `the CPU backend needs ${Math.ceil(bytes / 2 ** 20)} MiB`;
-  if (pages > mostPages) throw new UserError(`${needed}, but can address 4096 MiB: ${advice}`);
+  if (pages > mostPages) {
+    throw new MemoryError(`${needed}, but can address 4096 MiB: ${advice}`, bytes, mostPages * pageBytes);
+  }
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch {
-    throw new UserError(`${needed}, which this machine cannot give: ${advice}`);
+    throw new MemoryError(`${needed}, which this machine cannot give: ${advice}`, bytes);
   }
 }
