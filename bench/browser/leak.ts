@@ -15,7 +15,7 @@ import { serveFiles } from './serve.js';
 
 const flags = new Command('leak:browser')
   .description('Segments frames of changing sizes in headless Chromium and prints what the page holds.')
-  .option('--frames <n>', 'how many', whole(100), 20_000)
+  .option('--frames <n>', 'how many, at least 200', whole(200), 20_000)
   .option('--gpu <name>', 'on WebGPU, on the adapter with this in its name (such as swiftshader)', '')
   .option('--chromium <path>', 'the browser', process.env.CHROMIUM ?? '/usr/bin/chromium')
   .addHelpText('after', '\nExample:\n  npm run leak:browser -- --frames 2000')
@@ -123,7 +123,9 @@ try {
   const session = await page.context().newCDPSession(page);
   const processes = await processesOf(await browser.newBrowserCDPSession());
   await session.send('HeapProfiler.enable');
-  const parts = 10;
+  // Each part ends where all sizes have had their turn, so that the same ones are held.
+  const turn = 20 * sizes.length;
+  const parts = Math.min(10, Math.floor(flags.frames / turn));
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(2);
   const columns: Record<string, (line: Held) => string> = {
     frames: ({ frames }) => String(frames),
@@ -140,7 +142,7 @@ try {
   console.log(`| ${Object.keys(columns).join(' | ')} |\n|${' ---: |'.repeat(Object.keys(columns).length)}`);
   for (let part = 0; part <= parts; part++) {
     // The first turn over all sizes is not counted: it compiles.
-    const count = part === 0 ? 20 * sizes.length : Math.round(flags.frames / parts);
+    const count = part === 0 ? turn : turn * Math.round(flags.frames / parts / turn);
     const own = await page.evaluate(
       ([count, sizes]) =>
         (

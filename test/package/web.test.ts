@@ -154,11 +154,17 @@ test('in headless Chromium, the labels of Node', { skip }, async (t) => {
       out,
       { isolated: true, webgpu: true },
       async (page) => {
-        await sameIn(page, 'small.png', 'WebGPU', { gpu: 'swiftshader' }, { name: 'webgpu' });
+        const onGpu = () => sameIn(page, 'small.png', 'WebGPU', { gpu: 'swiftshader' }, { name: 'webgpu' });
+        await onGpu();
         small(
           [...asked.values()].reduce((sum, bytes) => sum + bytes, 0),
           'WebGPU',
         );
+        // What is loaded again compiles nothing again.
+        await page.evaluate(() => {
+          GPUDevice.prototype.createComputePipelineAsync = () => Promise.reject(new Error('compiled again'));
+        });
+        await onGpu();
         await drawsAlike(page, true);
       },
       (name, content) => asked.set(name, gzipSync(content, { level: 9 }).length),
@@ -217,13 +223,20 @@ test('in headless Chromium, the labels of Node', { skip }, async (t) => {
       { device: 'wasm', threads: 2, assets: '/vnet/' },
       { name: 'wasm', threads: 2 },
     );
-    const message = await inPage(out, { isolated: true }, (page) =>
-      page.evaluate(() =>
-        globalThis.run({ device: 'wasm', assets: '/nowhere' }, '/picture.png').then(() => '', String),
-      ),
+    const [noModel, noKernels] = await inPage(out, { isolated: true }, (page) =>
+      page.evaluate(async () => {
+        const model = new Uint8Array(await (await fetch('/vnet/vnet-camvid.safetensors')).arrayBuffer());
+        const options = { device: 'wasm', assets: '/nowhere' };
+        const refused = (given: object) => globalThis.run(given, '/small.png').then(() => '', String);
+        return [await refused(options), await refused({ ...options, model })];
+      }),
     );
     assert.match(
-      message,
+      noKernels,
+      /nowhere\/(relaxed|plain)\.wasm: the server answered with an HTML page, expected WebA/,
+    );
+    assert.match(
+      noModel,
       /UserError: http:\S+\/nowhere\/vnet-camvid\.safetensors: the server answered with an HTML page, expected a model/,
     );
     await inPage(out, { isolated: false }, bytesAndOrigins);
@@ -394,7 +407,10 @@ async function bytesAndOrigins(page: Page): Promise<void> {
     const bytes = async (name: string) => new Uint8Array(await (await fetch(`/vnet/${name}`)).arrayBuffer());
     const [wasm, model] = [await bytes('plain.wasm'), await bytes('vnet-camvid.safetensors')];
     const options = { device: 'wasm', threads: 2, assets: '/nowhere', wasm, model };
-    return [await globalThis.run(options, '/small.png'), await globalThis.run(options, '/small.png')];
+    const before = await globalThis.run(options, '/small.png');
+    // What is loaded again compiles nothing again.
+    WebAssembly.compile = () => Promise.reject(new Error('compiled again'));
+    return [before, await globalThis.run(options, '/small.png')];
   });
   const wanted = expected['small.png'];
   const equal = first.labels.filter((id, i) => id === wanted[i]).length;

@@ -9,7 +9,6 @@ export const text = {
     folder: 'Folder',
     camera: 'Camera',
     stop: 'Stop',
-    example: 'Example',
     loading: 'Loading the model…',
     paused: 'Paused while this tab is in the background.',
     pausedTitle: 'Paused – VNet',
