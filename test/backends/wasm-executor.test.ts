@@ -164,3 +164,24 @@ test('cross-entropy of extreme logits, and of no labelled pixel', async () => {
     await assertParity(wasmBackend, 'crossEntropy', { logits, labels: none }, attrs, exactly);
   }
 });
+
+test('cross-entropy of rows at an eighth and a sixteenth of the size, of few and many classes', async () => {
+  const rng = seededRandom(seed);
+  for (const [stride, classes, labelSmoothing] of [
+    [8, 19, 0],
+    [8, 24, 0.1],
+    [16, 2, 0.2],
+  ] as const) {
+    const logits = randomTensor(rng, [1, 3, 33, classes], -20, 20);
+    const labels = randomBytes(rng, [1, 3 * stride, 33 * stride, 1], classes, 255);
+    // Whole objects, of which one is not labelled: neighbours that agree go another way than those that do not.
+    labels.data.copyWithin(100, 99, 100 + 20 * stride).fill(255, 1000, 1100);
+    const classWeights = randomTensor(rng, [1, 1, 1, classes], 0.5, 3);
+    const label = `seed ${seed}, stride ${stride}, ${classes} classes`;
+    const attrs = { ignore: 255, labelSmoothing };
+    await assertParity(wasmBackend, 'crossEntropy', { logits, labels, classWeights }, attrs, {
+      relative: 2e-5,
+      label,
+    });
+  }
+});

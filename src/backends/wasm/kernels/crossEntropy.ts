@@ -1,6 +1,7 @@
 import { Axes, fractionAt, startAt } from './axes';
-import { log4 } from './explog';
-import { EightPixels, exponentials, geometricExponentials, laneSum, laneSums } from './exponentials';
+import { expLogBytes, log4, storeExpLog } from './explog';
+import { EvenGroup, evenPixels, extremes, groupsPerTurn, safeSpread } from './evenPixels';
+import { EightPixels, exponentials, laneSum, laneSums } from './exponentials';
 import { madd } from './lanes';
 import { copyRow, joinBands, LossBands, padChannels, scaleBands } from './lossBands';
 import { addTo64 } from './partials';
@@ -30,7 +31,7 @@ function addAt(at: usize, v: f32): void {
 
 /**
  * Weights of up to eight pixels (zero: no loss), their label's part `1 − ε` of the target's dot product with the
- * logits, and the gradient of that. False if no pixel has a weight.
+ * logits (`targets`, 32 bytes each), and the gradient of that. False if no pixel has a weight.
  */
 // @ts-ignore: decorator
 @inline
@@ -43,7 +44,8 @@ function hitLabels(
   right: usize,
   gradLeft: usize,
   gradRight: usize,
-  local: EightPixels,
+  weights: usize,
+  targets: usize,
 ): bool {
   const classes = a.out.classes as usize;
   const hit: f32 = (1 as f32) - a.smoothing;
@@ -56,14 +58,14 @@ function hitLabels(
       const c = label << 2;
       const w: f32 = a.classWeights ? load<f32>(a.classWeights + c) : 1;
       const w4 = f32x4.splat(w);
-      local.weights0 = w4;
-      local.weights1 = w4;
+      v128.store(weights, w4);
+      v128.store(weights, w4, 16);
       const t0 = v128.load(fractions);
       const t1 = v128.load(fractions, 16);
       const from = f32x4.splat(hit * load<f32>(left + c));
       const slope = f32x4.sub(f32x4.splat(hit * load<f32>(right + c)), from);
-      local.labelLogits0 = madd(t0, slope, from);
-      local.labelLogits1 = madd(t1, slope, from);
+      v128.store(targets, madd(t0, slope, from));
+      v128.store(targets, madd(t1, slope, from), 16);
       const toRight = laneSum(f32x4.add(t0, t1));
       addAt(gradLeft + c, -hit * w * (8 - toRight));
       addAt(gradRight + c, -hit * w * toRight);
@@ -71,9 +73,8 @@ function hitLabels(
     }
   }
   let any = false;
-  const weights = changetype<usize>(local) + offsetof<EightPixels>('weights0');
-  const labelLogits = changetype<usize>(local) + offsetof<EightPixels>('labelLogits0');
-  memory.fill(weights, 0, 64);
+  memory.fill(weights, 0, 32);
+  memory.fill(targets, 0, 32);
   for (let j: usize = 0; j < (count as usize); j++) {
     const label = load<u8>(labels + j * a.labelsStride) as usize;
     if (label == (a.ignore as usize) || label >= classes) continue;
@@ -82,7 +83,7 @@ function hitLabels(
     const t = load<f32>(fractions + (j << 2));
     const from = load<f32>(left + c);
     store<f32>(weights + (j << 2), w);
-    store<f32>(labelLogits + (j << 2), hit * (from + t * (load<f32>(right + c) - from)));
+    store<f32>(targets + (j << 2), hit * (from + t * (load<f32>(right + c) - from)));
     addAt(gradLeft + c, -hit * w * (1 - t));
     addAt(gradRight + c, -hit * w * t);
     any = true;
@@ -91,15 +92,45 @@ function hitLabels(
 }
 
 /**
- * Up to eight neighbouring pixels between two coarse columns: loss, and gradient of both columns. Lanes are pixels.
- * `even`: the eight fractions are evenly spaced.
+ * The part of the targets that all classes share, ε/classes each: its dot product with the logits is added to `targets`; what
+ * every class's gradient gets of it, left and right, goes to `spreads`.
  */
+function smooth(
+  a: CrossEntropyArgs,
+  left: usize,
+  right: usize,
+  fractions: usize,
+  weights: usize,
+  targets: usize,
+  spreads: usize,
+): void {
+  const classes = a.out.classes as usize;
+  const each = a.smoothing / (classes as f32);
+  let allLeft: f32 = 0;
+  let allRight: f32 = 0;
+  for (let c: usize = 0; c < classes << 2; c += 4) {
+    allLeft += load<f32>(left + c);
+    allRight += load<f32>(right + c);
+  }
+  const t0 = v128.load(fractions);
+  const t1 = v128.load(fractions, 16);
+  const w0 = v128.load(weights);
+  const w1 = v128.load(weights, 16);
+  const from = f32x4.splat(each * allLeft);
+  const slope = f32x4.splat(each * (allRight - allLeft));
+  v128.store(targets, f32x4.add(v128.load(targets), madd(t0, slope, from)));
+  v128.store(targets, f32x4.add(v128.load(targets, 16), madd(t1, slope, from)), 16);
+  const toRight = laneSum(f32x4.add(f32x4.mul(w0, t0), f32x4.mul(w1, t1)));
+  v128.store(spreads, f32x4.splat(each * (laneSum(f32x4.add(w0, w1)) - toRight)));
+  v128.store(spreads, f32x4.splat(each * toRight), 16);
+}
+
+/** Up to eight neighbouring pixels between two coarse columns: loss, and gradient of both columns. Lanes are pixels. */
 // @ts-ignore: decorator
 @inline
 function pixels(
   a: CrossEntropyArgs,
   count: i32,
-  even: bool,
   labels: usize,
   fractions: usize,
   left: usize,
@@ -109,40 +140,24 @@ function pixels(
   local: EightPixels,
   e: usize,
 ): void {
-  if (!hitLabels(a, count, labels, fractions, left, right, gradLeft, gradRight, local)) return;
-  const classes = a.out.classes as usize;
-  if (!even || !geometricExponentials(classes, left, right, load<f32>(fractions), a.step, local, e)) {
-    exponentials(classes, left, right, fractions, local, e);
+  const weights = changetype<usize>(local) + offsetof<EightPixels>('weights0');
+  const targets = changetype<usize>(local) + offsetof<EightPixels>('labelLogits0');
+  if (!hitLabels(a, count, labels, fractions, left, right, gradLeft, gradRight, weights, targets)) return;
+  exponentials(a.out.classes as usize, left, right, fractions, local, e);
+  if (a.smoothing > 0) {
+    const spreads = changetype<usize>(local) + offsetof<EightPixels>('spreadLeft');
+    smooth(a, left, right, fractions, weights, targets, spreads);
   }
+  const spreadLeft = local.spreadLeft;
+  const spreadRight = local.spreadRight;
   const t0 = v128.load(fractions);
   const t1 = v128.load(fractions, 16);
   const w0 = local.weights0;
   const w1 = local.weights1;
   const sum0 = local.sums0;
   const sum1 = local.sums1;
-  let target0 = local.labelLogits0;
-  let target1 = local.labelLogits1;
-  let spreadLeft = f32x4.splat(0);
-  let spreadRight = spreadLeft;
-  if (a.smoothing > 0) {
-    // The part of the target that all classes share: ε/classes.
-    const each = a.smoothing / (classes as f32);
-    let allLeft: f32 = 0;
-    let allRight: f32 = 0;
-    for (let c: usize = 0; c < classes << 2; c += 4) {
-      allLeft += load<f32>(left + c);
-      allRight += load<f32>(right + c);
-    }
-    const from = f32x4.splat(each * allLeft);
-    const slope = f32x4.splat(each * (allRight - allLeft));
-    target0 = f32x4.add(target0, madd(t0, slope, from));
-    target1 = f32x4.add(target1, madd(t1, slope, from));
-    const toRight = laneSum(f32x4.add(f32x4.mul(w0, t0), f32x4.mul(w1, t1)));
-    spreadLeft = f32x4.splat(each * (laneSum(f32x4.add(w0, w1)) - toRight));
-    spreadRight = f32x4.splat(each * toRight);
-  }
-  const loss0 = f32x4.sub(f32x4.add(local.offsets0, log4(sum0)), target0);
-  const loss1 = f32x4.sub(f32x4.add(local.offsets1, log4(sum1)), target1);
+  const loss0 = f32x4.sub(f32x4.add(local.offsets0, log4(sum0)), local.labelLogits0);
+  const loss1 = f32x4.sub(f32x4.add(local.offsets1, log4(sum1)), local.labelLogits1);
   addTo64(
     changetype<usize>(local) + offsetof<EightPixels>('lossSum'),
     f32x4.add(f32x4.mul(w0, loss0), f32x4.mul(w1, loss1)),
@@ -156,7 +171,7 @@ function pixels(
   const left0 = f32x4.sub(p0, right0);
   const left1 = f32x4.sub(p1, right1);
   let at = e;
-  for (let c: usize = 0, end = classes << 2; c < end; c += 16) {
+  for (let c: usize = 0, end = (a.out.classes as usize) << 2; c < end; c += 16) {
     const a0 = v128.load(at);
     const a1 = v128.load(at, 16);
     const b0 = v128.load(at, 32);
@@ -183,67 +198,117 @@ function pixels(
   }
 }
 
+/** One row of pixels: loss, and the gradient of the coarse row that lies at their height. */
+function row(
+  a: CrossEntropyArgs,
+  labels: usize,
+  values: usize,
+  gradients: usize,
+  pixel: usize,
+  state: EightPixels,
+  e: usize,
+  table: usize,
+  groups: usize,
+  spare: usize,
+  spans: usize,
+): void {
+  const t = a.axes;
+  const width = t.coarseWidth;
+  const totals = changetype<usize>(state) + offsetof<EightPixels>('lossSum');
+  let count = 0;
+  extremes(values, width, pixel, spans);
+  for (let q = 0; q < width; q++) {
+    const next: usize = q + 1 < width ? 1 : 0;
+    const left = values + (q as usize) * pixel;
+    const right = left + next * pixel;
+    const gradLeft = gradients + (q as usize) * pixel;
+    const gradRight = gradLeft + next * pixel;
+    const span = spans + ((q as usize) << 3);
+    const high = max(load<f32>(span), load<f32>(span + (next << 3)));
+    const low = min(load<f32>(span, 4), load<f32>(span + (next << 3), 4));
+    // Fractions left of the first coarse column are all zero.
+    const even = q > 0 && high - low < safeSpread;
+    const stop = startAt(t.columnStarts, q + 1);
+    for (let x = startAt(t.columnStarts, q); x < stop; x += 8) {
+      const at = labels + (x as usize) * a.labelsStride;
+      const fractions = t.columnFractions + ((x as usize) << 2);
+      if (!even || stop - x < 8) {
+        pixels(a, min(8, stop - x), at, fractions, left, right, gradLeft, gradRight, state, e);
+        continue;
+      }
+      const group = changetype<EvenGroup>(groups + (count as usize) * offsetof<EvenGroup>());
+      const weights = changetype<usize>(group) + offsetof<EvenGroup>('weights0');
+      const targets = changetype<usize>(group) + offsetof<EvenGroup>('targets0');
+      if (!hitLabels(a, 8, at, fractions, left, right, gradLeft, gradRight, weights, targets)) continue;
+      group.left = left;
+      group.right = right;
+      group.gradLeft = gradLeft;
+      group.gradRight = gradRight;
+      group.fractions = fractions;
+      group.high = high;
+      if (a.smoothing > 0) {
+        const spreads = changetype<usize>(group) + offsetof<EvenGroup>('spreadLeft');
+        smooth(a, left, right, fractions, weights, targets, spreads);
+      }
+      if (++count == groupsPerTurn) {
+        evenPixels(groups, count, pixel, a.step, table, totals, spare);
+        count = 0;
+      }
+    }
+  }
+  evenPixels(groups, count, pixel, a.step, table, totals, spare);
+}
+
 /** A band of coarse rows with the fine rows of its cells; gradients are not yet divided by `Σ w`. */
 export function crossEntropy(a: CrossEntropyArgs, chunk: i32, local: usize): void {
   const t = a.axes;
   const classes = a.out.classes as usize;
   const width = t.coarseWidth;
+  // Channels in whole vectors outside, in whole pairs of vectors here.
   const padded = (classes + 3) & ~3;
-  const pixel = padded << 2;
-  const row = (width as usize) * pixel;
+  const outer = padded << 2;
+  const outerRow = (width as usize) * outer;
+  const pixel = ((classes + 7) & ~7) << 2;
+  const rowBytes = (width as usize) * pixel;
   const image = chunk / a.out.bands;
   const first = (chunk % a.out.bands) * a.out.bandRows;
   const last = min(first + a.out.bandRows, t.coarseHeight);
   const state = changetype<EightPixels>(local);
   const e = local + offsetof<EightPixels>();
-  const values = e + (padded << 5);
-  const gradients = values + row;
-  let upper = gradients + row;
-  let lower = upper + row;
-  memory.fill(local, 0, offsetof<EightPixels>() + (padded << 5));
-  memory.fill(upper, 0, row);
+  const table = e + (padded << 5);
+  const groups = table + expLogBytes + pixel;
+  const spare = groups + (groupsPerTurn as usize) * offsetof<EvenGroup>();
+  const values = spare + 256 + 2 * (groupsPerTurn as usize) * pixel;
+  const gradients = values + rowBytes;
+  let upper = gradients + rowBytes;
+  let lower = upper + outerRow;
+  const spans = lower + outerRow;
+  memory.fill(local, 0, spare - local);
+  storeExpLog(table);
+  for (let c: usize = 0; c < classes; c++) store<f32>(table + expLogBytes + (c << 2), 1);
+  memory.fill(upper, 0, outerRow);
   for (let r = first; r < last; r++) {
-    memory.fill(lower, 0, row);
+    memory.fill(lower, 0, outerRow);
     const hasBelow = r + 1 < t.coarseHeight;
     const top = a.logits + (((image * t.coarseHeight + r) * width) as usize) * a.logitsStride;
     const bottom = hasBelow ? top + (width as usize) * a.logitsStride : top;
     for (let i = startAt(t.rowStarts, r), until = startAt(t.rowStarts, r + 1); i < until; i++) {
       const v = fractionAt(t.rowFractions, i);
       lerpRow(top, bottom, a.logitsStride, v, width, classes, values, pixel);
-      padChannels(values, width, classes, padded);
-      memory.fill(gradients, 0, row);
+      padChannels(values, width, classes, pixel >> 2);
+      memory.fill(gradients, 0, rowBytes);
       const labels = a.labels + (((image * t.fineHeight + i) * t.fineWidth) as usize) * a.labelsStride;
-      for (let q = 0; q < width; q++) {
-        const left = (q as usize) * pixel;
-        const right = q + 1 < width ? left + pixel : left;
-        const stop = startAt(t.columnStarts, q + 1);
-        for (let x = startAt(t.columnStarts, q); x < stop; x += 8) {
-          pixels(
-            a,
-            min(8, stop - x),
-            // Fractions left of the first coarse column are all zero.
-            stop - x >= 8 && q > 0,
-            labels + (x as usize) * a.labelsStride,
-            t.columnFractions + ((x as usize) << 2),
-            values + left,
-            values + right,
-            gradients + left,
-            gradients + right,
-            state,
-            e,
-          );
-        }
-      }
-      addRow(gradients, pixel, 1 - v, width, padded, upper, pixel);
-      addRow(gradients, pixel, v, width, padded, hasBelow ? lower : upper, pixel);
+      row(a, labels, values, gradients, pixel, state, e, table, groups, spare, spans);
+      addRow(gradients, pixel, 1 - v, width, padded, upper, outer);
+      addRow(gradients, pixel, v, width, padded, hasBelow ? lower : upper, outer);
     }
     const to = a.out.glogits + (((image * t.coarseHeight + r) * width) as usize) * a.out.glogitsStride;
-    copyRow(upper, pixel, to, a.out.glogitsStride, width, classes << 2);
+    copyRow(upper, outer, to, a.out.glogitsStride, width, classes << 2);
     const swap = upper;
     upper = lower;
     lower = swap;
   }
-  memory.copy(a.out.below + (chunk as usize) * a.out.belowBytes, upper, row);
+  memory.copy(a.out.below + (chunk as usize) * a.out.belowBytes, upper, outerRow);
   const sums = local + offsetof<EightPixels>('lossSum');
   const to = a.out.partials + ((chunk as usize) << 4);
   store<f64>(to, load<f64>(sums) + load<f64>(sums, 8) + load<f64>(sums, 16) + load<f64>(sums, 24));

@@ -1,4 +1,4 @@
-import { sizes } from '../abi.js';
+import { expLogBytes, groupsPerTurn, sizes } from '../abi.js';
 import type { WasmKernel } from '../stage.js';
 import { pointers, scratchPointer, strided } from '../stage.js';
 import { bandArgs, bandsOf } from './lossBands.js';
@@ -17,8 +17,19 @@ export const crossEntropy: WasmKernel<'crossEntropy'> = {
       out: bandArgs(call, scratchPointer(call)),
       axes: axes(logits, labels, call.attrs),
     };
-    // Exponentials of eight pixels per class; four rows of coarse pixels.
-    const localBytes = sizes.EightPixels + 32 * Math.ceil(classes / 4) * 4 + 4 * rowBytes(logits);
+    const pixel = Math.ceil(classes / 8) * 32;
+    const localBytes =
+      // Exponentials of eight pixels per class; constants; what groups need.
+      sizes.EightPixels +
+      32 * Math.ceil(classes / 4) * 4 +
+      expLogBytes +
+      pixel +
+      groupsPerTurn * (sizes.EvenGroup + 2 * pixel) +
+      256 +
+      // Four rows of coarse pixels, and the range of each.
+      2 * width * pixel +
+      2 * rowBytes(logits) +
+      8 * width;
     return [
       { kernel: 'crossEntropy', chunks, args, localBytes },
       { kernel: 'crossEntropyJoin', chunks: 1, args },
