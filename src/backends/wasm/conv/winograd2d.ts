@@ -1,5 +1,5 @@
 /** Two-dimensional Winograd F(4×4, 3×3): `kernels/conv/winograd2d.ts`. */
-import { lineBytes, planeBytes, tileBytes } from '../abi.js';
+import { constantBytes, lineBytes, planeBytes, tileBytes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import { memoryRange, wholeRanges } from '../touches.js';
@@ -50,7 +50,7 @@ export function winograd2dStage(conv: DirectConv, padding: readonly [number, num
   const [inOcts, outOcts] = [octsOf(inputs), octsOf(outputs)];
   const weightBytes = winograd2dBytes(steps) / coefficients;
   const ones = 32 * Math.max(inOcts, outOcts);
-  const rows = 2 * ones;
+  const rows = 2 * ones + constantBytes;
   const columns = rows + 6 * inOcts * lineBytes;
   const tiles = columns + 6 * inOcts * lineBytes;
   const products = tiles + 6 * inOcts * tileBytes;

@@ -21,8 +21,8 @@ function prologue<Affine, Activate>(v: v128, scale: v128, shift: v128, slope: v1
 /** `4·u + (w − 5·v)`. */
 // @ts-ignore: decorator
 @inline
-function outermost(u: v128, v: v128, w: v128): v128 {
-  return madd(f32x4.splat(4), u, madd(f32x4.splat(-5), v, w));
+function outermost(u: v128, v: v128, w: v128, four: v128, minusFive: v128): v128 {
+  return madd(four, u, madd(minusFive, v, w));
 }
 
 /**
@@ -43,6 +43,10 @@ function transformInput<Affine, Activate, Some>(
   shift: usize,
   slope: usize,
   rest: i32,
+  two: v128,
+  four: v128,
+  minusFour: v128,
+  minusFive: v128,
 ): void {
   let a0 = v128.load(x0);
   let b0 = v128.load(x0, 16);
@@ -93,9 +97,7 @@ function transformInput<Affine, Activate, Some>(
     a5 = v128.and(a5, maskA);
     b5 = v128.and(b5, maskB);
   }
-  const minusFour = f32x4.splat(-4);
-  const two = f32x4.splat(2);
-  storeBoth(to, outermost(a0, a2, a4), outermost(b0, b2, b4));
+  storeBoth(to, outermost(a0, a2, a4, four, minusFive), outermost(b0, b2, b4, four, minusFive));
   const evenA = madd(minusFour, a2, a4);
   const evenB = madd(minusFour, b2, b4);
   const oddA = madd(minusFour, a1, a3);
@@ -108,7 +110,7 @@ function transformInput<Affine, Activate, Some>(
   const eB = f32x4.mul(two, f32x4.sub(b3, b1));
   storeBoth(to + 3 * coefficientBytes, f32x4.add(cA, eA), f32x4.add(cB, eB));
   storeBoth(to + 4 * coefficientBytes, f32x4.sub(cA, eA), f32x4.sub(cB, eB));
-  storeBoth(to + 5 * coefficientBytes, outermost(a1, a3, a5), outermost(b1, b3, b5));
+  storeBoth(to + 5 * coefficientBytes, outermost(a1, a3, a5, four, minusFive), outermost(b1, b3, b5, four, minusFive));
 }
 
 // @ts-ignore: decorator
@@ -167,6 +169,12 @@ function transformTiles<Affine, Activate>(
   const scales = input.scale;
   const shifts = input.shift;
   const slopes = input.slope;
+  // From memory, as V8 would make a constant anew, by several instructions, in every turn.
+  const one = v128.load(local + tiles.ones);
+  const two = f32x4.add(one, one);
+  const four = f32x4.add(two, two);
+  const minusFour = f32x4.neg(four);
+  const minusFive = f32x4.sub(minusFour, one);
   const much = input.pixel > wanted + 16;
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places);
@@ -184,7 +192,7 @@ function transformTiles<Affine, Activate>(
       const p4 = p3 + bytes;
       const p5 = p4 + bytes;
       for (let c: usize = 0; c < bytes; c += 32) {
-        transformInput<No, No, No>(p + c, p1 + c, p2 + c, p3 + c, p4 + c, p5 + c, to, 0, 0, 0, 8);
+        transformInput<No, No, No>(p + c, p1 + c, p2 + c, p3 + c, p4 + c, p5 + c, to, 0, 0, 0, 8, two, four, minusFour, minusFive);
         to += planeBytes;
       }
       continue;
@@ -211,6 +219,10 @@ function transformTiles<Affine, Activate>(
         shifts + c,
         slopes + c,
         8,
+        two,
+        four,
+        minusFour,
+        minusFive,
       );
       to += planeBytes;
     }
@@ -227,6 +239,10 @@ function transformTiles<Affine, Activate>(
         shifts + c,
         slopes + c,
         rest,
+        two,
+        four,
+        minusFour,
+        minusFive,
       );
     }
   }

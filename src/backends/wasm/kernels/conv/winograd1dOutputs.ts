@@ -29,6 +29,9 @@ function transformOutput<Activate, Add, Some>(
   slope: usize,
   outputs: i32,
   rest: i32,
+  two: v128,
+  four: v128,
+  eight: v128,
 ): void {
   const p0 = v128.load(m);
   const q0 = v128.load(m, 16);
@@ -55,9 +58,6 @@ function transformOutput<Activate, Add, Some>(
   const biasB = is<Activate>() ? v128.load(bias, 16) : none;
   const slopeA = is<Activate>() ? v128.load(slope) : none;
   const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
-  const two = f32x4.splat(2);
-  const four = f32x4.splat(4);
-  const eight = f32x4.splat(8);
   finish<Activate, Add, Some>(y, sum3(p0, pa, pc), sum3(q0, qa, qc), r, biasA, biasB, slopeA, slopeB, rest, m);
   if (is<Some>() && outputs < 2) return;
   y += step;
@@ -94,6 +94,11 @@ function writeTiles<Activate, Add>(
   const biases = output.bias ? output.bias : local;
   const slopes = output.slope ? output.slope : local + tiles.ones;
   const channels = output.channels;
+  // From memory, as V8 would make a constant anew, by several instructions, in every turn.
+  const one = v128.load(local + tiles.ones);
+  const two = f32x4.add(one, one);
+  const four = f32x4.add(two, two);
+  const eight = f32x4.add(four, four);
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places);
     places += offsetof<Place>();
@@ -109,7 +114,7 @@ function writeTiles<Activate, Add>(
     let c = 0;
     if (outputs >= 4) {
       for (; c + 8 <= channels; c += 8) {
-        transformOutput<Activate, Add, No>(from, y, step, r, rStep, bias, slope, 4, 8);
+        transformOutput<Activate, Add, No>(from, y, step, r, rStep, bias, slope, 4, 8, two, four, eight);
         from += planeBytes;
         y += 32;
         r += 32;
@@ -118,7 +123,7 @@ function writeTiles<Activate, Add>(
       }
     }
     for (; c < channels; c += 8) {
-      transformOutput<Activate, Add, Yes>(from, y, step, r, rStep, bias, slope, outputs, channels - c);
+      transformOutput<Activate, Add, Yes>(from, y, step, r, rStep, bias, slope, outputs, channels - c, two, four, eight);
       from += planeBytes;
       y += 32;
       r += 32;

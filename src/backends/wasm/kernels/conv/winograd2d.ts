@@ -14,7 +14,7 @@
 
 import { No, Yes } from '../lanes';
 import { multiplyPlanes } from './gemm';
-import { lineBytes, linesBytes, tileBytes, Winograd2dArgs } from './winograd2dArgs';
+import { lineBytes, linesBytes, storeConstants, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 import { readStrip, transformRows } from './winograd2dInputs';
 import { returnRows, writeStrip } from './winograd2dOutputs';
 
@@ -34,21 +34,23 @@ export function convWinograd2d(a: Winograd2dArgs, chunk: i32, local: usize): voi
   const to = a.span.last(chunk);
   memory.fill(local, 0, a.ones);
   for (let at: usize = 0; at < a.ones; at += 4) store<f32>(local + a.ones + at, 1);
+  const constants = local + 2 * a.ones;
+  storeConstants(constants);
   for (let i = a.span.first(chunk); i < to; i++) {
     const n = i / a.perImage;
     const row = i - n * a.perImage;
     const image = n as usize;
     for (let first = 0; first < across; first += a.strip) {
       const count = min(a.strip, across - first);
-      readStrip(input, a, input.x + image * input.image, row, first, count, local + a.rows, columns);
+      readStrip(input, a, input.x + image * input.image, row, first, count, constants, local + a.rows, columns);
       let w = a.weights;
       for (let line: usize = 0; line < linesBytes; line += lineBytes) {
-        transformRows(columns + line, octs, count, tiles);
+        transformRows(columns + line, octs, count, constants, tiles);
         for (let k: usize = 0; k < 6 * tileBytes; k += tileBytes) {
           multiplyPlanes(table, inQuads, tiles + k, w, outOcts, count, products + k);
           w += a.weightBytes;
         }
-        returnRows(products, outOcts, count, results + line);
+        returnRows(products, outOcts, count, constants, results + line);
       }
       if (output.bias || output.slope) {
         if (output.residual) writeStrip<Yes, Yes>(output, a, image, row, first, count, local);

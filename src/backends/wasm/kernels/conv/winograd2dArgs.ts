@@ -11,6 +11,19 @@ export const tileBytes: usize = 1152;
 export const halfRoot: f32 = 0.7071067811865476;
 export const root: f32 = 1.4142135623730951;
 
+/** Constants of the transforms in private memory: V8 would make each anew, by several instructions, in every turn. */
+export const constantBytes: usize = 32;
+
+export function storeConstants(to: usize): void {
+  store<f32>(to, -2.5);
+  store<f32>(to, -2, 4);
+  store<f32>(to, halfRoot, 8);
+  store<f32>(to, -0.5, 12);
+  store<f32>(to, root, 16);
+  store<f32>(to, 2, 20);
+  store<f32>(to, 4, 24);
+}
+
 @unmanaged
 export class Winograd2dArgs {
   input: Input;
@@ -34,7 +47,7 @@ export class Winograd2dArgs {
   tiles: usize;
   products: usize;
   results: usize;
-  /** Ones for all channels, and four rows of output that is not wanted; zeros for all channels are at the start. */
+  /** Ones for all channels, then constants, and four rows of output that is not wanted; zeros for all channels are at the start. */
   ones: usize;
   spare: usize;
   /** Where the quads of inputs lie in `tiles`. */

@@ -3,12 +3,22 @@
 import { madd } from '../lanes';
 import { Input, packPixels, packZeros } from './input';
 import { storeBoth } from './output';
-import { halfRoot, lineBytes, linesBytes, root, tileBytes, Winograd2dArgs } from './winograd2dArgs';
+import { lineBytes, linesBytes, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 
 /** `Bᵀ·v` of eight channels, in pairs for 256 bits; inputs `x…`, results `step` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function forth(x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize, to: usize, step: usize): void {
+function forth(
+  x0: usize,
+  x1: usize,
+  x2: usize,
+  x3: usize,
+  x4: usize,
+  x5: usize,
+  constants: usize,
+  to: usize,
+  step: usize,
+): void {
   const a0 = v128.load(x0);
   const b0 = v128.load(x0, 16);
   const a1 = v128.load(x1);
@@ -21,18 +31,19 @@ function forth(x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize,
   const b4 = v128.load(x4, 16);
   const a5 = v128.load(x5);
   const b5 = v128.load(x5, 16);
-  storeBoth(to, edge(a0, a2, a4), edge(b0, b2, b4));
-  storeBoth(to + 5 * step, edge(a1, a3, a5), edge(b1, b3, b5));
-  const minusTwo = f32x4.splat(-2);
-  const half = f32x4.splat(halfRoot);
+  const outer = v128.load32_splat(constants);
+  storeBoth(to, edge(outer, a0, a2, a4), edge(outer, b0, b2, b4));
+  storeBoth(to + 5 * step, edge(outer, a1, a3, a5), edge(outer, b1, b3, b5));
+  const minusTwo = v128.load32_splat(constants, 4);
+  const half = v128.load32_splat(constants, 8);
   const pa = madd(minusTwo, a2, a4);
   const pb = madd(minusTwo, b2, b4);
   const qa = f32x4.mul(half, madd(minusTwo, a1, a3));
   const qb = f32x4.mul(half, madd(minusTwo, b1, b3));
   storeBoth(to + step, f32x4.add(pa, qa), f32x4.add(pb, qb));
   storeBoth(to + 2 * step, f32x4.sub(pa, qa), f32x4.sub(pb, qb));
-  const minusHalf = f32x4.splat(-0.5);
-  const whole = f32x4.splat(root);
+  const minusHalf = v128.load32_splat(constants, 12);
+  const whole = v128.load32_splat(constants, 16);
   const ra = madd(minusHalf, a2, a4);
   const rb = madd(minusHalf, b2, b4);
   const sa = f32x4.mul(whole, madd(minusHalf, a1, a3));
@@ -44,8 +55,8 @@ function forth(x0: usize, x1: usize, x2: usize, x3: usize, x4: usize, x5: usize,
 /** The first and the last row of `Bᵀ`. */
 // @ts-ignore: decorator
 @inline
-function edge(u: v128, v: v128, w: v128): v128 {
-  return madd(f32x4.splat(-2.5), v, f32x4.add(u, w));
+function edge(outer: v128, u: v128, v: v128, w: v128): v128 {
+  return madd(outer, v, f32x4.add(u, w));
 }
 
 /** Six rows of `count` pixels, runs of eight channels `plane` bytes apart, down the columns. */
@@ -60,13 +71,14 @@ function transformColumns(
   plane: usize,
   octs: i32,
   count: i32,
+  constants: usize,
   to: usize,
 ): void {
   const end = to + (octs as usize) * linesBytes;
   for (let i = 0; i < count; i++) {
     let at: usize = 0;
     for (let dst = to; dst < end; dst += linesBytes) {
-      forth(x0 + at, x1 + at, x2 + at, x3 + at, x4 + at, x5 + at, dst + ((i as usize) << 5), lineBytes);
+      forth(x0 + at, x1 + at, x2 + at, x3 + at, x4 + at, x5 + at, constants, dst + ((i as usize) << 5), lineBytes);
       at += plane;
     }
     x0 += pixel;
@@ -79,14 +91,23 @@ function transformColumns(
 }
 
 /** The six rows from `top` of `count` pixels from `left`, all inside, as they lie or after prologue and padding. */
-function readRows(input: Input, image: usize, top: i32, left: i32, count: i32, rows: usize, to: usize): void {
+function readRows(
+  input: Input,
+  image: usize,
+  top: i32,
+  left: i32,
+  count: i32,
+  constants: usize,
+  rows: usize,
+  to: usize,
+): void {
   const octs = (input.channels + 7) >> 3;
   const row = input.row;
   const pixel = input.pixel;
   let x = image + (top as usize) * row + (left as usize) * pixel;
   const plain = !input.scale && !input.slope && !(input.channels & 3);
   if (plain && top >= 0 && top + 6 <= input.height) {
-    transformColumns(x, x + row, x + 2 * row, x + 3 * row, x + 4 * row, x + 5 * row, pixel, 32, octs, count, to);
+    transformColumns(x, x + row, x + 2 * row, x + 3 * row, x + 4 * row, x + 5 * row, pixel, 32, octs, count, constants, to);
     return;
   }
   const bytes = (octs as usize) * lineBytes;
@@ -107,6 +128,7 @@ function readRows(input: Input, image: usize, top: i32, left: i32, count: i32, r
     lineBytes,
     octs,
     count,
+    constants,
     to,
   );
 }
@@ -119,6 +141,7 @@ export function readStrip(
   row: i32,
   first: i32,
   tiles: i32,
+  constants: usize,
   rows: usize,
   to: usize,
 ): void {
@@ -136,16 +159,16 @@ export function readStrip(
     }
   }
   const at = to + ((before as usize) << 5);
-  readRows(input, image, 4 * row - a.paddingY, left + before, until - before, rows, at);
+  readRows(input, image, 4 * row - a.paddingY, left + before, until - before, constants, rows, at);
 }
 
 /** Along the rows of one vertical coefficient. */
-export function transformRows(from: usize, octs: i32, count: i32, to: usize): void {
+export function transformRows(from: usize, octs: i32, count: i32, constants: usize, to: usize): void {
   for (let o = 0; o < octs; o++) {
     const end = to + ((count as usize) << 5);
     let x = from;
     for (let dst = to; dst < end; dst += 32) {
-      forth(x, x + 32, x + 64, x + 96, x + 128, x + 160, dst, tileBytes);
+      forth(x, x + 32, x + 64, x + 96, x + 128, x + 160, constants, dst, tileBytes);
       x += 128;
     }
     from += linesBytes;

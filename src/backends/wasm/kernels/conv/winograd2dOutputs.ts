@@ -3,26 +3,28 @@
 import { is, madd, No, Yes } from '../lanes';
 import { planeBytes } from './gemm';
 import { finish, Output, storeBoth } from './output';
-import { halfRoot, lineBytes, linesBytes, root, tileBytes, Winograd2dArgs } from './winograd2dArgs';
+import { lineBytes, linesBytes, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 
 /** `m0 + c + 2a`, the first row of `Aᵀ`. */
 // @ts-ignore: decorator
 @inline
-function firstOf(m0: v128, a: v128, c: v128): v128 {
-  return madd(f32x4.splat(2), a, f32x4.add(m0, c));
+function firstOf(two: v128, m0: v128, a: v128, c: v128): v128 {
+  return madd(two, a, f32x4.add(m0, c));
 }
 
 /** The last row of `Aᵀ`. */
 // @ts-ignore: decorator
 @inline
-function lastOf(m5: v128, b: v128, e: v128): v128 {
-  return madd(f32x4.splat(halfRoot), madd(f32x4.splat(4), e, b), m5);
+function lastOf(half: v128, four: v128, m5: v128, b: v128, e: v128): v128 {
+  return madd(half, madd(four, e, b), m5);
 }
 
 /** `Aᵀ·m` along the rows: four pixels for each tile. */
-export function returnRows(m: usize, octs: i32, count: i32, to: usize): void {
-  const two = f32x4.splat(2);
-  const whole = f32x4.splat(root);
+export function returnRows(m: usize, octs: i32, count: i32, constants: usize, to: usize): void {
+  const half = v128.load32_splat(constants, 8);
+  const whole = v128.load32_splat(constants, 16);
+  const two = v128.load32_splat(constants, 20);
+  const four = v128.load32_splat(constants, 24);
   for (let o = 0; o < octs; o++) {
     const end = m + ((count as usize) << 5);
     let dst = to;
@@ -47,10 +49,10 @@ export function returnRows(m: usize, octs: i32, count: i32, to: usize): void {
       const qc = f32x4.add(q3, q4);
       const pe = f32x4.sub(p3, p4);
       const qe = f32x4.sub(q3, q4);
-      storeBoth(dst, firstOf(p0, pa, pc), firstOf(q0, qa, qc));
+      storeBoth(dst, firstOf(two, p0, pa, pc), firstOf(two, q0, qa, qc));
       storeBoth(dst + 32, f32x4.mul(whole, f32x4.add(pb, pe)), f32x4.mul(whole, f32x4.add(qb, qe)));
       storeBoth(dst + 64, madd(two, pc, pa), madd(two, qc, qa));
-      storeBoth(dst + 96, lastOf(p5, pb, pe), lastOf(q5, qb, qe));
+      storeBoth(dst + 96, lastOf(half, four, p5, pb, pe), lastOf(half, four, q5, qb, qe));
       dst += 128;
     }
     m += planeBytes;
@@ -75,14 +77,17 @@ function returnColumns<Activate, Add, Some>(
   bias: usize,
   slope: usize,
   rest: i32,
+  constants: usize,
 ): void {
   const none = f32x4.splat(0);
   const biasA = is<Activate>() ? v128.load(bias) : none;
   const biasB = is<Activate>() ? v128.load(bias, 16) : none;
   const slopeA = is<Activate>() ? v128.load(slope) : none;
   const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
-  const two = f32x4.splat(2);
-  const whole = f32x4.splat(root);
+  const half = v128.load32_splat(constants, 8);
+  const whole = v128.load32_splat(constants, 16);
+  const two = v128.load32_splat(constants, 20);
+  const four = v128.load32_splat(constants, 24);
   const end = q + ((count as usize) << 5);
   while (q < end) {
     const p0 = v128.load(q);
@@ -107,8 +112,8 @@ function returnColumns<Activate, Add, Some>(
     const qe = f32x4.sub(q3, q4);
     finish<Activate, Add, Some>(
       y0,
-      firstOf(p0, pa, pc),
-      firstOf(q0, qa, qc),
+      firstOf(two, p0, pa, pc),
+      firstOf(two, q0, qa, qc),
       r0,
       biasA,
       biasB,
@@ -121,7 +126,7 @@ function returnColumns<Activate, Add, Some>(
     const high = f32x4.mul(whole, f32x4.add(qb, qe));
     finish<Activate, Add, Some>(y1, low, high, r1, biasA, biasB, slopeA, slopeB, rest, q);
     finish<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), r2, biasA, biasB, slopeA, slopeB, rest, q);
-    finish<Activate, Add, Some>(y3, lastOf(p5, pb, pe), lastOf(q5, qb, qe), r3, biasA, biasB, slopeA, slopeB, rest, q);
+    finish<Activate, Add, Some>(y3, lastOf(half, four, p5, pb, pe), lastOf(half, four, q5, qb, qe), r3, biasA, biasB, slopeA, slopeB, rest, q);
     q += 32;
     y0 += pixel;
     y1 += pixel;
@@ -157,6 +162,7 @@ export function writeStrip<Activate, Add>(
     image * output.residualImage +
     ((4 * row) as usize) * output.residualRow +
     ((4 * first) as usize) * output.residualPixel;
+  const k = local + 2 * a.ones;
   let q = local + a.results;
   for (let c = 0; c < output.channels; c += 8) {
     const at = (c as usize) << 2;
@@ -174,9 +180,9 @@ export function writeStrip<Activate, Add>(
     const rStep = output.residualPixel;
     const rest = output.channels - c;
     if (rest >= 8) {
-      returnColumns<Activate, Add, No>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8);
+      returnColumns<Activate, Add, No>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8, k);
     } else {
-      returnColumns<Activate, Add, Yes>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest);
+      returnColumns<Activate, Add, Yes>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest, k);
     }
     q += linesBytes;
   }
