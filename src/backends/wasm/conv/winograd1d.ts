@@ -54,6 +54,8 @@ function winogradPieces(form: WinogradForm, y: TensorRef, channels: Channels, mo
 
 /** Floating-point operations, of the direct form, worth taking a chunk for. */
 export const leastFlops = 4e6;
+/** Partial sums worth taking a chunk of their reduction for. */
+const leastReduced = 2 ** 17;
 /** Rows worth transforming two more for. */
 const leastRows = 8;
 export const mostChunks = 128;
@@ -215,15 +217,24 @@ export function winogradGradStages(
   const { span, chunks } = pieces;
   const { localBytes, tiles, rows } = tileStage(form, gy, channels, [partials, bytes]);
   const args = { input: inputArgs(x, 1, prologue), gradient: inputArgs(gy, 1), tiles, span };
-  const lines = linesOf(form);
+  const reduced = cut(linesOf(form) * inputs, leastReduced / (chunks * coefficients * outputs));
   return [
     rows
       ? { kernel: 'convGradWeightWinograd1dRows', chunks, localBytes, args: { ...args, rows } }
       : { kernel: 'convGradWeightWinograd1d', chunks, localBytes, args },
     {
       kernel: 'convReduceWinograd1d',
-      chunks: lines * inputs,
-      args: { partials, partialBytes: bytes, chunks, inputs, outputs, gw: pointer(gweight), lines },
+      chunks: reduced.chunks,
+      localBytes: 32,
+      args: {
+        partials,
+        partialBytes: bytes,
+        chunks,
+        inputs,
+        outputs,
+        gw: pointer(gweight),
+        span: reduced.span,
+      },
     },
   ];
 }

@@ -1,7 +1,8 @@
 /** What `winograd1d.ts` multiplies by, and what becomes of the sums of its weight gradient. */
 
-import { madd } from '../lanes';
-import { storeLanes } from './output';
+import { is, madd, No, Yes } from '../lanes';
+import { Span } from '../span';
+import { storeBoth, storeSome } from './output';
 
 @unmanaged
 class PackWinograd1dArgs {
@@ -19,33 +20,63 @@ class PackWinograd1dArgs {
   lineStep: usize;
 }
 
+/** Four outputs' weights, `step` bytes apart; zeros from `rest` on. */
+// @ts-ignore: decorator
+@inline
+function fourOf(w: usize, step: usize, rest: i32): v128 {
+  if (rest >= 4) {
+    if (step == 4) return v128.load(w);
+    let v = v128.load32_zero(w);
+    v = v128.load32_lane(w + step, v, 1);
+    v = v128.load32_lane(w + 2 * step, v, 2);
+    return v128.load32_lane(w + 3 * step, v, 3);
+  }
+  let v = f32x4.splat(0);
+  if (rest > 0) v = v128.load32_lane(w, v, 0);
+  if (rest > 1) v = v128.load32_lane(w + step, v, 1);
+  if (rest > 2) v = v128.load32_lane(w + 2 * step, v, 2);
+  return v;
+}
+
+/** `G·w` of four outputs. */
+// @ts-ignore: decorator
+@inline
+function transformFour(w: usize, tap: usize, step: usize, rest: i32, dst: usize, bytes: usize): void {
+  const w0 = fourOf(w, step, rest);
+  const w1 = fourOf(w + tap, step, rest);
+  const w2 = fourOf(w + 2 * tap, step, rest);
+  const even = f32x4.add(w0, w2);
+  const even2 = f32x4.add(w0, f32x4.mul(f32x4.splat(4), w2));
+  const odd2 = f32x4.add(w1, w1);
+  const sixth = f32x4.splat(-6);
+  const last = f32x4.splat(24);
+  v128.store(dst, f32x4.mul(w0, f32x4.splat(0.25)));
+  v128.store(dst + bytes, f32x4.div(f32x4.add(even, w1), sixth));
+  v128.store(dst + 2 * bytes, f32x4.div(f32x4.sub(even, w1), sixth));
+  v128.store(dst + 3 * bytes, f32x4.div(f32x4.add(even2, odd2), last));
+  v128.store(dst + 4 * bytes, f32x4.div(f32x4.sub(even2, odd2), last));
+  v128.store(dst + 5 * bytes, w2);
+}
+
 /** `G·w` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 8 outputs. */
 export function convPackWinograd1d(a: PackWinograd1dArgs, chunk: i32, local: usize): void {
   const first = chunk * 8;
-  const outputs = min(8, a.outputs - first);
+  const outputs = a.outputs - first;
   const inputs = (a.inputs + 3) & ~3;
   const bytes = a.coefficientBytes;
-  const rows = a.lines * inputs;
-  let dst = a.packed + ((first * rows) << 2);
-  for (let row = 0; row < rows; row++) {
-    const line = row / inputs;
-    const i = row - line * inputs;
-    let w = a.w + (line as usize) * a.lineStep + (i as usize) * a.inputStep + (first as usize) * a.outputStep;
-    for (let o = 0; o < 8; o++) {
-      const real = i < a.inputs && o < outputs;
-      const w0 = real ? load<f32>(w) : 0;
-      const w1 = real ? load<f32>(w + a.tapStep) : 0;
-      const w2 = real ? load<f32>(w + 2 * a.tapStep) : 0;
-      const even = w0 + w2;
-      const even2 = w0 + 4 * w2;
-      store<f32>(dst, w0 / 4);
-      store<f32>(dst + bytes, (even + w1) / -6);
-      store<f32>(dst + 2 * bytes, (even - w1) / -6);
-      store<f32>(dst + 3 * bytes, (even2 + 2 * w1) / 24);
-      store<f32>(dst + 4 * bytes, (even2 - 2 * w1) / 24);
-      store<f32>(dst + 5 * bytes, w2);
-      w += a.outputStep;
-      dst += 4;
+  const step = a.outputStep;
+  let dst = a.packed + ((first * a.lines * inputs) << 2);
+  for (let line = 0; line < a.lines; line++) {
+    let w = a.w + (line as usize) * a.lineStep + (first as usize) * step;
+    for (let i = 0; i < a.inputs; i++) {
+      transformFour(w, a.tapStep, step, outputs, dst, bytes);
+      transformFour(w + 4 * step, a.tapStep, step, outputs - 4, dst + 16, bytes);
+      w += a.inputStep;
+      dst += 32;
+    }
+    for (let i = a.inputs; i < inputs; i++) {
+      for (let k: usize = 0; k < 6; k++) memory.fill(dst + k * bytes, 0, 32);
+      dst += 32;
     }
   }
 }
@@ -58,45 +89,106 @@ class ReduceWinograd1dArgs {
   inputs: i32;
   outputs: i32;
   gw: usize;
-  lines: i32;
+  /** Input channels of all lines. */
+  span: Span;
 }
 
-/** Sum of one coefficient over all chunks, in chunk order. */
-function sumPartials(a: ReduceWinograd1dArgs, at: usize): v128 {
-  let sum = f32x4.splat(0);
-  for (let c = 0; c < a.chunks; c++) {
-    sum = f32x4.add(sum, v128.load(at));
-    at += a.partialBytes;
+/** Eight outputs: sums of the six coefficients over all chunks, in chunk order, then `Âᵀ` and the factors of `Ĝ`. */
+// @ts-ignore: decorator
+@inline
+function reduceEight<Some>(a: ReduceWinograd1dArgs, from: usize, step: usize, to: usize, rest: i32, spare: usize): void {
+  let a0 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let a4 = f32x4.splat(0);
+  let b4 = f32x4.splat(0);
+  let a5 = f32x4.splat(0);
+  let b5 = f32x4.splat(0);
+  const end = from + (a.chunks as usize) * a.partialBytes;
+  for (; from < end; from += a.partialBytes) {
+    let at = from;
+    a0 = f32x4.add(a0, v128.load(at));
+    b0 = f32x4.add(b0, v128.load(at, 16));
+    at += step;
+    a1 = f32x4.add(a1, v128.load(at));
+    b1 = f32x4.add(b1, v128.load(at, 16));
+    at += step;
+    a2 = f32x4.add(a2, v128.load(at));
+    b2 = f32x4.add(b2, v128.load(at, 16));
+    at += step;
+    a3 = f32x4.add(a3, v128.load(at));
+    b3 = f32x4.add(b3, v128.load(at, 16));
+    at += step;
+    a4 = f32x4.add(a4, v128.load(at));
+    b4 = f32x4.add(b4, v128.load(at, 16));
+    at += step;
+    a5 = f32x4.add(a5, v128.load(at));
+    b5 = f32x4.add(b5, v128.load(at, 16));
   }
-  return sum;
+  const sixth = f32x4.splat(-1.0 / 6);
+  const last = f32x4.splat(1.0 / 24);
+  a0 = f32x4.mul(a0, f32x4.splat(1.0 / 4));
+  b0 = f32x4.mul(b0, f32x4.splat(1.0 / 4));
+  a1 = f32x4.mul(a1, sixth);
+  b1 = f32x4.mul(b1, sixth);
+  a2 = f32x4.mul(a2, sixth);
+  b2 = f32x4.mul(b2, sixth);
+  a3 = f32x4.mul(a3, last);
+  b3 = f32x4.mul(b3, last);
+  a4 = f32x4.mul(a4, last);
+  b4 = f32x4.mul(b4, last);
+  const pA = f32x4.add(a1, a2);
+  const pB = f32x4.add(b1, b2);
+  const qA = f32x4.add(a3, a4);
+  const qB = f32x4.add(b3, b4);
+  const two = f32x4.splat(2);
+  const four = f32x4.splat(4);
+  const tap = ((a.inputs * a.outputs) << 2) as usize;
+  const secondA = madd(two, f32x4.sub(a3, a4), f32x4.sub(a1, a2));
+  const secondB = madd(two, f32x4.sub(b3, b4), f32x4.sub(b1, b2));
+  const thirdA = f32x4.add(madd(four, qA, pA), a5);
+  const thirdB = f32x4.add(madd(four, qB, pB), b5);
+  store8<Some>(to, f32x4.add(a0, f32x4.add(pA, qA)), f32x4.add(b0, f32x4.add(pB, qB)), rest, spare);
+  store8<Some>(to + tap, secondA, secondB, rest, spare);
+  store8<Some>(to + 2 * tap, thirdA, thirdB, rest, spare);
 }
 
-/** Adds the partials in chunk order and applies `Âᵀ` and the factors of `Ĝ`. One chunk: one input channel of one line. */
+// @ts-ignore: decorator
+@inline
+function store8<Some>(to: usize, low: v128, high: v128, rest: i32, spare: usize): void {
+  if (is<Some>()) storeSome(to, low, high, rest, spare);
+  else storeBoth(to, low, high);
+}
+
+function reduceWhole(a: ReduceWinograd1dArgs, from: usize, step: usize, to: usize): void {
+  for (let o = 0; o + 8 <= a.outputs; o += 8) {
+    reduceEight<No>(a, from, step, to, 8, 0);
+    from += 32;
+    to += 32;
+  }
+}
+
+/** Adds the partials in chunk order and applies `Âᵀ` and the factors of `Ĝ`. */
 export function convReduceWinograd1d(a: ReduceWinograd1dArgs, chunk: i32, local: usize): void {
-  const row = ((a.outputs + 7) & ~7) << 2;
+  const row = (((a.outputs + 7) & ~7) << 2) as usize;
   const inputs = (a.inputs + 3) & ~3;
-  const step = (a.lines * inputs * row) as usize;
+  const lines = a.span.count / a.inputs;
+  const step = ((lines * inputs) as usize) * row;
   const tap = ((a.inputs * a.outputs) << 2) as usize;
-  const line = chunk / a.inputs;
-  const i = chunk - line * a.inputs;
-  const from = a.partials + (((line * inputs + i) * row) as usize);
-  const to = a.gw + 3 * (line as usize) * tap + (((i * a.outputs) << 2) as usize);
-  for (let o = 0; o < a.outputs; o += 4) {
-    const at = from + ((o << 2) as usize);
-    const u0 = f32x4.mul(sumPartials(a, at), f32x4.splat(1.0 / 4));
-    const u1 = f32x4.mul(sumPartials(a, at + step), f32x4.splat(-1.0 / 6));
-    const u2 = f32x4.mul(sumPartials(a, at + 2 * step), f32x4.splat(-1.0 / 6));
-    const u3 = f32x4.mul(sumPartials(a, at + 3 * step), f32x4.splat(1.0 / 24));
-    const u4 = f32x4.mul(sumPartials(a, at + 4 * step), f32x4.splat(1.0 / 24));
-    const u5 = sumPartials(a, at + 5 * step);
-    const p = f32x4.add(u1, u2);
-    const q = f32x4.add(u3, u4);
-    const w0 = f32x4.add(u0, f32x4.add(p, q));
-    const w1 = madd(f32x4.splat(2), f32x4.sub(u3, u4), f32x4.sub(u1, u2));
-    const w2 = f32x4.add(madd(f32x4.splat(4), q, p), u5);
-    const dst = to + ((o << 2) as usize);
-    storeLanes(dst, w0, a.outputs - o);
-    storeLanes(dst + tap, w1, a.outputs - o);
-    storeLanes(dst + 2 * tap, w2, a.outputs - o);
+  const rest = a.outputs & 7;
+  const whole = ((a.outputs & ~7) << 2) as usize;
+  const last = a.span.last(chunk);
+  for (let r = a.span.first(chunk); r < last; r++) {
+    const line = r / a.inputs;
+    const i = r - line * a.inputs;
+    const from = a.partials + ((line * inputs + i) as usize) * row;
+    const to = a.gw + 3 * (line as usize) * tap + (((i * a.outputs) << 2) as usize);
+    reduceWhole(a, from, step, to);
+    if (rest) reduceEight<Yes>(a, from + whole, step, to + whole, rest, local);
   }
 }
