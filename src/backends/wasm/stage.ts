@@ -96,9 +96,9 @@ export const cut = (count: number, least: number, most = 64): Pieces => {
   return { span: { count, perChunk }, chunks: Math.ceil(count / perChunk) };
 };
 
-/** `cut` for pixels of `channels` float32 each, by the bytes of one tensor: at least 64 KiB a chunk. */
+/** `cut` for pixels of `channels` float32 each, by the bytes of one tensor: at least 128 KiB a chunk. */
 export const cutPixels = (ref: TensorRef, most = 64): Pieces =>
-  cut(pixelsOf(ref), 16384 / ref.shape[3], most);
+  cut(pixelsOf(ref), 32768 / ref.shape[3], most);
 
 /** What kernels take that work pixel by pixel, and the chunks of such a stage. */
 export function overPixels(ref: TensorRef) {

@@ -1,6 +1,8 @@
 import { windowStages } from '../needs.js';
 import type { Program, Step } from '../program.js';
 
+const nothingLeft = -1;
+
 /**
  * What is taken and what is done of a run, in shared memory. A thread takes the next chunk of the last step that has one whose
  * needs are met: so what a step writes is read while it is still in the cache, and nobody waits for the rest of a step.
@@ -10,6 +12,8 @@ export class Board {
   private readonly steps: readonly Step[];
   /** By step: chunks from the first on that this thread knows to be done. */
   private readonly done: Int32Array;
+  /** By step: the word that was zero when a chunk could not start (before that it cannot), 0 if none, or `nothingLeft`. */
+  private readonly blocked: Int32Array;
   private order: readonly number[] = [];
   /** Of the first step in the order that is not done. */
   private first = 0;
@@ -21,6 +25,7 @@ export class Board {
     this.words = new Int32Array(memory, boardBase, boardWords);
     this.steps = steps;
     this.done = new Int32Array(steps.length);
+    this.blocked = new Int32Array(steps.length);
   }
 
   /** Makes it ready for a run; only while no thread is running. */
@@ -33,6 +38,7 @@ export class Board {
     this.order = order;
     this.first = 0;
     this.done.fill(0);
+    this.blocked.fill(0);
   }
 
   /** Takes a chunk that may start, if there is one. */
@@ -44,7 +50,10 @@ export class Board {
     const end = Math.min(order.length, this.first + windowStages);
     while (last + 1 < end && steps[order[last + 1]].phase === phase) last++;
     for (let i = last; i >= this.first; i--) {
-      if (this.takeOf(order[i])) return true;
+      const index = order[i];
+      const word = this.blocked[index];
+      if (word === nothingLeft || (word > 0 && Atomics.load(this.words, word) === 0)) continue;
+      if (this.takeOf(index)) return true;
     }
     return false;
   }
@@ -70,10 +79,17 @@ export class Board {
     const { board, chunks, needs } = this.steps[index];
     for (;;) {
       const chunk = Atomics.load(words, board);
-      if (chunk >= chunks) return false;
+      if (chunk >= chunks) {
+        this.blocked[index] = nothingLeft;
+        return false;
+      }
       for (const { step, done } of needs) {
         const needed = done[done.length === 1 ? 0 : chunk];
-        if (this.doneOf(step, needed) < needed) return false;
+        const known = this.doneOf(step, needed);
+        if (known < needed) {
+          this.blocked[index] = this.steps[step].board + 1 + known;
+          return false;
+        }
       }
       if (Atomics.compareExchange(words, board, chunk, chunk + 1) === chunk) {
         this.step = index;
