@@ -35,3 +35,4 @@ export { decodeModel } from '../../build/src/model/format.js';
 export { modelOf } from '../../build/src/model/model.js';
 export { readModelBytes } from '../../build/src/segmenter/browser.js';
 export type { Metrics } from '../../build/src/train/metricsLine.js';
+export type { TrainingState } from '../../build/src/train/state.js';

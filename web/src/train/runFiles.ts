@@ -1,6 +1,6 @@
 import type { Files } from '../library.ts';
-import { FilesStore } from '../library.ts';
 import { text } from '../text.ts';
+import { PacedStore } from './pacedStore.ts';
 
 /**
  * The files of the page's run. A new run leaves the one before as it is until its own first checkpoint is written; after that
@@ -8,7 +8,7 @@ import { text } from '../text.ts';
  */
 export class RunFiles implements Files {
   readonly place: string;
-  readonly store: FilesStore;
+  readonly store: PacedStore;
   /** What a new run wrote before its first checkpoint. */
   private begun: Map<string, Uint8Array> | undefined;
 
@@ -23,7 +23,7 @@ export class RunFiles implements Files {
     private readonly onFull: () => void = () => undefined,
   ) {
     this.place = stored.place;
-    this.store = new FilesStore(this);
+    this.store = new PacedStore(this);
   }
 
   /** From here on, what is written is of a new run. */
@@ -69,8 +69,9 @@ export class RunFiles implements Files {
     await this.stored.remove(name);
   }
 
-  /** Writes what is held, if there is room by now. */
+  /** Writes what is not written yet, if there is room by now. */
   async flush(): Promise<void> {
+    await this.store.settle();
     for (const [name, bytes] of this.held) await this.write(name, bytes);
   }
 }

@@ -59,7 +59,7 @@ async function run(job: Job, files: RunFiles): Promise<void> {
       },
     });
   const device = await openDevice('auto');
-  await trainOn(device).catch(async (error: unknown) => {
+  const trained = trainOn(device).catch(async (error: unknown) => {
     const lost = error instanceof DeviceError;
     if (!lost && !(device.name === 'webgpu' && error instanceof MemoryError)) throw error;
     // All since the last checkpoint is done again.
@@ -67,9 +67,9 @@ async function run(job: Job, files: RunFiles): Promise<void> {
     const step = last?.progress.step ?? 0;
     const message = lost ? text.problems.gpuLostTraining(step) : withoutGpu(text.train.training, error);
     tell({ kind: 'notice', message });
-    await trainOn(await openDevice('wasm'));
+    return trainOn(await openDevice('wasm'));
   });
-  await files.flush();
+  await trained.finally(() => files.flush());
 }
 
 async function start(job: Job): Promise<void> {
