@@ -114,12 +114,22 @@ test('two models on one picture; a foreign file and a damaged picture are one se
   const model = readFileSync(shippedModel);
   const inputs = page.locator('input[accept=".safetensors"]');
   await inputs.nth(1).setInputFiles({ name: 'rival.safetensors', mimeType: '', buffer: model });
+  await page.getByText('Right of the divider: rival.safetensors').waitFor();
   await page.getByLabel('Divider between the two models').waitFor();
   await page.getByLabel('Divider between the two models').fill('20');
   assert.equal(
     await page.locator('canvas.second').evaluate((canvas) => canvas.style.clipPath),
     'inset(0px 0px 0px 20%)',
   );
+  // It is dragged on the picture, too.
+  const box = (await page.locator('.layers').boundingBox())!;
+  const at = (share: number) => [box.x + share * box.width, box.y + box.height / 2] as const;
+  await page.mouse.move(...at(0.2));
+  await page.mouse.down();
+  await page.mouse.move(...at(0.75), { steps: 3 });
+  await page.mouse.up();
+  const divider = Number(await page.getByLabel('Divider between the two models').inputValue());
+  assert.ok(Math.abs(divider - 75) < 2, `${divider} %`);
   await page.getByRole('button', { name: 'End comparison' }).click();
 
   await inputs
@@ -279,8 +289,16 @@ test('the camera, live', { skip }, async () => {
     (then) => document.querySelector('[data-fact="rate"]')?.textContent !== then,
     before,
   );
+  // It is unplugged, and comes back.
+  await page.evaluate(() => {
+    const { srcObject } = document.querySelector<HTMLVideoElement>('video.source')!;
+    (srcObject as MediaStream).getTracks()[0].dispatchEvent(new Event('ended'));
+  });
+  await says(page, /^The camera ended/);
+  await page.getByRole('button', { name: 'Camera' }).click();
+  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
   await page.getByRole('button', { name: 'Record' }).click();
-  await page.waitForTimeout(2500);
+  await page.waitForTimeout(1700);
   const { name, bytes } = await saved('Save recording');
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByRole('button', { name: 'Camera' }).waitFor();
@@ -320,6 +338,15 @@ test('how it works: the plan of a training step under each policy', { skip }, as
     Number.parseFloat((await page.locator(`tr[data-policy="${policy}"] td`).first().textContent())!);
   const [save, reversible] = [await arena('save'), await arena('reversible')];
   assert.ok(reversible < 0.5 * save, `${reversible} against ${save} MiB`);
+  // Of the model that was opened; of others by name.
+  const network = page.getByLabel('Network');
+  assert.equal(await network.locator('option:checked').textContent(), 'of own.safetensors');
+  await network.selectOption('enet');
+  await page.waitForFunction((before) => {
+    const text = document.querySelector('tr[data-policy="save"] td')?.textContent;
+    return text && Number.parseFloat(text) !== before;
+  }, save);
+  await network.selectOption('of own.safetensors');
   await page.getByLabel('Size of an image').selectOption('128×256');
   await limitMemory(page, 2 ** 20);
   await page.getByRole('button', { name: 'Measure here' }).click();

@@ -33,6 +33,7 @@ export {
 export { fittingSize } from '../../build/src/eval/fitting.js';
 export { decodeModel } from '../../build/src/model/format.js';
 export { modelOf } from '../../build/src/model/model.js';
+export type { Network } from '../../build/src/nets/network.js';
 export { readModelBytes } from '../../build/src/segmenter/browser.js';
 export type { Metrics } from '../../build/src/train/metricsLine.js';
 export type { TrainingState } from '../../build/src/train/state.js';

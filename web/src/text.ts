@@ -26,6 +26,7 @@ export const text = {
     modelInBox: 'comes with VNet',
     openModel: 'Open a model…',
     compare: 'Compare with…',
+    rival: (name: string) => `Right of the divider: ${name}`,
     endCompare: 'End comparison',
     divider: 'Divider between the two models',
     classes: 'Classes',
@@ -146,6 +147,7 @@ export const text = {
     size: 'Size of an image',
     batch: 'Images a step',
     network: 'Network',
+    loaded: (model: string | undefined) => `of ${model ?? 'the model in the box'}`,
     policies: {
       save: 'save: keeps every feature map',
       checkpoint: 'checkpoint: runs V modules again',
@@ -172,6 +174,7 @@ export const text = {
     cameraRefused:
       'The camera was refused: allow it for this page in the browser’s settings, then press Camera again.',
     cameraMissing: 'No camera was found: connect one, then press Camera again.',
+    cameraEnded: 'The camera ended: it was unplugged, or is not allowed any more. Press Camera to go on.',
     cameraBusy: 'The camera is in use by another program: close it there, then press Camera again.',
     gpuLost:
       'The GPU was lost (its driver was restarted, or another program took its memory); CPU cores go on. Choose it again under Device.',

@@ -1,19 +1,13 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Plan } from '../library.ts';
-import {
-  compileInference,
-  compileTraining,
-  costOf,
-  networkFromConfig,
-  networkNames,
-  policies,
-  wasmBackend,
-} from '../library.ts';
+import { compileInference, compileTraining, costOf, policies, wasmBackend } from '../library.ts';
 import { Choice } from '../parts/choice.tsx';
 import { Problem } from '../parts/problem.tsx';
 import { sentence } from '../parts/sentence.ts';
+import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
 import { MemoryCurves } from './curves.tsx';
+import { choices, loaded, useNetwork } from './network.ts';
 import { Times } from './times.tsx';
 
 const words = text.plan;
@@ -27,29 +21,30 @@ interface Planned {
 }
 
 /** The plan of a network at a chosen size: memory over one training step under each policy, all without running it. */
-export function PlanTab() {
-  const [network, setNetwork] = useState('vnet');
+export function PlanTab({ model }: TabProps) {
+  const [choice, setChoice] = useState(loaded);
   const [size, setSize] = useState<(typeof sizes)[number]>('512×1024');
   const [batch, setBatch] = useState(4);
   const [plans, setPlans] = useState<readonly Planned[]>([]);
   const [inference, setInference] = useState<number | undefined>(undefined);
   const [problem, setProblem] = useState<string | undefined>(undefined);
+  const network = useNetwork(choice, model, (error) => setProblem(sentence(error)));
   useEffect(() => {
     setPlans([]);
     setInference(undefined);
+    if (!network) return undefined;
     const [height, width] = size.split('×').map(Number);
     const { scratchBytes } = wasmBackend;
     let current = true;
     const work = async () => {
-      const net = networkFromConfig(network, { classes: 19 });
       for (const policy of policies) {
         // Planning takes a moment: the page is drawn in between.
         await new Promise((resolve) => setTimeout(resolve));
         if (!current) return;
-        const plan = compileTraining(net, { batch, height, width, policy, scratchBytes });
+        const plan = compileTraining(network, { batch, height, width, policy, scratchBytes });
         setPlans((before) => [...before, { policy, plan }]);
       }
-      setInference(compileInference(net, { batch: 1, height, width, scratchBytes }).arenaBytes);
+      setInference(compileInference(network, { batch: 1, height, width, scratchBytes }).arenaBytes);
     };
     work().catch((error: unknown) => current && setProblem(sentence(error)));
     return () => {
@@ -65,7 +60,13 @@ export function PlanTab() {
         <h2>{words.title}</h2>
         <p class="note">{words.about}</p>
         <div class="bar fields-row">
-          <Choice label={words.network} value={network} options={networkNames} onChoose={setNetwork} />
+          <Choice
+            label={words.network}
+            value={choice}
+            options={choices}
+            title={(name) => (name === loaded ? words.loaded(model?.name) : name)}
+            onChoose={setChoice}
+          />
           <Choice label={words.size} value={size} options={sizes} onChoose={setSize} />
           <Choice label={words.batch} value={batch} options={[1, 2, 4, 8]} onChoose={setBatch} />
           <span role="status">{plans.length < policies.length ? words.planning : ''}</span>
@@ -107,7 +108,7 @@ export function PlanTab() {
           </p>
         )}
       </div>
-      <Times {...{ network, height, width }} onProblem={setProblem} />
+      {network && <Times {...{ network, height, width }} onProblem={setProblem} />}
     </section>
   );
 }

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
-import { compile, networkFromConfig } from '../library.ts';
+import type { Network } from '../library.ts';
+import { compile } from '../library.ts';
 import { sentence } from '../parts/sentence.ts';
 import { text } from '../text.ts';
 
@@ -21,9 +22,8 @@ interface Measured {
   readonly total: number;
 }
 
-async function measure(network: string, height: number, width: number): Promise<Measured> {
-  const net = networkFromConfig(network, { classes: 19 });
-  const executor = await compile(net, { mode: 'infer', device: 'wasm', batch: 1, height, width });
+async function measure(network: Network, height: number, width: number): Promise<Measured> {
+  const executor = await compile(network, { mode: 'infer', device: 'wasm', batch: 1, height, width });
   try {
     await executor.run('forward');
     let fastest: Float64Array | undefined;
@@ -42,7 +42,7 @@ async function measure(network: string, height: number, width: number): Promise<
 }
 
 interface TimesProps {
-  readonly network: string;
+  readonly network: Network;
   readonly height: number;
   readonly width: number;
   readonly onProblem: (message: string) => void;
@@ -56,7 +56,7 @@ export function Times({ network, height, width, onProblem }: TimesProps) {
   const start = () => {
     setBusy(true);
     measure(network, height, width)
-      .then(setMeasured, (error: unknown) => onProblem(sentence(error, { name: network, way: 'plan' })))
+      .then(setMeasured, (error: unknown) => onProblem(sentence(error, { name: network.name, way: 'plan' })))
       .finally(() => setBusy(false));
   };
   const slowest = measured && [...measured.calls].sort((a, b) => b.ms - a.ms).slice(0, listed);

@@ -56,6 +56,8 @@ export async function pictureOf(file: File, side: Side): Promise<ImageData> {
 /** A camera or a video file as an element that plays. */
 export interface Playing {
   readonly video: HTMLVideoElement;
+  /** Of one that ends by itself: one sentence about it. */
+  readonly broken: Promise<string>;
   stop(): void;
 }
 
@@ -94,6 +96,12 @@ export async function openCamera(side: Side): Promise<Playing> {
     throw new Error(name === 'NotAllowedError' ? cameraRefused : missing ? cameraMissing : cameraBusy);
   }
   const video = hiddenVideo();
+  // A track that the page stops tells nothing.
+  const broken = new Promise<string>((resolve) => {
+    for (const track of stream.getTracks()) {
+      track.addEventListener('ended', () => resolve(text.problems.cameraEnded));
+    }
+  });
   const stop = () => {
     for (const track of stream.getTracks()) track.stop();
     video.srcObject = null;
@@ -106,7 +114,7 @@ export async function openCamera(side: Side): Promise<Playing> {
     stop();
     throw new Error(text.problems.cameraBusy);
   }
-  return { video, stop };
+  return { video, broken, stop };
 }
 
 /** Plays a video file, again and again. @throws Error, one sentence, where the browser cannot. */
@@ -128,7 +136,14 @@ export async function openVideo(file: File): Promise<Playing> {
     stop();
     throw new Error(text.problems.video(file.name));
   }
-  return { video, stop };
+  // A file may be damaged further on.
+  const broken = new Promise<string>((resolve) => {
+    video.addEventListener(
+      'error',
+      () => video.hasAttribute('src') && resolve(text.problems.video(file.name)),
+    );
+  });
+  return { video, broken, stop };
 }
 
 /** Resolves when a video shows its next frame. While the tab is in the background it waits, at no cost. */

@@ -82,6 +82,7 @@ export function Settings(props: SettingsProps) {
       <div>
         <dt class="dim">{words.model}</dt>
         <p class="model">{model?.name ?? words.modelInBox}</p>
+        {rival && <p class="note">{words.rival(rival.name)}</p>}
         <div class="bar">
           <label class="button">
             {words.openModel}

@@ -174,11 +174,19 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   }, [live, segmenter, second, waiting, onGpu, side]);
   useEffect(() => () => live?.stop(), [live]);
 
+  const stop = () => {
+    if (now.current.recording) void endRecording();
+    setLive(undefined);
+  };
   const start = async (name: string, opening: Promise<Playing>) => {
     setProblem(undefined);
     try {
       const playing = await opening;
       setLive({ name, ...playing });
+      void playing.broken.then((says) => {
+        stop();
+        setProblem(says);
+      });
     } catch (error) {
       complain(error, name);
     }
@@ -217,7 +225,9 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   };
   const endRecording = async () => {
     setRecording(undefined);
-    const made = await recording?.finish().catch((error: unknown) => complain(error, words.record));
+    const made = await now.current.recording
+      ?.finish()
+      .catch((error: unknown) => complain(error, words.record));
     if (made) save(`vnet.${made.ending}`, made.video);
   };
   // Of a video, numbers change four times a second: faster ones nobody reads, and browsers lay them out each time.
@@ -237,10 +247,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
           live={isLive}
           onFiles={take}
           onCamera={() => start(words.camera, openCamera(side))}
-          onStop={() => {
-            if (recording) void endRecording();
-            setLive(undefined);
-          }}
+          onStop={stop}
         />
         {frame && (
           <>
@@ -290,7 +297,11 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
         <div>
           <div class={`card stage${drop.over ? ' over' : ''}`}>
             {frame ? (
-              <Viewer {...{ frame, opacity, hidden, divider }} {...(onGpu ? { screen } : {})} />
+              <Viewer
+                {...{ frame, opacity, hidden, divider }}
+                onDivider={setDivider}
+                {...(onGpu ? { screen } : {})}
+              />
             ) : (
               <p class="empty">{says ?? words.drop}</p>
             )}

@@ -20,6 +20,8 @@ interface ViewerProps {
   readonly hidden: ReadonlySet<number>;
   /** Where the second model begins, 0 to 1 from the left. */
   readonly divider: number;
+  /** It was dragged. */
+  readonly onDivider: (divider: number) => void;
   /** Takes the canvas on which a GPU draws the frames of a video with their overlay, instead of what is here. */
   readonly screen?: RefObject<HTMLCanvasElement | null>;
 }
@@ -48,7 +50,7 @@ export const coloursOf = (of: Segmentation, hidden: ReadonlySet<number>): ImageD
   of.toImageData(shownOf(of, hidden)) as ImageData;
 
 /** The picture under its overlay. A pointer or the arrow keys ask for the class of a pixel. */
-export function Viewer({ frame, opacity, hidden, divider, screen }: ViewerProps) {
+export function Viewer({ frame, opacity, hidden, divider, onDivider, screen }: ViewerProps) {
   const { picture, segmentation, second } = frame;
   const base = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
@@ -69,6 +71,11 @@ export function Viewer({ frame, opacity, hidden, divider, screen }: ViewerProps)
     const x = ((event.clientX - box.left) / box.width) * width;
     const y = ((event.clientY - box.top) / box.height) * height;
     setProbe({ x: inside(x, width), y: inside(y, height) });
+  };
+  const drag = ({ currentTarget, pointerId, clientX }: PointerEvent & { currentTarget: HTMLElement }) => {
+    if (!currentTarget.hasPointerCapture(pointerId)) return;
+    const box = currentTarget.parentElement!.getBoundingClientRect();
+    onDivider(Math.min(1, Math.max(0, (clientX - box.left) / box.width)));
   };
   const press = (event: KeyboardEvent) => {
     const arrows: Readonly<Record<string, readonly [number, number]>> = {
@@ -118,7 +125,14 @@ export function Viewer({ frame, opacity, hidden, divider, screen }: ViewerProps)
               style={{ opacity, clipPath: `inset(0 0 0 ${100 * divider}%)` }}
             />
           )}
-          {second && <span class="divider" style={{ left: `${100 * divider}%` }} />}
+          {second && (
+            <span
+              class="divider"
+              style={{ left: `${100 * divider}%` }}
+              onPointerDown={({ currentTarget, pointerId }) => currentTarget.setPointerCapture(pointerId)}
+              onPointerMove={drag}
+            />
+          )}
           {probe && (
             <span class="probe" style={{ left: percent(probe.x, width), top: percent(probe.y, height) }} />
           )}
