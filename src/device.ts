@@ -25,7 +25,11 @@ export async function openDevice(
   gpu?: string,
   work: Work = 'everything',
 ): Promise<Backend> {
-  return (await find(device, gpu, work)).open();
+  const found = await find(device, gpu, work);
+  const next = automatic.indexOf(found.kind) + 1;
+  if (device !== 'auto' || gpu !== undefined || next === automatic.length) return found.open();
+  // What is there but cannot be opened is passed over.
+  return found.open().catch(async () => (await find(device, gpu, work, next)).open());
 }
 
 /** Where the library's functions run. */
@@ -40,6 +44,8 @@ export interface Place {
 }
 
 const opened = new Map<string, Promise<Backend>>();
+/** The kinds that `auto` means, the preferred one first. */
+const automatic: readonly DeviceKind[] = devices.filter((kind) => kind.automatic);
 
 /** The device of a place, opened at its first use, and again after it was lost. @throws UserError as {@link openDevice}. */
 export async function deviceAt({ device = 'wasm', gpu }: Place, work: Work = 'everything'): Promise<Backend> {
@@ -69,10 +75,12 @@ export async function scratchRuleOf(
   return { name, scratchBytes: await scratchBytes() };
 }
 
+/** @param first which of the automatic kinds is looked at first. */
 async function find(
   device: DeviceName,
   gpu: string | undefined,
   work?: Work,
+  first = 0,
 ): Promise<FoundDevice & { kind: DeviceKind }> {
   const asked = devices.find(({ name }) => name === device);
   if (gpu !== undefined && asked && !asked.named) {
@@ -83,7 +91,7 @@ async function find(
   }
   const candidates = asked
     ? [asked]
-    : devices.filter(({ automatic, named }) => automatic && (named || gpu === undefined));
+    : automatic.slice(first).filter(({ named }) => named || gpu === undefined);
   for (const kind of candidates) {
     const found = await kind.find(gpu, asked !== undefined || gpu !== undefined, work);
     if (found) return { ...found, kind };

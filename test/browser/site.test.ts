@@ -61,6 +61,7 @@ after(async () => {
 });
 
 declare global {
+  var wholeFetch: typeof fetch | undefined;
   var wholePixels: CanvasRenderingContext2D['getImageData'] | undefined;
 }
 
@@ -205,11 +206,24 @@ test('what cannot be had is one sentence each, and the rest goes on', { skip }, 
   await settled();
   await model.setInputFiles({ name: 'other.safetensors', mimeType: '', buffer: Buffer.from(foreign) });
   await says(page, /another program/);
+  await settled();
+  await page.evaluate(() => {
+    globalThis.wholeFetch = fetch;
+    globalThis.fetch = () => Promise.reject(new TypeError('Failed to fetch'));
+  });
+  const device = page.getByLabel('Device');
+  await device.selectOption('CPU cores');
+  await says(page, /vnet-camvid-\S+: cannot be fetched/);
+  assert.equal(await page.getByRole('status').first().textContent(), '');
+  await page.evaluate(() => {
+    globalThis.fetch = globalThis.wholeFetch!;
+  });
+  await device.selectOption('Automatic');
   await model.setInputFiles({ name: 'own.safetensors', mimeType: '', buffer: readFileSync(shippedModel) });
   await settled();
-  await page.getByLabel('Device').selectOption('webgpu');
+  await device.selectOption('webgpu');
   await says(page, /no WebGPU on a real GPU/);
-  assert.equal(await page.getByLabel('Device').inputValue(), 'auto');
+  assert.equal(await device.inputValue(), 'auto');
   await settled();
   await page.evaluate(() => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));

@@ -18,6 +18,10 @@ const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to 
 const shots = process.env.VNET_TEST_SHOTS;
 const kept = mkdtempSync(path.join(tmpdir(), 'vnet-chromium-'));
 const complaints: string[] = [];
+declare global {
+  var wholeRequest: GPUAdapter['requestDevice'] | undefined;
+  var wholeScope: GPUDevice['popErrorScope'] | undefined;
+}
 let host: Host;
 let context: BrowserContext;
 let page: Page;
@@ -230,6 +234,12 @@ test('the model: downloaded, it loads in Node; used at once on the other tab', {
   await download.saveAs(file);
   assert.equal((await loadModel(file)).network.classes, 2);
 
+  // A card that cannot be opened is passed over.
+  await page.evaluate(() => {
+    globalThis.hasCard = true;
+    globalThis.wholeRequest = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = () => Promise.reject(new Error('no'));
+  });
   await panel.getByRole('button', { name: 'Use on the tab Segment' }).click();
   const buffer = Buffer.from(await encodeRgbPng(scene(9).image));
   const segment = page.locator('#panel-segment');
@@ -243,6 +253,10 @@ test('the model: downloaded, it loads in Node; used at once on the other tab', {
   );
   const names = await segment.locator('.legend li span:not(.value)').allTextContents();
   assert.deepEqual(names, ['background', 'object']);
+  await page.evaluate(() => {
+    globalThis.hasCard = false;
+    GPUAdapter.prototype.requestDevice = globalThis.wholeRequest!;
+  });
   const shares = (await segment.locator('.legend .value').allTextContents()).map(Number.parseFloat);
   const truth = (100 * scene(9).labels.data.reduce((a, b) => a + b, 0)) / (width * height);
   assert.ok(Math.abs(shares[1] - truth) < 0.35 * truth, `${shares[1]} % of the picture, in truth ${truth} %`);
@@ -292,15 +306,31 @@ test('a GPU that is lost under pictures and under the camera: CPU cores go on, a
   await running('A card');
   await crashGpu();
   // Nothing is asked of it until there is another picture to see.
-  const image = Buffer.from(await encodeRgbPng(scene(8).image));
-  await segment
-    .locator('input[type="file"]')
-    .first()
-    .setInputFiles({ name: 'next.png', mimeType: 'image/png', buffer: image });
+  const pick = (name: string, content: Buffer) =>
+    segment
+      .locator('input[type="file"]')
+      .first()
+      .setInputFiles({ name, mimeType: 'image/png', buffer: content });
+  await pick('next.png', Buffer.from(await encodeRgbPng(scene(8).image)));
   await says(page, /GPU was lost .*; CPU cores go on/);
   await running('CPU cores');
   await page.getByRole('img', { name: 'next.png, segmented' }).waitFor();
   assert.equal(await segment.locator('.model').textContent(), 'narrow.safetensors');
+  await device.selectOption('GPU');
+  await running('A card');
+  // It has not the memory for a size.
+  await page.evaluate(() => {
+    globalThis.wholeScope = GPUDevice.prototype.popErrorScope;
+    GPUDevice.prototype.popErrorScope = () => Promise.resolve(new GPUOutOfMemoryError('none left'));
+  });
+  const small = await encodeRgbPng({ width: 96, height: 64, data: new Uint8Array(3 * 96 * 64) });
+  await pick('small.png', Buffer.from(small));
+  await says(page, /^small\.png: needs \d+ MiB of memory, which the GPU does not give; CPU cores go on\.$/);
+  await page.evaluate(() => {
+    GPUDevice.prototype.popErrorScope = globalThis.wholeScope!;
+  });
+  await running('CPU cores');
+  await page.getByRole('img', { name: 'small.png, segmented' }).waitFor();
   await device.selectOption('GPU');
   await running('A card');
   await segment.getByRole('button', { name: 'Camera' }).click();

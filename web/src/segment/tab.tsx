@@ -60,13 +60,16 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     setProblem(says);
     setDevice('wasm');
   };
-  const wanted = pictures.length > 0 || live !== undefined;
+  /** There is no model at all: it cannot be fetched, say. */
+  const [unable, setUnable] = useState(false);
+  const wanted = !unable && (pictures.length > 0 || live !== undefined);
   // What cannot be had is given up, so that the rest goes on with what there is.
   const noModel = (error: unknown) => {
     if (error instanceof DeviceError) return withCores(text.problems.gpuLost);
     setProblem(sentence(error));
     if (device === 'webgpu') setDevice('auto');
     else if (model) setModel(undefined);
+    else setUnable(true);
   };
   const noRival = (error: unknown) => {
     if (error instanceof DeviceError) return withCores(text.problems.gpuLost);
@@ -81,7 +84,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     if (gone) withCores(gone);
     else setProblem(sentence(error, { name: of, way: 'picture' }));
   };
-  const waiting = wanted && (segmenter === undefined || (rival !== undefined && second === undefined));
+  const ready = segmenter !== undefined && (rival === undefined || second !== undefined);
 
   // What the loop of a video asks for at each frame, without being started again.
   const now = useRef({ opacity, hidden, divider, recording });
@@ -89,7 +92,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
 
   const picture = live ? undefined : pictures[chosen];
   useEffect(() => {
-    if (!picture || waiting) return undefined;
+    if (!picture || !ready) return undefined;
     let current = true;
     setBusy(words.working(picture.name));
     pictureOf(picture, side)
@@ -100,14 +103,14 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     return () => {
       current = false;
     };
-  }, [picture, segmenter, second, waiting, side]);
+  }, [picture, segmenter, second, ready, side]);
 
   // A GPU draws the frames of a video itself, unless two are compared, a video is made of them, or it said no.
   const screen = useRef<HTMLCanvasElement>(null);
   const [refused, setRefused] = useState(false);
   const onGpu = isLive && segmenter?.device.name === 'webgpu' && !second && !recording && !refused;
   useEffect(() => {
-    if (!live || waiting) return undefined;
+    if (!live || !ready) return undefined;
     let current = true;
     const { video, name } = live;
     const pace = paceOf();
@@ -171,7 +174,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
       current = false;
       setRate(undefined);
     };
-  }, [live, segmenter, second, waiting, onGpu, side]);
+  }, [live, segmenter, second, ready, onGpu, side]);
   useEffect(() => () => live?.stop(), [live]);
 
   const stop = () => {
@@ -180,6 +183,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   };
   const start = async (name: string, opening: Promise<Playing>) => {
     setProblem(undefined);
+    setUnable(false);
     try {
       const playing = await opening;
       setLive({ name, ...playing });
@@ -194,6 +198,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const take = (files: Iterable<File>) => {
     const given = sorted(files);
     setProblem(undefined);
+    setUnable(false);
     if (given.models.length > 0) setModel(given.models[0]);
     if (given.pictures.length > 0) {
       setLive(undefined);
@@ -237,7 +242,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   const drop = useDrop(take);
   const paused = useHidden() && isLive;
   useTitle(paused ? words.pausedTitle : undefined);
-  const says = waiting ? words.loading : paused ? words.paused : busy;
+  const says = wanted && !ready ? words.loading : paused ? words.paused : busy;
 
   return (
     <section aria-label={text.tabs.segment} {...drop.handlers}>
@@ -326,7 +331,11 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
           <Settings
             {...{ device, side, opacity, divider, model, rival, segmenter, ...facts }}
             comparing={frame?.second !== undefined}
-            {...{ onDevice: setDevice, onSide: setSide, onOpacity: setOpacity, onDivider: setDivider }}
+            onDevice={(chosen) => {
+              setUnable(false);
+              setDevice(chosen);
+            }}
+            {...{ onSide: setSide, onOpacity: setOpacity, onDivider: setDivider }}
             {...{ onModel: setModel, onRival: setRival }}
           />
           {areas.length > 0 && (
