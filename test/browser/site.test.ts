@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { decode } from 'fast-png';
-import { unzipSync } from 'fflate';
+import { unzipSync, zipSync } from 'fflate';
 import type { BrowserContext, Download, Page } from 'playwright-core';
-import { encodeRgbPng } from '../../src/data/image.js';
+import { encodeLabelPng, encodeRgbPng } from '../../src/data/image.js';
 import { predict, renderScene, shippedModel } from '../../src/index.js';
+import { decodeModel } from '../../src/model/format.js';
 import { encodeSafetensors } from '../../src/model/safetensors.js';
 import { hasChromium } from './serve.js';
 import type { Host } from './site.js';
@@ -391,5 +392,38 @@ test('offline after the first load; phone width and dark: nothing runs over the 
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
   const shots = process.env.VNET_TEST_SHOTS;
   if (shots) await page.screenshot({ path: path.join(shots, 'segment-phone-dark.png'), fullPage: true });
+  assert.deepEqual(complaints, []);
+});
+
+test('a browser that keeps nothing, as private windows: pictures are trained on all the same', {
+  skip,
+}, async () => {
+  await context.setOffline(false);
+  const refuse =
+    "navigator.storage.getDirectory = () => Promise.reject(new DOMException('no', 'SecurityError'));";
+  await page.evaluate((code) => {
+    globalThis.inWorkers = code;
+    navigator.storage.getDirectory = () => Promise.reject(new DOMException('no', 'SecurityError'));
+  }, refuse);
+  await page.getByRole('tab', { name: 'Train' }).click();
+  await says(page, /^This browser keeps nothing for this page/);
+  const entries: Record<string, Uint8Array> = {};
+  for (const [i, { image, labels }] of scenes.entries()) {
+    entries[`${i}.png`] = await encodeRgbPng(image);
+    entries[`${i}_mask.png`] = await encodeLabelPng({ ...labels, data: labels.data.map((id) => id % 2) });
+  }
+  const panel = page.locator('#panel-train');
+  await panel
+    .locator('input[type="file"]')
+    .first()
+    .setInputFiles({ name: 'set.zip', mimeType: '', buffer: Buffer.from(zipSync(entries)) });
+  await panel.getByText('100 % painted').nth(1).waitFor();
+  await panel.getByLabel('Longest side in training').selectOption('160');
+  await panel.getByRole('button', { name: 'Start training' }).click();
+  await panel.getByText(/^Step [2-9]/).waitFor();
+  await panel.getByRole('button', { name: 'Stop', exact: true }).click();
+  await panel.getByRole('button', { name: /^Resume at step/ }).waitFor();
+  const { bytes } = await saved('Download the model');
+  assert.ok(decodeModel(bytes, 'download').info.trained.step >= 2);
   assert.deepEqual(complaints, []);
 });

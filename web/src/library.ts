@@ -21,6 +21,7 @@ export {
   FilesStore,
   listGpus,
   MemoryError,
+  MemoryFiles,
   networkFromConfig,
   networkNames,
   openDevice,

@@ -180,6 +180,8 @@ export const text = {
       'The GPU was lost (its driver was restarted, or another program took its memory); CPU cores go on. Choose it again under Device.',
     gpuLostTraining: (step: number) =>
       `The GPU was lost (its driver was restarted, or another program took its memory); the training goes on on CPU cores from step ${step}.`,
+    keepsNothing:
+      'This browser keeps nothing for this page (is the window a private one?): what you paint and train here ends with the tab, unless you download it.',
     storageFull:
       'The browser’s storage is full: the training goes on, but from here on only this tab keeps it. Free some space, or stop and download the model before you close the tab.',
     noRoom:

@@ -1,6 +1,6 @@
 import { decode, encode } from 'fast-png';
 import type { Files } from '../library.ts';
-import { openOpfs } from '../library.ts';
+import { MemoryFiles, openOpfs } from '../library.ts';
 
 export type Rgb = readonly [number, number, number];
 
@@ -71,10 +71,16 @@ const isList = (value: unknown): value is List => {
 
 /** Keeps a project in the browser's own storage, so that it is there when the tab is opened again. */
 export class ProjectStore {
-  private constructor(private readonly files: Files) {}
+  private constructor(
+    private readonly files: Files,
+    /** Whether it outlives the tab. */
+    readonly stays: boolean,
+  ) {}
 
+  /** Where the browser keeps nothing, as in a private window, the tab does while it is open. */
   static async open(): Promise<ProjectStore> {
-    return new ProjectStore(await openOpfs('project'));
+    const files = await openOpfs('project').catch(() => undefined);
+    return new ProjectStore(files ?? new MemoryFiles(), files !== undefined);
   }
 
   /** What was kept; a picture that cannot be read any more is left out. */

@@ -13,16 +13,16 @@ export class RunFiles implements Files {
   private begun: Map<string, Uint8Array> | undefined;
 
   /**
-   * @param stored the browser's storage.
-   * @param held what it did not take.
+   * @param stored the browser's storage, if it gives the page any.
+   * @param held what that did not take.
    * @param onFull is told when it begins not to take something.
    */
   constructor(
-    private readonly stored: Files,
+    private readonly stored: Files | undefined,
     readonly held = new Map<string, Uint8Array>(),
     private readonly onFull: () => void = () => undefined,
   ) {
-    this.place = stored.place;
+    this.place = stored?.place ?? 'this tab';
     this.store = new PacedStore(this);
   }
 
@@ -37,24 +37,27 @@ export class RunFiles implements Files {
   }
 
   async read(name: string): Promise<Uint8Array | undefined> {
-    return this.held.get(name) ?? (await this.stored.read(name));
+    return this.held.get(name) ?? (await this.stored?.read(name));
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
-    const { begun, held, store } = this;
+    const { begun, held, store, stored } = this;
     if (begun && name !== store.last) {
       begun.set(name, bytes);
     } else if (begun) {
-      await this.stored.write(name, bytes).catch((error: unknown) => {
+      await stored?.write(name, bytes).catch((error: unknown) => {
         throw isFull(error) ? new Error(text.problems.noRoom) : error;
       });
       this.begun = undefined;
       held.clear();
-      await this.stored.remove(store.best);
+      if (!stored) held.set(name, bytes);
+      await stored?.remove(store.best);
       for (const [other, content] of begun) await this.write(other, content);
+    } else if (!stored) {
+      held.set(name, bytes);
     } else {
       try {
-        await this.stored.write(name, bytes);
+        await stored.write(name, bytes);
         held.delete(name);
       } catch (error) {
         if (!isFull(error)) throw error;
@@ -66,13 +69,13 @@ export class RunFiles implements Files {
 
   async remove(name: string): Promise<void> {
     this.held.delete(name);
-    await this.stored.remove(name);
+    await this.stored?.remove(name);
   }
 
   /** Writes what is not written yet, if there is room by now. */
   async flush(): Promise<void> {
     await this.store.settle();
-    for (const [name, bytes] of this.held) await this.write(name, bytes);
+    if (this.stored) for (const [name, bytes] of this.held) await this.write(name, bytes);
   }
 }
 

@@ -42,6 +42,7 @@ export function TrainTab({ onModel }: TabProps) {
       .then(async (opened) => {
         setProject(await opened.load());
         setStore(opened);
+        if (!opened.stays) setProblem(text.problems.keepsNothing);
       })
       .catch(complain)
       .finally(() => setBusy(undefined));

@@ -76,7 +76,7 @@ export function useTraining(onProblem: (message: string) => void): Training {
     return () => removeEventListener('beforeunload', ask);
   }, [onlyHere]);
 
-  const files = async () => new RunFiles(await openOpfs(runPlace), held.current);
+  const files = async () => new RunFiles(await openOpfs(runPlace).catch(() => undefined), held.current);
   const refresh = async () => {
     try {
       const found = await readKept(await files());

@@ -74,7 +74,7 @@ async function run(job: Job, files: RunFiles): Promise<void> {
 
 async function start(job: Job): Promise<void> {
   const full = () => tell({ kind: 'notice', message: text.problems.storageFull, onlyHere: true });
-  const files = new RunFiles(await openOpfs(runPlace), new Map(job.held), full);
+  const files = new RunFiles(await openOpfs(runPlace).catch(() => undefined), new Map(job.held), full);
   let problem: string | undefined;
   try {
     await run(job, files);
