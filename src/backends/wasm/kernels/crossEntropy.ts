@@ -1,6 +1,6 @@
 import { Axes, fractionAt, startAt } from './axes';
-import { expLogBytes, log4, storeExpLog } from './explog';
 import { EvenGroup, evenPixels, extremes, groupsPerTurn, safeSpread } from './evenPixels';
+import { expLogBytes, log4, storeExpLog } from './explog';
 import { EightPixels, exponentials, laneSum, laneSums } from './exponentials';
 import { madd } from './lanes';
 import { copyRow, joinBands, LossBands, padChannels, scaleBands } from './lossBands';

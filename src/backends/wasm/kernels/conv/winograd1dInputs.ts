@@ -192,7 +192,23 @@ function transformTiles<Affine, Activate>(
       const p4 = p3 + bytes;
       const p5 = p4 + bytes;
       for (let c: usize = 0; c < bytes; c += 32) {
-        transformInput<No, No, No>(p + c, p1 + c, p2 + c, p3 + c, p4 + c, p5 + c, to, 0, 0, 0, 8, two, four, minusFour, minusFive);
+        transformInput<No, No, No>(
+          p + c,
+          p1 + c,
+          p2 + c,
+          p3 + c,
+          p4 + c,
+          p5 + c,
+          to,
+          0,
+          0,
+          0,
+          8,
+          two,
+          four,
+          minusFour,
+          minusFive,
+        );
         to += planeBytes;
       }
       continue;

@@ -123,7 +123,20 @@ function writeTiles<Activate, Add>(
       }
     }
     for (; c < channels; c += 8) {
-      transformOutput<Activate, Add, Yes>(from, y, step, r, rStep, bias, slope, outputs, channels - c, two, four, eight);
+      transformOutput<Activate, Add, Yes>(
+        from,
+        y,
+        step,
+        r,
+        rStep,
+        bias,
+        slope,
+        outputs,
+        channels - c,
+        two,
+        four,
+        eight,
+      );
       from += planeBytes;
       y += 32;
       r += 32;

@@ -96,7 +96,14 @@ class ReduceWinograd1dArgs {
 /** Eight outputs: sums of the six coefficients over all chunks, in chunk order, then `Âᵀ` and the factors of `Ĝ`. */
 // @ts-ignore: decorator
 @inline
-function reduceEight<Some>(a: ReduceWinograd1dArgs, from: usize, step: usize, to: usize, rest: i32, spare: usize): void {
+function reduceEight<Some>(
+  a: ReduceWinograd1dArgs,
+  from: usize,
+  step: usize,
+  to: usize,
+  rest: i32,
+  spare: usize,
+): void {
   let a0 = f32x4.splat(0);
   let b0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);

@@ -107,7 +107,20 @@ function readRows(
   let x = image + (top as usize) * row + (left as usize) * pixel;
   const plain = !input.scale && !input.slope && !(input.channels & 3);
   if (plain && top >= 0 && top + 6 <= input.height) {
-    transformColumns(x, x + row, x + 2 * row, x + 3 * row, x + 4 * row, x + 5 * row, pixel, 32, octs, count, constants, to);
+    transformColumns(
+      x,
+      x + row,
+      x + 2 * row,
+      x + 3 * row,
+      x + 4 * row,
+      x + 5 * row,
+      pixel,
+      32,
+      octs,
+      count,
+      constants,
+      to,
+    );
     return;
   }
   const bytes = (octs as usize) * lineBytes;

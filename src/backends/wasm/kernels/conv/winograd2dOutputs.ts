@@ -126,7 +126,18 @@ function returnColumns<Activate, Add, Some>(
     const high = f32x4.mul(whole, f32x4.add(qb, qe));
     finish<Activate, Add, Some>(y1, low, high, r1, biasA, biasB, slopeA, slopeB, rest, q);
     finish<Activate, Add, Some>(y2, madd(two, pc, pa), madd(two, qc, qa), r2, biasA, biasB, slopeA, slopeB, rest, q);
-    finish<Activate, Add, Some>(y3, lastOf(half, four, p5, pb, pe), lastOf(half, four, q5, qb, qe), r3, biasA, biasB, slopeA, slopeB, rest, q);
+    finish<Activate, Add, Some>(
+      y3,
+      lastOf(half, four, p5, pb, pe),
+      lastOf(half, four, q5, qb, qe),
+      r3,
+      biasA,
+      biasB,
+      slopeA,
+      slopeB,
+      rest,
+      q,
+    );
     q += 32;
     y0 += pixel;
     y1 += pixel;
