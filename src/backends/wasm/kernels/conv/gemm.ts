@@ -122,7 +122,10 @@ function multiply6x8(table: usize, count: i32, a: usize, w: usize, out: usize): 
   v128.store(out, b5, 176);
 }
 
-/** The same for 4 pixels and 16 outputs; `step`: bytes between the weights of 8 and the next 8. */
+/**
+ * The same for 4 pixels and 16 outputs; `step`: bytes between the weights of 8 and the next 8. Both halves of a plane are one run of
+ * eight inputs: a loop of four turns is left too soon.
+ */
 function multiply4x16(table: usize, count: i32, a: usize, w: usize, step: usize, out: usize): void {
   let a0 = f32x4.splat(0);
   let b0 = f32x4.splat(0);
@@ -143,8 +146,14 @@ function multiply4x16(table: usize, count: i32, a: usize, w: usize, step: usize,
   let u = w + step;
   const end = table + ((count as usize) << 2);
   while (table < end) {
-    let x = a + load<usize>(table);
-    const next = w + 128;
+    const first = load<usize>(table);
+    let x = a + first;
+    let next = w + 128;
+    table += 4;
+    if (table < end && load<usize>(table) == first + 16) {
+      next += 128;
+      table += 4;
+    }
     while (w < next) {
       const w0 = v128.load(w);
       const w1 = v128.load(w, 16);
@@ -174,7 +183,6 @@ function multiply4x16(table: usize, count: i32, a: usize, w: usize, step: usize,
       w += 32;
       u += 32;
     }
-    table += 4;
   }
   v128.store(out, a0);
   v128.store(out, b0, 16);
