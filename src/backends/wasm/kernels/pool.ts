@@ -49,7 +49,7 @@ export class PyramidPoolArgs {
  */
 // @ts-ignore: decorator
 @inline
-function fillTile(
+export function fillTile(
   a: PyramidPoolArgs,
   image: i32,
   top: i32,
@@ -219,7 +219,7 @@ export function along(radius: i32, at: usize, bytes: usize, pixel: usize): v128 
 /** Stores `v` to channels `c …` of a pixel of `y`, after the epilogue; `left` channels remain. */
 // @ts-ignore: decorator
 @inline
-function finish(a: PyramidPoolArgs, v: v128, c: usize, left: usize, y: usize, acc: usize): void {
+export function finish(a: PyramidPoolArgs, v: v128, c: usize, left: usize, y: usize, acc: usize): void {
   if (left >= 4) {
     if (a.scale) v = madd(v, v128.load(a.scale + c), v128.load(a.shift + c));
     if (a.slope) v = prelu4(v, v128.load(a.slope + c));
@@ -309,106 +309,6 @@ export function pyramidPool(a: PyramidPoolArgs, chunk: i32, local: usize): void 
         else if (radius == 2) poolRow(a, 2, sums, bytes, pixel, count, c0, part, y);
         else if (radius == 1) poolRow(a, 1, sums, bytes, pixel, count, c0, part, y);
         else poolRow(a, 0, sums, bytes, pixel, count, c0, part, y);
-      }
-    }
-  }
-}
-
-/** The row of the tile that lies at row `row` of the strided image, or a row of zeros between them. */
-// @ts-ignore: decorator
-@inline
-function stridedRow(row: i32, stride: i32, top: i32, tile: usize, bytes: usize, zeros: usize): usize {
-  return row % stride == 0 ? tile + ((row / stride - top) as usize) * bytes : zeros;
-}
-
-/** Words of one residue in the table of `listTerms`: how many, then at most seven offsets. */
-export const termWords: usize = 8;
-
-/**
- * Where the terms of a pixel lie in the sums, by its column modulo the stride: byte offsets from the pooled column
- * at or before it.
- */
-function listTerms(to: usize, radius: i32, stride: i32, bytes: usize, pixel: usize): void {
-  for (let residue = 0; residue < stride; residue++) {
-    let count = 0;
-    for (let d = -radius; d <= radius; d++) {
-      const q = residue + d;
-      if (q % stride != 0) continue;
-      count++;
-      store<i32>(to + ((count as usize) << 2), abs(d) * (bytes as i32) + (q / stride) * (pixel as i32));
-    }
-    store<i32>(to, count);
-    to += termWords << 2;
-  }
-}
-
-/**
- * `x` is the gradient of the pooled image, `y` that of the image before. The same two steps, over the pooled image
- * with `stride − 1` zeros between its pixels; along the rows the zeros are left out.
- */
-export function pyramidPoolGrad(a: PyramidPoolArgs, chunk: i32, local: usize): void {
-  const radius = a.radius;
-  const stride = a.stride;
-  const image = chunk / a.bands;
-  const firstRow = (chunk % a.bands) * a.bandRows;
-  const lastRow = min(firstRow + a.bandRows, a.yHeight);
-  // Pooled rows and columns that a tile sees beyond its own.
-  const margin = (radius + stride - 1) / stride;
-  const top = firstRow / stride - margin;
-  const rows = (lastRow - 1) / stride + margin + 1 - top;
-  const channels = a.channels;
-  const terms = local;
-  const tile = local + (((stride as usize) * (termWords << 2) + 15) & ~15);
-  for (let x0 = 0; x0 < a.yWidth; x0 += a.tileColumns) {
-    const count = min(a.tileColumns, a.yWidth - x0);
-    const left = x0 / stride - margin;
-    const tileWidth = (x0 + count - 1) / stride + margin + 1 - left;
-    for (let c0 = 0; c0 < channels; c0 += a.tileChannels) {
-      const part = min(a.tileChannels, channels - c0) as usize;
-      const pixel = ((part + 3) & ~3) << 2;
-      const bytes = (tileWidth as usize) * pixel;
-      const zeros = tile + (rows as usize) * bytes;
-      const sums = zeros + bytes;
-      listTerms(terms, radius, stride, bytes, pixel);
-      fillTile(a, image, top, rows, left, tileWidth, c0, part, pixel >> 2, tile, false, false);
-      memory.fill(zeros, 0, bytes);
-      for (let row = firstRow; row < lastRow; row++) {
-        columnsOf(
-          a,
-          bytes,
-          bytes,
-          sums,
-          stridedRow(row, stride, top, tile, bytes, zeros),
-          stridedRow(row - 1, stride, top, tile, bytes, zeros),
-          stridedRow(row + 1, stride, top, tile, bytes, zeros),
-          stridedRow(row - 2, stride, top, tile, bytes, zeros),
-          stridedRow(row + 2, stride, top, tile, bytes, zeros),
-          stridedRow(row - 3, stride, top, tile, bytes, zeros),
-          stridedRow(row + 3, stride, top, tile, bytes, zeros),
-        );
-        const offset = ((image * a.yHeight + row) * a.yWidth + x0) as usize;
-        let y = a.y + offset * a.yStride;
-        let acc = a.acc + offset * a.accStride;
-        let residue = x0 % stride;
-        let base = sums + ((x0 / stride - left) as usize) * pixel;
-        for (let i = 0; i < count; i++) {
-          const list = terms + (residue as usize) * (termWords << 2);
-          const listEnd = list + (load<i32>(list) << 2);
-          for (let c: usize = 0; c < part; c += 4) {
-            const at = base + (c << 2);
-            let v = f32x4.splat(0);
-            for (let term = list; term < listEnd; term += 4) {
-              v = f32x4.add(v, v128.load(at + load<usize>(term, 4)));
-            }
-            finish(a, v, ((c0 as usize) + c) << 2, part - c, y, acc);
-          }
-          y += a.yStride;
-          acc += a.accStride;
-          if (++residue == stride) {
-            residue = 0;
-            base += pixel;
-          }
-        }
       }
     }
   }
