@@ -1,5 +1,5 @@
 /** Reading a convolution's input: prologue, normalisation and zero padding, packed into planes. */
-import { madd, prelu4 } from '../lanes';
+import { is, madd, No, prelu4, Yes } from '../lanes';
 import { Floats, Ints } from '../tables';
 
 /** A tensor as a convolution reads it; steps in bytes, `channels` of one group. */
@@ -59,6 +59,40 @@ function pack(
   }
 }
 
+/** Eight channels of `count` pixels after the prologue, in pairs for 256 bits. */
+function packEight<Affine, Activate>(
+  src: usize,
+  step: usize,
+  dst: usize,
+  count: i32,
+  scale: usize,
+  shift: usize,
+  slope: usize,
+): void {
+  const none = f32x4.splat(0);
+  const scaleA = is<Affine>() ? v128.load(scale) : none;
+  const scaleB = is<Affine>() ? v128.load(scale, 16) : none;
+  const shiftA = is<Affine>() ? v128.load(shift) : none;
+  const shiftB = is<Affine>() ? v128.load(shift, 16) : none;
+  const slopeA = is<Activate>() ? v128.load(slope) : none;
+  const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
+  for (const end = dst + ((count as usize) << 5); dst < end; dst += 32) {
+    let a = v128.load(src);
+    let b = v128.load(src, 16);
+    if (is<Affine>()) {
+      a = madd(a, scaleA, shiftA);
+      b = madd(b, scaleB, shiftB);
+    }
+    if (is<Activate>()) {
+      a = prelu4(a, slopeA);
+      b = prelu4(b, slopeB);
+    }
+    v128.store(dst, a);
+    v128.store(dst, b, 16);
+    src += step;
+  }
+}
+
 /**
  * Packs `count` pixels, `step` bytes apart, into planes `plane` bytes apart: 8 channels each, the last quad of them
  * filled up with zeros. `src`: the first pixel's first channel, which is channel `first` of the tensor.
@@ -94,6 +128,19 @@ export function packPixels(
     c = input.channels & ~7;
     src += body;
     dst += plane * ((c >> 3) as usize);
+  }
+  if (!bytes && prologue) {
+    for (; c + 8 <= input.channels; c += 8) {
+      const at = ((first + c) as usize) << 2;
+      const scale = input.scale + at;
+      const shift = input.shift + at;
+      const slope = input.slope + at;
+      if (!input.scale) packEight<No, Yes>(src, step, dst, count, 0, 0, slope);
+      else if (input.slope) packEight<Yes, Yes>(src, step, dst, count, scale, shift, slope);
+      else packEight<Yes, No>(src, step, dst, count, scale, shift, 0);
+      src += 32;
+      dst += plane;
+    }
   }
   const one = f32x4.splat(1);
   const zero = f32x4.splat(0);
