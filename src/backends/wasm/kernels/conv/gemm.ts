@@ -10,7 +10,7 @@
  *
  * What did not work: docs/performance.md#what-did-not-work.
  */
-import { madd } from '../lanes';
+import { is, madd } from '../lanes';
 import { wide } from '../width';
 
 /** Bytes from one plane to the next in blocks of tiles and in products: not a power of two, for the cache's sake. */
@@ -227,19 +227,19 @@ export function multiplyPlanes(table: usize, count: i32, a: usize, w: usize, oct
   }
 }
 
-/** `out[j][0..8) += Σₚ x[p][j] · g[p][0..8)` for 4 inputs `j`; `out`: rows of `row` bytes. */
-function outer4x8(x: usize, g: usize, count: i32, out: usize, row: usize): void {
+/** `out[j][0..8) += Σₚ x[p][j] · g[p][0..8)` for 4 inputs `j`, or `=` the first time; `out`: rows of `row` bytes. */
+function outer4x8<First>(x: usize, g: usize, count: i32, out: usize, row: usize): void {
   const o1 = out + row;
   const o2 = o1 + row;
   const o3 = o2 + row;
-  let a0 = v128.load(out);
-  let b0 = v128.load(out, 16);
-  let a1 = v128.load(o1);
-  let b1 = v128.load(o1, 16);
-  let a2 = v128.load(o2);
-  let b2 = v128.load(o2, 16);
-  let a3 = v128.load(o3);
-  let b3 = v128.load(o3, 16);
+  let a0 = is<First>() ? f32x4.splat(0) : v128.load(out);
+  let b0 = is<First>() ? f32x4.splat(0) : v128.load(out, 16);
+  let a1 = is<First>() ? f32x4.splat(0) : v128.load(o1);
+  let b1 = is<First>() ? f32x4.splat(0) : v128.load(o1, 16);
+  let a2 = is<First>() ? f32x4.splat(0) : v128.load(o2);
+  let b2 = is<First>() ? f32x4.splat(0) : v128.load(o2, 16);
+  let a3 = is<First>() ? f32x4.splat(0) : v128.load(o3);
+  let b3 = is<First>() ? f32x4.splat(0) : v128.load(o3, 16);
   const end = x + ((count as usize) << 5);
   while (x < end) {
     const g0 = v128.load(g);
@@ -270,26 +270,26 @@ function outer4x8(x: usize, g: usize, count: i32, out: usize, row: usize): void 
 }
 
 /** The same for 16 outputs: two planes of `g`. */
-function outer4x16(x: usize, g: usize, count: i32, out: usize, row: usize): void {
+function outer4x16<First>(x: usize, g: usize, count: i32, out: usize, row: usize): void {
   const o1 = out + row;
   const o2 = o1 + row;
   const o3 = o2 + row;
-  let a0 = v128.load(out);
-  let b0 = v128.load(out, 16);
-  let c0 = v128.load(out, 32);
-  let d0 = v128.load(out, 48);
-  let a1 = v128.load(o1);
-  let b1 = v128.load(o1, 16);
-  let c1 = v128.load(o1, 32);
-  let d1 = v128.load(o1, 48);
-  let a2 = v128.load(o2);
-  let b2 = v128.load(o2, 16);
-  let c2 = v128.load(o2, 32);
-  let d2 = v128.load(o2, 48);
-  let a3 = v128.load(o3);
-  let b3 = v128.load(o3, 16);
-  let c3 = v128.load(o3, 32);
-  let d3 = v128.load(o3, 48);
+  let a0 = is<First>() ? f32x4.splat(0) : v128.load(out);
+  let b0 = is<First>() ? f32x4.splat(0) : v128.load(out, 16);
+  let c0 = is<First>() ? f32x4.splat(0) : v128.load(out, 32);
+  let d0 = is<First>() ? f32x4.splat(0) : v128.load(out, 48);
+  let a1 = is<First>() ? f32x4.splat(0) : v128.load(o1);
+  let b1 = is<First>() ? f32x4.splat(0) : v128.load(o1, 16);
+  let c1 = is<First>() ? f32x4.splat(0) : v128.load(o1, 32);
+  let d1 = is<First>() ? f32x4.splat(0) : v128.load(o1, 48);
+  let a2 = is<First>() ? f32x4.splat(0) : v128.load(o2);
+  let b2 = is<First>() ? f32x4.splat(0) : v128.load(o2, 16);
+  let c2 = is<First>() ? f32x4.splat(0) : v128.load(o2, 32);
+  let d2 = is<First>() ? f32x4.splat(0) : v128.load(o2, 48);
+  let a3 = is<First>() ? f32x4.splat(0) : v128.load(o3);
+  let b3 = is<First>() ? f32x4.splat(0) : v128.load(o3, 16);
+  let c3 = is<First>() ? f32x4.splat(0) : v128.load(o3, 32);
+  let d3 = is<First>() ? f32x4.splat(0) : v128.load(o3, 48);
   const end = x + ((count as usize) << 5);
   while (x < end) {
     const g0 = v128.load(g);
@@ -338,17 +338,17 @@ function outer4x16(x: usize, g: usize, count: i32, out: usize, row: usize): void
 }
 
 /** `out[j][0..8·octs) += Σₚ x[p][j] · g[p][·]` for the 4 inputs of half a plane and all planes of `g`. */
-export function outerPlanes(x: usize, g: usize, octs: i32, pixels: i32, out: usize): void {
+export function outerPlanes<First>(x: usize, g: usize, octs: i32, pixels: i32, out: usize): void {
   const row = (octs as usize) << 5;
   if (wide) {
     for (; octs >= 2; octs -= 2) {
-      outer4x16(x, g, pixels, out, row);
+      outer4x16<First>(x, g, pixels, out, row);
       g += 2 * planeBytes;
       out += 64;
     }
   }
   for (; octs > 0; octs--) {
-    outer4x8(x, g, pixels, out, row);
+    outer4x8<First>(x, g, pixels, out, row);
     g += planeBytes;
     out += 32;
   }

@@ -1,3 +1,4 @@
+import { No } from '../lanes';
 import { Span } from '../span';
 import { Ints } from '../tables';
 import { outerPlanes, planeBytes } from './gemm';
@@ -46,7 +47,7 @@ export function convGradWeight(grid: GradWeightArgs, chunk: i32, local: usize): 
       packPixels(gradient, first, src, gradient.pixel, count, g, planeBytes);
       let out = partial;
       for (let i = 0; i < grid.planes; i++) {
-        outerPlanes(local + load<usize>(table + ((i as usize) << 2)), g, octs, count, out);
+        outerPlanes<No>(local + load<usize>(table + ((i as usize) << 2)), g, octs, count, out);
         out += outBytes;
       }
     }

@@ -10,6 +10,7 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
+import { No, Yes } from '../lanes';
 import { Span } from '../span';
 import { coefficientBytes, multiplyPlanes, outerPlanes, tilesPerBlock } from './gemm';
 import { i16CoefficientBytes, multiplyI16Planes } from './i16';
@@ -119,9 +120,9 @@ export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32
   const outOcts = (gradient.channels + 7) >> 3;
   const table = tiles.table;
   const partial = tiles.weights + (chunk as usize) * tiles.weightBytes;
-  memory.fill(partial, 0, tiles.weightBytes);
   fillConstants(tiles, local);
-  for (let first = a.span.first(chunk); first < to; first += tilesPerBlock) {
+  const from = a.span.first(chunk);
+  for (let first = from; first < to; first += tilesPerBlock) {
     const count = min(tilesPerBlock, to - first);
     placeTiles(tiles, first, count, places);
     transformInputs(input, tiles, places, count, input.x, local, v);
@@ -130,7 +131,9 @@ export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32
     for (let k: usize = 0; k < 6; k++) {
       const at = k * coefficientBytes;
       for (let q = 0; q < inQuads; q++) {
-        outerPlanes(v + at + load<usize>(table + (q << 2)), g + at, outOcts, count, out);
+        const x = v + at + load<usize>(table + (q << 2));
+        if (first == from) outerPlanes<Yes>(x, g + at, outOcts, count, out);
+        else outerPlanes<No>(x, g + at, outOcts, count, out);
         out += (outOcts as usize) << 7;
       }
     }

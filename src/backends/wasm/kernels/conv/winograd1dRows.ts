@@ -4,6 +4,7 @@
  * rows: the transformed rows stay in a ring.
  */
 
+import { No, Yes } from '../lanes';
 import { Span } from '../span';
 import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes } from './gemm';
 import { Input } from './input';
@@ -137,7 +138,6 @@ export function convGradWeightWinograd1dRows(a: GradWeightWinograd1dRowsArgs, ch
   const entries = lines * ((input.channels + 3) >> 2);
   const outOcts = (gradient.channels + 7) >> 3;
   const partial = tiles.weights + (chunk as usize) * tiles.weightBytes;
-  memory.fill(partial, 0, tiles.weightBytes);
   fillConstants(tiles, local);
   for (let left = 0; left < tiles.along; left += rows.strip) {
     const count = min(rows.strip, tiles.along - left);
@@ -156,7 +156,9 @@ export function convGradWeightWinograd1dRows(a: GradWeightWinograd1dRowsArgs, ch
       for (let k: usize = 0; k < 6; k++) {
         const at = k * coefficientBytes;
         for (let e = 0; e < entries; e++) {
-          outerPlanes(v + at + load<usize>(table + (e << 2)), g + at, outOcts, count, out);
+          const x = v + at + load<usize>(table + (e << 2));
+          if (left == 0 && i == from) outerPlanes<Yes>(x, g + at, outOcts, count, out);
+          else outerPlanes<No>(x, g + at, outOcts, count, out);
           out += (outOcts as usize) << 7;
         }
       }
