@@ -63,6 +63,7 @@ after(async () => {
 
 declare global {
   var wholeFetch: typeof fetch | undefined;
+  var wholeBitmap: typeof createImageBitmap | undefined;
   var wholePixels: CanvasRenderingContext2D['getImageData'] | undefined;
 }
 
@@ -286,9 +287,22 @@ test('too little memory: how much is needed and what to choose, and the picture 
 
 test('the camera, live', { skip }, async () => {
   await page.getByLabel('Longest side').selectOption('320');
+  // While a picture is still being read.
+  await page.evaluate(() => {
+    const real = createImageBitmap;
+    const slow = async (blob: Blob) => {
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      return real(blob);
+    };
+    Object.assign(globalThis, { createImageBitmap: slow, wholeBitmap: real });
+  });
+  await pick(await files());
+  await page.getByRole('status').getByText('Segmenting scene-0.png').waitFor();
   await page.getByRole('button', { name: 'Camera' }).click();
   const rate = page.locator('[data-fact="rate"]');
   await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  assert.equal(await page.getByRole('status').first().textContent(), '');
+  await page.evaluate(() => Object.assign(globalThis, { createImageBitmap: globalThis.wholeBitmap }));
   await putBehind(page, true);
   await page.getByRole('status').getByText('Paused while this tab is in the background.').waitFor();
   await page.waitForFunction(() => document.title === 'Paused – VNet', undefined, { polling: 50 });

@@ -83,9 +83,15 @@ test('pictures are painted by brush and polygon, undone, and kept', { skip }, as
     })),
   );
   const panel = page.locator('#panel-train');
+  const asked = await page.evaluateHandle(() => {
+    const calls: string[] = [];
+    navigator.storage.persist = () => Promise.resolve(calls.push('persist') > 0);
+    return calls;
+  });
   await panel.locator('input[type="file"]').first().setInputFiles(files);
   await panel.locator('.strip button').nth(2).waitFor();
   assert.equal(await panel.locator('.strip button').count(), 3);
+  assert.deepEqual(await asked.jsonValue(), ['persist'], 'the browser is asked to keep them');
   for (const i of [0, 1, 2]) {
     const { x, y, radius } = scene(i);
     await panel.locator('.strip button').nth(i).click();

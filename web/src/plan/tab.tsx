@@ -76,7 +76,7 @@ export function PlanTab({ model }: TabProps) {
           <table>
             <thead>
               <tr>
-                <th />
+                <td />
                 <th>{words.arena}</th>
                 <th>{words.kept}</th>
                 <th>{words.work}</th>

@@ -252,7 +252,7 @@ function Settings({ runs }: { runs: readonly RunDetails[] }) {
     <table>
       <thead>
         <tr>
-          <th />
+          <td />
           {runs.map(({ name }) => (
             <th key={name}>{name}</th>
           ))}

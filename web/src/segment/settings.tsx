@@ -80,7 +80,7 @@ export function Settings(props: SettingsProps) {
         onChoose={props.onSide}
       />
       <div>
-        <dt class="dim">{words.model}</dt>
+        <span class="dim">{words.model}</span>
         <p class="model">{model?.name ?? words.modelInBox}</p>
         {rival && <p class="note">{words.rival(rival.name)}</p>}
         <div class="bar">

@@ -102,6 +102,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
       .finally(() => current && setBusy(undefined));
     return () => {
       current = false;
+      setBusy(undefined);
     };
   }, [picture, segmenter, second, ready, side]);
 

@@ -109,6 +109,11 @@ export class ProjectStore {
     return this.files.write(listFile, new TextEncoder().encode(JSON.stringify(list)));
   }
 
+  /** Asks the browser not to clear what is kept when its storage runs short; some ask people. */
+  keep(): void {
+    if (this.stays) navigator.storage.persist?.().catch(() => undefined);
+  }
+
   async savePicture({ id, width, height, rgb }: OwnPicture): Promise<void> {
     await this.files.write(imageFile(id), new Uint8Array(encode({ width, height, data: rgb, channels: 3 })));
   }

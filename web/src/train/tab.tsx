@@ -69,7 +69,10 @@ export function TrainTab({ onModel }: TabProps) {
       const { project: next, added, problems } = await withFiles(project, files, side);
       const first = next.classes.length === 0 ? [0, 1].map(defaultClass) : next.classes;
       change({ ...next, classes: added.length > 0 ? first : next.classes });
-      if (added[0]) setChosen(added[0].id);
+      if (added[0]) {
+        setChosen(added[0].id);
+        store?.keep();
+      }
       for (const each of added) {
         keep((to) => to.savePicture(each));
         keep((to) => to.saveMask(each));
