@@ -178,6 +178,7 @@ test('a wrong recipe is one line that names the file and the stage', async () =>
   const scenes = { count: 4, size: [64, 96], seed: 1, val: 0.5, classes: 'x', beside: true };
   await fails({ stages: { a: { scenes, train: {} } } }, 'val', 'beside the data are for training');
   assert.equal(read('dusk.json').dusk.scenes?.light, 'dusk');
+  assert.equal(read('dusk-long.json').again.train.holdOut, '^0001TP');
   assert.deepEqual(read('tiny.json').tiny.train.teacher, { models: ['camvid'], share: 0.7 });
   await fails({ stages: { a: { train: { epocs: 3 } } } }, 'stage a', 'epocs');
   await fails({ stages: { 'a/b': { train: {} } } }, 'stages.a/b');
