@@ -149,6 +149,18 @@ test('the memory is told first; then the loss falls; stopped, closed, and gone o
     (await panel.locator('.memory summary').textContent())!,
     /A step will take [\d.]+ MiB \(2 × 160×120\)/,
   );
+  // As if another tab were training.
+  const other = await page.evaluateHandle(() => {
+    let free = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      free = resolve;
+    });
+    void navigator.locks.request('run', () => held);
+    return { free };
+  });
+  await panel.getByRole('button', { name: 'Start training' }).click();
+  await says(page, /^Another tab of this page is training: stop it there first\.$/);
+  await other.evaluate(({ free }) => free());
   // A machine of half a mebibyte.
   await page.evaluate(() => {
     globalThis.inWorkers = "Object.defineProperty(navigator, 'deviceMemory', { value: 1e-3 });";
