@@ -16,14 +16,14 @@ const gain: f32 = 10;
 // @ts-ignore: decorator
 @inline
 function larger(most: v128, at: usize): v128 {
-  return f32x4.pmax(most, v128.and(v128.load(at), i32x4.splat(0x7fffffff)));
+  return f32x4.pmax(most, f32x4.abs(v128.load(at)));
 }
 
 /** Stores four rounded channels alone, or as the high halves beside those that lie there. */
 // @ts-ignore: decorator
 @inline
-function storeI16(v: v128, scale: v128, at: usize, high: bool): void {
-  const integers = rounded(v, scale);
+function storeI16(v: v128, scale: v128, magic: v128, at: usize, high: bool): void {
+  const integers = madd(v, scale, magic);
   v128.store(at, high ? paired(v128.load(at), integers) : integers);
 }
 
@@ -38,27 +38,28 @@ function transformI16(
   x4: usize,
   x5: usize,
   scale: v128,
+  magic: v128,
+  four: v128,
+  minusFour: v128,
+  minusFive: v128,
   to: usize,
   high: bool,
 ): void {
-  const four = f32x4.splat(4);
-  const minusFour = f32x4.splat(-4);
-  const minusFive = f32x4.splat(-5);
   const v1 = v128.load(x1);
   const v2 = v128.load(x2);
   const v3 = v128.load(x3);
   const v4 = v128.load(x4);
-  storeI16(madd(four, v128.load(x0), madd(minusFive, v2, v4)), scale, to, high);
-  storeI16(madd(four, v1, madd(minusFive, v3, v128.load(x5))), scale, to + 5 * i16CoefficientBytes, high);
+  storeI16(madd(four, v128.load(x0), madd(minusFive, v2, v4)), scale, magic, to, high);
+  storeI16(madd(four, v1, madd(minusFive, v3, v128.load(x5))), scale, magic, to + 5 * i16CoefficientBytes, high);
   const a = madd(minusFour, v2, v4);
   const b = madd(minusFour, v1, v3);
-  storeI16(f32x4.add(a, b), scale, to + i16CoefficientBytes, high);
-  storeI16(f32x4.sub(a, b), scale, to + 2 * i16CoefficientBytes, high);
+  storeI16(f32x4.add(a, b), scale, magic, to + i16CoefficientBytes, high);
+  storeI16(f32x4.sub(a, b), scale, magic, to + 2 * i16CoefficientBytes, high);
   const e = f32x4.sub(v4, v2);
   const f = f32x4.sub(v3, v1);
   const f2 = f32x4.add(f, f);
-  storeI16(f32x4.add(e, f2), scale, to + 3 * i16CoefficientBytes, high);
-  storeI16(f32x4.sub(e, f2), scale, to + 4 * i16CoefficientBytes, high);
+  storeI16(f32x4.add(e, f2), scale, magic, to + 3 * i16CoefficientBytes, high);
+  storeI16(f32x4.sub(e, f2), scale, magic, to + 4 * i16CoefficientBytes, high);
 }
 
 /**
@@ -101,6 +102,13 @@ export function transformI16Inputs(
   const bound = gain * largestLane(most);
   const range = inputRange(input.channels);
   const scale = f32x4.splat(bound > 0 ? range / bound : 0);
+  // From memory, as V8 would make a constant anew, by several instructions, in every turn.
+  const one = v128.load(zeros + tiles.ones);
+  const two = f32x4.add(one, one);
+  const four = f32x4.add(two, two);
+  const minusFour = f32x4.neg(four);
+  const minusFive = f32x4.sub(minusFour, one);
+  const magic = f32x4.mul(one, f32x4.splat(12582912));
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places + (i as usize) * offsetof<Place>());
     const at = place.position - tiles.padding;
@@ -113,10 +121,24 @@ export function transformI16Inputs(
     const x5 = clamped(at + 5 * d, length, x + 5 * step, zeros);
     let to = dst + ((i as usize) << 4);
     for (let c: usize = 0; c < bytes; c += 32) {
-      transformI16(x0 + c, x1 + c, x2 + c, x3 + c, x4 + c, x5 + c, scale, to, false);
+      transformI16(x0 + c, x1 + c, x2 + c, x3 + c, x4 + c, x5 + c, scale, magic, four, minusFour, minusFive, to, false);
       if (c + 16 < bytes) {
         const n = c + 16;
-        transformI16(x0 + n, x1 + n, x2 + n, x3 + n, x4 + n, x5 + n, scale, to, true);
+        transformI16(
+          x0 + n,
+          x1 + n,
+          x2 + n,
+          x3 + n,
+          x4 + n,
+          x5 + n,
+          scale,
+          magic,
+          four,
+          minusFour,
+          minusFive,
+          to,
+          true,
+        );
       }
       to += i16PlaneBytes;
     }
@@ -167,6 +189,10 @@ function writeI16Tiles(
   const inverse = f32x4.splat(unit);
   const end = (output.channels << 2) as usize;
   const none = f32x4.splat(0);
+  const one = v128.load(local + tiles.ones);
+  const two = f32x4.add(one, one);
+  const four = f32x4.add(two, two);
+  const eight = f32x4.add(four, four);
   for (let i = 0; i < count; i++) {
     const place = changetype<Place>(places + (i as usize) * offsetof<Place>());
     const at = place.position;
@@ -200,14 +226,14 @@ function writeI16Tiles(
       const o = y + c;
       v128.store(o, y0);
       if (outputs > 1) {
-        v128.store(o + step, finish(madd(f32x4.splat(2), v, t), inverse, q + rStep, bias, slope, activate, add));
+        v128.store(o + step, finish(madd(two, v, t), inverse, q + rStep, bias, slope, activate, add));
       }
       if (outputs > 2) {
-        const y2 = madd(f32x4.splat(4), u, s);
+        const y2 = madd(four, u, s);
         v128.store(o + 2 * step, finish(y2, inverse, q + 2 * rStep, bias, slope, activate, add));
       }
       if (outputs > 3) {
-        const y3 = madd(f32x4.splat(8), v, f32x4.add(t, m5));
+        const y3 = madd(eight, v, f32x4.add(t, m5));
         v128.store(o + 3 * step, finish(y3, inverse, q + 3 * rStep, bias, slope, activate, add));
       }
       from += i16PlaneBytes;
