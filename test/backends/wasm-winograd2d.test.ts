@@ -14,6 +14,8 @@ interface Case {
   readonly cout: number;
   readonly size: readonly [number, number];
   readonly padding?: readonly [number, number];
+  /** Padded by as much. */
+  readonly dilation?: readonly [number, number];
 }
 
 const cases = (rng: Rng): Case[] => [
@@ -23,6 +25,10 @@ const cases = (rng: Rng): Case[] => [
   { cin: 8, cout: 19, size: [16, 33], padding: [0, 2] },
   { cin: 20, cout: 8, size: [17, 29], padding: [3, 0] },
   { cin: 64, cout: 40, size: [12, 40] },
+  // Residues of rows and columns as images of their own, the last tiles cut.
+  { cin: 8, cout: 12, size: [18, 44], dilation: [2, 2] },
+  { cin: 19, cout: 9, size: [24, 66], dilation: [2, 3] },
+  { cin: 12, cout: 16, size: [16, 260], dilation: [4, 4] },
   ...Array.from({ length: 6 }, () => ({
     cin: 8 + rng.int(20),
     cout: 8 + rng.int(20),
@@ -34,10 +40,11 @@ const cases = (rng: Rng): Case[] => [
 test('3×3 convolutions and their gradient of the input', async () => {
   const rng = seededRandom(seed);
   for (const c of cases(rng)) {
-    const { cin, cout, size, padding = [1, 1] } = c;
-    const attrs = { stride: [1, 1], padding, dilation: [1, 1], groups: 1 } as const;
+    const { cin, cout, size, dilation = [1, 1], padding = dilation } = c;
+    const attrs = { stride: [1, 1], padding, dilation, groups: 1 } as const;
     const x: Shape = [2, size[0], size[1], cin];
-    const y: Shape = [2, size[0] + 2 * padding[0] - 2, size[1] + 2 * padding[1] - 2, cout];
+    const [height, width] = [0, 1].map((axis) => size[axis] + 2 * (padding[axis] - dilation[axis]));
+    const y: Shape = [2, height, width, cout];
     const weight = randomTensor(rng, [3, 3, cin, cout]);
     const vector = (channels: number) => randomTensor(rng, [1, 1, 1, channels]);
     const some = <T extends object>(tensors: T): Partial<T> => (rng.chance(0.5) ? tensors : {});

@@ -1,4 +1,5 @@
 /** Which algorithm computes a convolution: the one place that chooses, with all thresholds of the choice. */
+import type { TensorRef } from '../../../graph/planned.js';
 import type { Stage } from '../stage.js';
 import type { Conv, DirectConv } from './direct.js';
 import { directStage, packedWeightBytes, packStage } from './direct.js';
@@ -33,16 +34,18 @@ const mostWeightBytes = { made: 4 << 20, constant: 40 << 20 };
  * error, three times that of the direct form: the gradient of a whole small ICNet was off by 6 % where it is 1 % otherwise.
  */
 const leastTiles = 16;
+/** Tiles in a row of one residue of a dilated convolution: products take four at a time. */
+const leastAcross = 4;
 
 export function algorithmOf(conv: Conv): Algorithm {
-  const { steps, padding, flipped } = conv;
+  const { steps, padding, dilation, flipped } = conv;
   if (isOfImage(conv)) return { name: 'image', scratchBytes: 0, stages: () => [imageStage(conv)] };
   if (isWinograd2d(conv)) {
     return {
       name: 'winograd2d',
       scratchBytes: winograd2d.winograd2dBytes(steps),
       weightStages: (at) => [winograd2d.packStage(steps, flipped, at)],
-      stages: (at) => [winograd2d.winograd2dStage(conv, padding, at)],
+      stages: (at) => [winograd2d.winograd2dStage(conv, padding, dilation, at)],
     };
   }
   const form = winograd1dForm(conv);
@@ -60,22 +63,48 @@ export function algorithmOf(conv: Conv): Algorithm {
 export const winograd1dName = ({ rows, i16 }: WinogradForm): string =>
   `winograd1d${rows ? ' rows' : ''}${i16 ? ' i16' : ''}`;
 
-function isWinograd2d({ y, steps, stride, dilation, groups, normalize, constant }: Conv): boolean {
+function isWinograd2d({
+  x,
+  y,
+  steps,
+  stride,
+  padding,
+  dilation,
+  groups,
+  normalize,
+  constant,
+}: Conv): boolean {
   const [kh, kw] = steps.weight.shape;
-  const [, height, width] = y.shape;
+  const [height, width] = [y.shape[1] / dilation[0], y.shape[2] / dilation[1]];
   const [down, across] = [winograd2d.tilesAlong(height), winograd2d.tilesAlong(width)];
+  const parts = dilation[0] * dilation[1];
   return (
     kh === 3 &&
     kw === 3 &&
-    Math.max(...stride, ...dilation) === 1 &&
+    Math.max(...stride) === 1 &&
+    (parts === 1 || (isOfWholeParts(x, y, padding, dilation) && across >= leastAcross)) &&
     groups === 1 &&
     !normalize &&
     Math.min(steps.inputs, steps.outputs) >= leastChannels.winograd2d &&
     winograd2d.winograd2dBytes(steps) <= mostWeightBytes[constant ? 'constant' : 'made'] &&
-    down * across >= leastTiles &&
+    parts * down * across >= leastTiles &&
     16 * down * across <= mostWaste * height * width
   );
 }
+
+/** Whether a dilated convolution is one without dilation on each residue of rows and columns, all of one size. */
+const isOfWholeParts = (
+  x: TensorRef,
+  y: TensorRef,
+  padding: readonly number[],
+  dilation: readonly number[],
+): boolean =>
+  [0, 1].every(
+    (axis) =>
+      padding[axis] === dilation[axis] &&
+      x.shape[1 + axis] === y.shape[1 + axis] &&
+      y.shape[1 + axis] % dilation[axis] === 0,
+  );
 
 /** What decides whether three taps in a row are one-dimensional Winograd, of a convolution or of its weight gradient. */
 export interface Taps {

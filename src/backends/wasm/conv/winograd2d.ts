@@ -2,6 +2,7 @@
 import { constantBytes, lineBytes, planeBytes, tileBytes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
+import type { RowOf } from '../touches.js';
 import { memoryRange, wholeRanges } from '../touches.js';
 import type { DirectConv, WeightSteps } from './direct.js';
 import { inputArgs, octsOf, outputArgs, quadsOf, quadTable } from './geometry.js';
@@ -43,10 +44,19 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
 }
 
 /** The convolution; `packed`: weights as `packStage` leaves them. */
-export function winograd2dStage(conv: DirectConv, padding: readonly [number, number], packed: number): Stage {
+export function winograd2dStage(
+  conv: DirectConv,
+  padding: readonly [number, number],
+  dilation: readonly [number, number],
+  packed: number,
+): Stage {
   const { x, prologue, y, steps } = conv;
   const { inputs, outputs } = steps;
-  const [images, height, width] = y.shape;
+  const [down, along] = dilation;
+  // Each residue of rows and columns is an image of its own.
+  const parts = down * along;
+  const [height, width] = [y.shape[1] / down, y.shape[2] / along];
+  const whole = inputArgs(x, 1, prologue);
   const [inOcts, outOcts] = [octsOf(inputs), octsOf(outputs)];
   const weightBytes = winograd2dBytes(steps) / coefficients;
   const ones = 32 * Math.max(inOcts, outOcts);
@@ -57,24 +67,35 @@ export function winograd2dStage(conv: DirectConv, padding: readonly [number, num
   const results = products + outOcts * planeBytes;
   const spare = results + 6 * outOcts * lineBytes;
   const flops = 8 * width * 9 * inputs * outputs;
-  const { span, chunks } = cut(images * tilesAlong(height), leastFlops / flops, 128);
+  const { span, chunks } = cut(y.shape[0] * parts * tilesAlong(height), leastFlops / flops, 128);
   const across = tilesAlong(width);
   const tileRows = rowsOfSpan(span, tilesAlong(height));
-  return {
-    kernel: 'convWinograd2d',
-    chunks,
-    touches: convTouches(conv, [memoryRange(packed, winograd2dBytes(steps))], (chunk) => {
-      const [[n, first], [m, last]] = tileRows(chunk);
+  const reach = (chunk: number): readonly [RowOf, RowOf] => {
+    const [[n, first], [m, last]] = tileRows(chunk);
+    if (parts === 1) {
       return [
         [n, 4 * first],
         [m, 4 * last + 3],
       ];
-    }),
-    localBytes: spare + 4 * mostTiles * 4 * y.pixelStride,
+    }
+    return [
+      [Math.floor(n / parts), 0],
+      [Math.floor(m / parts), y.shape[1] - 1],
+    ];
+  };
+  return {
+    kernel: 'convWinograd2d',
+    chunks,
+    touches: convTouches(conv, [memoryRange(packed, winograd2dBytes(steps))], reach),
+    localBytes: spare + 4 * mostTiles * 4 * along * y.pixelStride,
     args: {
-      input: inputArgs(x, 1, prologue),
-      output: outputArgs(conv),
-      ...{ height, width, paddingY: padding[0], paddingX: padding[1] },
+      input: {
+        ...{ ...whole, row: down * whole.row, pixel: along * whole.pixel },
+        ...{ height: x.shape[1] / down, width: x.shape[2] / along },
+      },
+      output: outputArgs(conv, 1, [0, 0], dilation),
+      ...{ dilationY: down, dilationX: along, height, width },
+      ...{ paddingY: padding[0] / down, paddingX: padding[1] / along },
       ...{ perImage: tilesAlong(height), span },
       strip: Math.ceil(across / Math.ceil(across / mostTiles)),
       ...{ weights: packed, weightBytes, rows, columns, tiles, products, results, ones, spare },

@@ -26,8 +26,11 @@ export function storeConstants(to: usize): void {
 
 @unmanaged
 export class Winograd2dArgs {
+  /** Of every `dilationY`-th row and `dilationX`-th column, which make an image of their own; so are all sizes here. */
   input: Input;
   output: Output;
+  dilationY: i32;
+  dilationX: i32;
   /** Of the output. */
   height: i32;
   width: i32;

@@ -152,11 +152,12 @@ function returnColumns<Activate, Add, Some>(
   }
 }
 
-/** Outputs of a strip from `(4·row, 4·first)`; rows below the image go to `spare`. */
+/** Outputs of a strip from `(4·row, 4·first)` of the image that lies at `image`; rows below it go to `spare`. */
 export function writeStrip<Activate, Add>(
   output: Output,
   a: Winograd2dArgs,
   image: usize,
+  residual: usize,
   row: i32,
   first: i32,
   tiles: i32,
@@ -167,12 +168,8 @@ export function writeStrip<Activate, Add>(
   const spare = local + a.spare;
   const biases = output.bias ? output.bias : local;
   const slopes = output.slope ? output.slope : local + a.ones;
-  const y = output.y + image * output.image + ((4 * row) as usize) * output.row + ((4 * first) as usize) * output.pixel;
-  const r =
-    output.residual +
-    image * output.residualImage +
-    ((4 * row) as usize) * output.residualRow +
-    ((4 * first) as usize) * output.residualPixel;
+  const y = image + ((4 * row) as usize) * output.row + ((4 * first) as usize) * output.pixel;
+  const r = residual + ((4 * row) as usize) * output.residualRow + ((4 * first) as usize) * output.residualPixel;
   const k = local + 2 * a.ones;
   let q = local + a.results;
   for (let c = 0; c < output.channels; c += 8) {
