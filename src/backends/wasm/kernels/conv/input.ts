@@ -59,6 +59,15 @@ function pack(
   }
 }
 
+/** Four channels after the prologue. */
+// @ts-ignore: decorator
+@inline
+export function prologue<Affine, Activate>(v: v128, scale: v128, shift: v128, slope: v128): v128 {
+  if (is<Affine>()) v = madd(v, scale, shift);
+  if (is<Activate>()) v = prelu4(v, slope);
+  return v;
+}
+
 /** Eight channels of `count` pixels after the prologue, in pairs for 256 bits. */
 function packEight<Affine, Activate>(
   src: usize,
@@ -77,16 +86,8 @@ function packEight<Affine, Activate>(
   const slopeA = is<Activate>() ? v128.load(slope) : none;
   const slopeB = is<Activate>() ? v128.load(slope, 16) : none;
   for (const end = dst + ((count as usize) << 5); dst < end; dst += 32) {
-    let a = v128.load(src);
-    let b = v128.load(src, 16);
-    if (is<Affine>()) {
-      a = madd(a, scaleA, shiftA);
-      b = madd(b, scaleB, shiftB);
-    }
-    if (is<Activate>()) {
-      a = prelu4(a, slopeA);
-      b = prelu4(b, slopeB);
-    }
+    const a = prologue<Affine, Activate>(v128.load(src), scaleA, shiftA, slopeA);
+    const b = prologue<Affine, Activate>(v128.load(src, 16), scaleB, shiftB, slopeB);
     v128.store(dst, a);
     v128.store(dst, b, 16);
     src += step;

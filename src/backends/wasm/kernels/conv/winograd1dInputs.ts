@@ -4,19 +4,11 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { is, madd, No, prelu4, Yes } from '../lanes';
+import { is, madd, No, Yes } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
-import { Input, laneMask, packPixels } from './input';
+import { Input, laneMask, packPixels, prologue } from './input';
 import { storeBoth } from './output';
 import { Place, Tiles } from './tiles';
-
-// @ts-ignore: decorator
-@inline
-function prologue<Affine, Activate>(v: v128, scale: v128, shift: v128, slope: v128): v128 {
-  if (is<Affine>()) v = madd(v, scale, shift);
-  if (is<Activate>()) v = prelu4(v, slope);
-  return v;
-}
 
 /** `4·u + (w − 5·v)`. */
 // @ts-ignore: decorator
