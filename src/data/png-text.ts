@@ -1,5 +1,5 @@
+import { crc32 } from './crc32.js';
 import { readStart } from './files.js';
-import { crc32 } from './png.js';
 
 /** Signature and header, which stand first in every PNG: 8 bytes and a chunk of 13. */
 const headBytes = 33;

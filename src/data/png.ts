@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createInflate, inflateSync } from 'node:zlib';
+import { crc32 } from './crc32.js';
 
 // Why a decoder of our own: labels are values and palette indices, which sharp turns into colours, and interlaced ones
 // of less than 8 bits fast-png (8.0) refuses. Pictures of the commonest kind go straight into the memory of the batch.
@@ -126,11 +127,11 @@ export function readPngHeader(bytes: Buffer): PngHeader {
     if (end + 4 > bytes.length) throw new Error('the file is cut off');
     const type = bytes.toString('latin1', at + 4, at + 8);
     if ((type === 'IHDR') !== (at === 8)) throw new Error('the header is not where it belongs');
-    // The pixels have a checksum of their own, over what they decompress to.
-    if (type === 'IDAT') header?.compressed.push(bytes.subarray(at + 8, end));
-    else if (crc32(bytes.subarray(at + 4, end)) !== bytes.readUInt32BE(end))
+    // Pixels too: the Adler-32 over what they decompress to takes some flips of a few bits for another picture.
+    if (crc32(bytes.subarray(at + 4, end)) !== bytes.readUInt32BE(end))
       throw new Error(`the checksum of part ${JSON.stringify(type)} is wrong`);
     if (type === 'IHDR') header = parseHeader(bytes, length);
+    if (type === 'IDAT') header?.compressed.push(bytes.subarray(at + 8, end));
     if (header && type === 'PLTE') {
       if (length % 3 !== 0 || length > 768) throw new Error('the palette is damaged');
       header.palette = bytes.subarray(at + 8, end);
@@ -332,17 +333,4 @@ function unfilter(filter: number, data: Uint8Array, row: number, stride: number,
       data[i] += pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
     }
   } else throw new Error('its pixels are damaged');
-}
-
-const crcTable = Int32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
-
-/** The CRC-32 of ISO 3309. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = -1;
-  for (const byte of bytes) crc = crcTable[(crc ^ byte) & 255] ^ (crc >>> 8);
-  return ~crc >>> 0;
 }

@@ -1,5 +1,5 @@
 import { inflateRawSync } from 'node:zlib';
-import { crc32 } from '../data/png.js';
+import { crc32 } from '../data/crc32.js';
 import { UserError } from '../errors.js';
 
 /** A file inside a zip file. */

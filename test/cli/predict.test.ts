@@ -138,7 +138,7 @@ test('a header that asks for gigabytes is refused before anything is decoded', a
   const header = readFileSync(at('scene.png'));
   header.writeUInt32BE(16_000, 16);
   header.writeUInt32BE(16_000, 20);
-  const { crc32 } = await import('../../src/data/png.js');
+  const { crc32 } = await import('../../src/data/crc32.js');
   header.writeUInt32BE(crc32(header.subarray(12, 29)), 29);
   writeFileSync(at('huge.png'), header);
   const { code, stderr } = await predict(at('huge.png'), '--resize', 'own');

@@ -1,8 +1,8 @@
 import yauzl from 'yauzl';
 import { UserError } from '../../errors.js';
+import { crc32 } from '../crc32.js';
 import { isImageName } from '../dataset.js';
 import { reason } from '../files.js';
-import { crc32 } from '../png.js';
 import { type Archive, mostEntries, mostPictureBytes, placeInside, type Source } from './source.js';
 
 /**
