@@ -7,7 +7,7 @@ import { Lanes, lanesFor } from '../eval/lanes.js';
 import { canMapTones } from '../stream/decode.js';
 import { findFfmpeg } from '../stream/ffmpeg.js';
 import type { StreamInfo } from '../stream/probe.js';
-import { probe } from '../stream/probe.js';
+import { identify } from '../stream/probe.js';
 import type { SegmentedFrame } from '../stream/segment.js';
 import { segmentStream } from '../stream/segment.js';
 import type { StreamSource } from '../stream/source.js';
@@ -23,12 +23,11 @@ import { fittedOptions, fittingNote } from './views.js';
 /** Segments a video, a camera, a stream on the network, or a pipe. */
 export async function predictStream(given: string, flags: StreamFlags): Promise<void> {
   const ffmpeg = await findFfmpeg(flags.ffmpeg);
-  const source = flags.camera === undefined ? sourceOf(given, rawOf(flags)) : cameraSource(flags.camera);
-  if (source.kind === 'file' && !isStreamAddress(given) && !isFile(given)) {
+  const named = flags.camera === undefined ? sourceOf(given, rawOf(flags)) : cameraSource(flags.camera);
+  if (named.kind === 'file' && !isStreamAddress(given) && !isFile(given)) {
     throw new UserError(`${given}: no such video`);
   }
-  const info =
-    source.kind === 'pipe' ? undefined : await probe(ffmpeg, source).catch(liveWithoutProbe(source));
+  const { source, info } = await identify(ffmpeg, named);
   const { model, file } = await openModel(flags.model, flags.net);
   const target = targetOf(given, source, flags);
   const recipe = await recipeOf(given, file, flags);
@@ -89,13 +88,6 @@ export async function predictStream(given: string, flags: StreamFlags): Promise<
   }
   if (!last && outputs.done === 0) throw new UserError(`${source.name}: holds no frame in that time`);
 }
-
-/** A live stream need not answer at once: the feed tries, and says what is wrong. */
-const liveWithoutProbe =
-  ({ kind }: StreamSource) =>
-  (error: unknown): undefined => {
-    if (kind !== 'live') throw error;
-  };
 
 const rawOf = ({ raw, fps }: StreamFlags) => raw && { ...raw, fps: fps ?? 25 };
 

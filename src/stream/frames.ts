@@ -2,7 +2,7 @@ import type { Frame } from './decode.js';
 import { Feed } from './feed.js';
 import { findFfmpeg } from './ffmpeg.js';
 import type { FeedOptions } from './options.js';
-import { probe } from './probe.js';
+import { identify } from './probe.js';
 import { cameraSource, sourceOf } from './source.js';
 
 /** A frame of a video: pixels as every picture here (RGB, rows first), and where it stands. */
@@ -36,8 +36,12 @@ export async function* videoFrames(
   const { ffmpeg: given, ...rest } = options;
   const ffmpeg = await findFfmpeg(given);
   const opened = typeof source === 'string' ? sourceOf(source) : cameraSource(String(source.camera));
-  const hdr = opened.kind === 'file' && (await probe(ffmpeg, opened)).hdr;
-  const feed = new Feed(ffmpeg, opened, { ...rest, hdr });
+  // Cameras and streams that are always live are not kept from their first frame.
+  const known = opened.kind === 'file' || opened.ended ? await identify(ffmpeg, opened) : { source: opened };
+  const feed = new Feed(ffmpeg, known.source, {
+    ...rest,
+    hdr: known.source.kind === 'file' && known.info?.hdr,
+  });
   try {
     for (let frame = await feed.next(); frame; frame = await feed.next()) yield pictureOf(frame);
   } finally {

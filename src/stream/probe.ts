@@ -41,6 +41,26 @@ export interface StreamInfo {
   readonly hdr: boolean;
 }
 
+/**
+ * What a source says of itself, and what it turned out to be: a playlist that tells its length has ended (HLS:
+ * `#EXT-X-ENDLIST`, DASH: `static`), and is a file whose frames all count. A pipe says nothing; a live stream need not
+ * answer at once: the feed tries again, and says what is wrong.
+ * @throws UserError where a file is missing, damaged, or has no video.
+ */
+export async function identify(
+  ffmpeg: Ffmpeg,
+  source: StreamSource,
+): Promise<{ readonly source: StreamSource; readonly info?: StreamInfo }> {
+  if (source.kind === 'pipe') return { source };
+  try {
+    const info = await probe(ffmpeg, source);
+    return { source: (info.seconds && source.ended) || source, info };
+  } catch (error) {
+    if (source.kind !== 'live') throw error;
+    return { source };
+  }
+}
+
 /** @throws UserError where it is missing, damaged, or has no video. */
 export async function probe({ probe: program }: Ffmpeg, { name, input }: StreamSource): Promise<StreamInfo> {
   const args = ['-v', 'error', '-of', 'json', '-show_streams', '-show_format', ...input];

@@ -11,6 +11,8 @@ export interface StreamSource {
   readonly input: readonly string[];
   /** Of a pipe: what is read instead of this program's standard input. */
   readonly bytes?: Readable;
+  /** Of a playlist: the source that it is once nothing more is added to it. */
+  readonly ended?: StreamSource;
 }
 
 const videoEnding = /\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m?ts|m2ts|wmv|flv|ogv|3gp|y4m|mjpe?g)$/i;
@@ -39,14 +41,13 @@ export function sourceOf(
   if (raw) throw new UserError(`${text}: only frames on standard input (-) are raw`, 2);
   if (!address.test(text)) return { name: text, kind: 'file', input: ['-i', `file:${text}`] };
   const rtsp = /^rtsps?:/i.test(text) ? ['-rtsp_transport', 'tcp'] : [];
-  // Files on the web end; playlists may, and are taken for what they usually are.
-  const file = /^https?:/i.test(text) && videoEnding.test(text.replace(/\?.*$/, '')) && !playlist.test(text);
-  const quick = file ? [] : [...lowDelay, '-analyzeduration', '1000000', '-probesize', '1000000'];
-  return {
-    name: withoutPassword(text),
-    kind: file ? 'file' : 'live',
-    input: [...rtsp, ...quick, '-i', text],
-  };
+  const web = /^https?:/i.test(text);
+  const file: StreamSource = { name: withoutPassword(text), kind: 'file', input: ['-i', text] };
+  // Files on the web end; playlists may, which they tell when they are opened.
+  if (web && videoEnding.test(text.replace(/\?.*$/, ''))) return file;
+  const quick = [...lowDelay, '-analyzeduration', '1000000', '-probesize', '1000000'];
+  const live: StreamSource = { ...file, kind: 'live', input: [...rtsp, ...quick, ...file.input] };
+  return web && playlist.test(text) ? { ...live, ended: file } : live;
 }
 
 /** A camera by its number, or by its device or name. */

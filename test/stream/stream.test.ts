@@ -26,7 +26,7 @@ import { videoFrames } from '../../src/stream/frames.js';
 import type { PaintedFrame } from '../../src/stream/paint.js';
 import { Painter } from '../../src/stream/paint.js';
 import { VideoParts } from '../../src/stream/parts.js';
-import { probe } from '../../src/stream/probe.js';
+import { identify, probe } from '../../src/stream/probe.js';
 import type { SegmentedFrame, StreamOptions } from '../../src/stream/segment.js';
 import { segmentStream } from '../../src/stream/segment.js';
 import { cameraSource, isVideoName, sourceOf } from '../../src/stream/source.js';
@@ -388,27 +388,43 @@ test('high dynamic range comes nearly as bright as it was', { skip }, async (t) 
   assert.ok(hdr && mapped < 0.6 * plain, `off by ${mapped} of 255, not mapped by ${plain}`);
 });
 
-test('a playlist on the web is a live stream', { skip }, async () => {
-  // Its first second goes by while ffmpeg looks what it is.
-  const looped = ['-stream_loop', '2', '-i', at('clip.mp4'), '-an', '-c:v', 'mpeg2video', '-g', '5'];
-  ffmpeg(...looped, '-f', 'hls', '-hls_time', '0.4', '-hls_list_size', '0', at('live.m3u8'));
+test('a playlist on the web: live while it grows, then a file whose frames all count', {
+  skip,
+}, async (t) => {
+  const looped = ['-stream_loop', '7', '-i', at('clip.mp4'), '-an', '-c:v', 'mpeg2video', '-g', '5'];
+  ffmpeg(...looped, '-f', 'hls', '-hls_time', '0.4', '-hls_list_size', '0', at('list.m3u8'));
+  const [head, ...segments] = readFileSync(at('list.m3u8'), 'utf8').split(/(?=#EXTINF|#EXT-X-ENDLIST)/);
+  writeFileSync(at('ended.m3u8'), `${head}${segments.slice(0, 4).join('')}#EXT-X-ENDLIST\n`);
+  let told = 4;
   const server = createWebServer((request, response) => {
     const name = path.basename(request.url!);
-    response.end(existsSync(at(name)) ? readFileSync(at(name)) : undefined);
+    if (name === 'growing.m3u8') response.end(`${head}${segments.slice(0, told++).join('')}`);
+    else response.end(existsSync(at(name)) ? readFileSync(at(name)) : undefined);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
   const { port } = server.address() as { port: number };
-  const source = sourceOf(`http://127.0.0.1:${port}/live.m3u8`);
-  assert.equal(source.kind, 'live');
-  let frames = 0;
-  try {
-    for await (const { frame } of segmentStream(predictor, program, source)) {
-      assert.deepEqual([frame.image.height, frame.image.width], [64, 96]);
-      if (++frames === 5) break;
-    }
-  } finally {
-    server.close();
+  const playlist = (name: string) => `http://127.0.0.1:${port}/${name}`;
+
+  const growing = await identify(program, sourceOf(playlist('growing.m3u8')));
+  assert.equal(growing.source.kind, 'live');
+  for await (const { frame } of segmentStream(predictor, program, growing.source)) {
+    assert.deepEqual([frame.image.height, frame.image.width], [64, 96]);
+    if (frame.index >= 4) break;
   }
+
+  ffmpeg('-i', at('ended.m3u8'), at('listed-%02d.png'));
+  let count = 0;
+  for await (const { index, width, height, data } of videoFrames(playlist('ended.m3u8'))) {
+    assert.equal(index, count++);
+    const name = `listed-${String(count).padStart(2, '0')}.png`;
+    assert.deepEqual({ width, height, data }, await readImage(at(name)), name);
+  }
+  assert.equal(count, 40);
+  const args = ['--to', '0.4', '--labels', at('listed.mkv'), '--threads', '1'];
+  const { code, stderr } = await vnet(['predict', playlist('ended.m3u8'), ...args]);
+  assert.equal(code, 0, stderr);
+  assert.equal(frameTimes(at('listed.mkv')).length, 10);
 });
 
 test('what is missing, damaged or no video: one line', { skip }, async (t) => {
