@@ -63,17 +63,15 @@ export interface TrainFlags extends DeviceFlags, PrecisionFlags, AugmentFlags {
   readonly json?: boolean;
 }
 
-/** Where the run is to lie, by flag or configuration. */
-export async function outOf({ out, config }: TrainFlags): Promise<unknown> {
-  return out ?? (config ? (await readConfig(config)).out : undefined);
-}
-
-/** Options in order of strength: flags, then the file of `--config`, then those of the run that is resumed. */
+/**
+ * Options in order of strength: flags, then those of the file of `--config`, then those of the run that is resumed.
+ * @param fromFile what {@link readConfig} gave: a pipe can be read once only.
+ */
 export async function resolveConfig(
   flags: TrainFlags,
+  fromFile: Record<string, unknown>,
   given: (name: keyof TrainFlags) => boolean,
 ): Promise<{ config: TrainConfig; place: DeviceFlags }> {
-  const fromFile = flags.config ? await readConfig(flags.config) : {};
   const out = flags.out ?? fromFile.out;
   if (typeof out !== 'string') throw new UserError("required option '--out <dir>' not specified", 2);
   const stored = runFiles(out).config;

@@ -17,7 +17,7 @@ import { deviceName, openBackend, trainingPrecisionOption } from './device.js';
 import { jsonOption, netOption, pixelSize, real, sizePolicy, whole } from './options.js';
 import { Stopped } from './stopped.js';
 import type { TrainFlags } from './train-config.js';
-import { outOf, resolveConfig } from './train-config.js';
+import { readConfig, resolveConfig } from './train-config.js';
 import { interruptSignal, TrainingDisplay } from './training.js';
 import { scaleList } from './views.js';
 
@@ -163,12 +163,13 @@ function classWeights(text: string): TrainConfig['classWeights'] {
 }
 
 async function run(flags: TrainFlags, command: Command): Promise<void> {
-  const out = await outOf(flags);
-  if (typeof out !== 'string' || !isRemote(out)) return runIn(flags, command);
+  const fromFile = flags.config ? await readConfig(flags.config) : {};
+  const out = flags.out ?? fromFile.out;
+  if (typeof out !== 'string' || !isRemote(out)) return runIn(flags, fromFile, command);
   const tell = (message: string) => void process.stderr.write(`${pc.yellow('note:')} ${message}\n`);
   const remote = await RemoteRun.open(out, flags.resume ?? false, tell);
   try {
-    await runIn({ ...flags, out: remote.folder }, command, remote);
+    await runIn({ ...flags, out: remote.folder }, fromFile, command, remote);
   } catch (error) {
     // What was trained before it is not lost.
     await remote.finish().catch((second: Error) => second !== error && tell(second.message));
@@ -177,9 +178,15 @@ async function run(flags: TrainFlags, command: Command): Promise<void> {
 }
 
 /** @param remote where the run folder is copied to. */
-async function runIn(flags: TrainFlags, command: Command, remote?: RemoteRun): Promise<void> {
+async function runIn(
+  flags: TrainFlags,
+  fromFile: Record<string, unknown>,
+  command: Command,
+  remote?: RemoteRun,
+): Promise<void> {
   const { config, place } = await resolveConfig(
     flags,
+    fromFile,
     (name) => command.getOptionValueSource(name) === 'cli',
   );
   const parsed = parseTrainConfig(config);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -12,7 +13,7 @@ import path from 'node:path';
 import { before, test } from 'node:test';
 import { readImage, writeLabelPng, writeRgbPng } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
-import { drawScenes, start, temporaryFolder, vnet } from './vnet.js';
+import { bin, drawScenes, start, temporaryFolder, vnet } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
@@ -229,6 +230,16 @@ test('a configuration file gives options, flags win, mistakes are named', async 
   assert.equal(good.code, 0, good.stderr);
   const config = JSON.parse(readFileSync(at('configured', 'config.json'), 'utf8'));
   assert.deepEqual([config.epochs, config.batch, config.augment.flip], [1, 2, false]);
+  // A pipe gives it once, with the place of the run in it too.
+  const text = JSON.stringify({ out: at('piped') });
+  const piped = spawnSync('sh', [
+    '-c',
+    'printf %s "$2" | "$0" "$1" train --config /dev/stdin',
+    process.execPath,
+    bin,
+    text,
+  ]);
+  assert.match(String(piped.stderr), /^vnet: required option '--data <dir>' not specified/);
   writeFileSync(at('wrong.json'), JSON.stringify({ epoch: 1 }));
   failed(await train('x', '--config', at('wrong.json')), /wrong\.json: .*epoch/, 2);
   writeFileSync(at('broken.json'), '{"epochs": ');
