@@ -10,7 +10,7 @@ import { deviceAt } from '../device.js';
 import { UserError } from '../errors.js';
 import type { FittingOptions } from '../eval/fitting.js';
 import { fitted } from '../eval/fitting.js';
-import { predictLabels } from '../eval/predict.js';
+import { largestPart, predictLabels } from '../eval/predict.js';
 import { Predictor } from '../eval/predictor.js';
 import type { ModelInfo } from '../model/format.js';
 import type { ModelOptions } from '../model/model.js';
@@ -138,6 +138,18 @@ export class Segmenter {
       signal,
     );
     return new Segmentation(image, labels.data, this.classes, certain);
+  }
+
+  /**
+   * Checks that a picture of a size can be segmented: nothing is decoded or allocated for it.
+   * @throws UserError as {@link segment}: below 32×32, or (a `MemoryError`) more memory than there is.
+   */
+  check(
+    size: { readonly height: number; readonly width: number },
+    { confidence, signal: _, ...view }: SegmentOptions = {},
+  ): void {
+    const { output, ...part } = largestPart(fitted(view, this.model, size), size);
+    this.predictor.check(part, confidence ? 'logits' : output);
   }
 
   /**

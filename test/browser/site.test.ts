@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { decode } from 'fast-png';
 import { unzipSync, zipSync } from 'fflate';
 import type { BrowserContext, Download, Page } from 'playwright-core';
+import { crc32 } from '../../src/data/crc32.js';
 import { encodeLabelPng, encodeRgbPng } from '../../src/data/image.js';
 import { predict, renderScene, shippedModel } from '../../src/index.js';
 import { decodeModel } from '../../src/model/format.js';
@@ -260,6 +261,18 @@ test('too little memory: how much is needed and what to choose, and the picture 
     /^scene-0\.png: needs \d+ MiB of memory, of 1 MiB that can be had: choose a smaller “Longest side”/,
   );
   await page.evaluate(() => Reflect.deleteProperty(navigator, 'deviceMemory'));
+  // Too large for any: it is not decoded for that, which takes 20 s and freezes the page.
+  const huge = Buffer.from((await files())[0].buffer);
+  huge.writeUInt32BE(16_000, 16);
+  huge.writeUInt32BE(16_000, 20);
+  huge.writeUInt32BE(crc32(huge.subarray(12, 29)), 29);
+  await pick([{ name: 'huge.png', mimeType: 'image/png', buffer: huge }]);
+  await says(
+    page,
+    /^huge\.png: needs \d+ MiB of memory, of \d+ MiB that can be had: choose a smaller “Longest/,
+  );
+  await pick(await files());
+  await settled();
   await page.evaluate(() => {
     const { prototype } = CanvasRenderingContext2D;
     globalThis.wholePixels ??= prototype.getImageData;

@@ -11,6 +11,7 @@ import { openDevice } from '../../src/device.js';
 import type { PictureSource } from '../../src/index.js';
 import {
   colourise,
+  MemoryError,
   overlay,
   Predictor,
   predict,
@@ -43,6 +44,19 @@ const rgba = (padding = 0) => {
   }
   return { width: image.width, height: image.height, data };
 };
+
+test('a size is refused before there is a picture of it', () => {
+  const view = { resize: 'own' } as const;
+  segmenter.check({ height: 360, width: 480 }, view);
+  assert.throws(() => segmenter.check({ height: 31, width: 480 }, view), /32/);
+  for (const confidence of [false, true]) {
+    const huge = { height: 30_000, width: 30_000 };
+    assert.throws(() => segmenter.check(huge, { ...view, confidence }), MemoryError);
+    // As it suits the model, it is small.
+    segmenter.check(huge, { confidence });
+  }
+  assert.equal(segmenter.allocatedBytes, 0);
+});
 
 test('every kind of source gives the labels of predict()', async () => {
   const expected = await predict(model, image, { threads: 1 });

@@ -9,6 +9,7 @@ export type {
   PicturesConfig,
   Plan,
   SegmentClass,
+  SegmentOptions,
   TrainEvent,
   TrainResult,
 } from '../../build/src/browser.js';

@@ -2,9 +2,8 @@ import { Segmenter } from '../library.ts';
 import { sentence } from '../parts/sentence.ts';
 import { text } from '../text.ts';
 import type { Device } from './engine.ts';
-import { frameOf, gpuGaveUp } from './engine.ts';
+import { frameOfFile, gpuGaveUp } from './engine.ts';
 import type { Side } from './frames.ts';
-import { pictureOf } from './frames.ts';
 import { nameOf } from './inputs.ts';
 import { filesOf, zipOf } from './results.ts';
 
@@ -36,8 +35,7 @@ export async function archiveOf(
     for (const [i, file] of pictures.entries()) {
       onProgress(text.segment.zipProgress(i, pictures.length));
       try {
-        const pixels = await pictureOf(file, side);
-        const see = () => frameOf(file.name, pixels, segmenter, undefined, { confidence: false, side });
+        const see = () => frameOfFile(file, segmenter, undefined, { confidence: false, side });
         const frame = await see().catch(async (error: unknown) => {
           const says = gpuGaveUp(error, segmenter, file.name);
           if (says === undefined) throw error;

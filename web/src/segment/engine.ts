@@ -1,9 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Segmentation } from '../library.ts';
+import type { Segmentation, SegmentOptions } from '../library.ts';
 import { DeviceError, listGpus, MemoryError, Segmenter } from '../library.ts';
 import { withoutGpu } from '../parts/sentence.ts';
 import { text } from '../text.ts';
 import type { Side } from './frames.ts';
+import { pictureOf } from './frames.ts';
+import { nameOf } from './inputs.ts';
 import type { Frame } from './viewer.tsx';
 
 export type Device = 'auto' | 'webgpu' | 'wasm';
@@ -52,15 +54,38 @@ export function useSegmenter(
   return segmenter;
 }
 
+interface Look {
+  readonly confidence: boolean;
+  readonly side: Side;
+}
+
+const optionsOf = ({ confidence, side }: Look): SegmentOptions => ({
+  confidence,
+  ...(side === 'auto' ? {} : { resize: 'own' }),
+});
+
+/** A picture file as {@link frameOf}. What needs more memory than there is, is refused before it is decoded. */
+export async function frameOfFile(
+  file: File,
+  first: Segmenter,
+  second: Segmenter | undefined,
+  look: Look,
+): Promise<Frame> {
+  const pixels = await pictureOf(file, look.side, (size) => {
+    for (const segmenter of [first, second]) segmenter?.check(size, optionsOf(look));
+  });
+  return frameOf(nameOf(file), pixels, first, second, look);
+}
+
 /** Pixels through one model, or two that are compared. */
 export async function frameOf(
   name: string,
   picture: ImageData,
   first: Segmenter,
   second: Segmenter | undefined,
-  { confidence, side }: { readonly confidence: boolean; readonly side: Side },
+  look: Look,
 ): Promise<Frame> {
-  const view = { confidence, ...(side === 'auto' ? {} : { resize: 'own' as const }) };
+  const view = optionsOf(look);
   const start = performance.now();
   const segmentation = await first.segment(picture, view);
   const ms = performance.now() - start;

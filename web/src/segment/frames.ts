@@ -10,8 +10,13 @@ export const sides: readonly Side[] = ['auto', 320, 480, 640, 1024, 2048, 0];
 /** The longest side of what the page shows where the model decides what it sees. */
 const shown = 1024;
 
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** The size of a picture whose longest side is at most `side`. */
-export function fitted(width: number, height: number, side: Side): { width: number; height: number } {
+export function fitted(width: number, height: number, side: Side): Size {
   const most = side === 'auto' ? shown : side;
   const scale = most === 0 ? 1 : Math.min(1, most / Math.max(width, height));
   // The network takes 32 pixels and more.
@@ -23,10 +28,7 @@ const canvas = document.createElement('canvas');
 const context = canvas.getContext('2d', { willReadFrequently: true });
 
 /** The pixels of what can be drawn, at the size the network sees. @throws MemoryError where the browser has no room for them. */
-export function pixelsOf(
-  source: CanvasImageSource,
-  size: { readonly width: number; readonly height: number },
-): ImageData {
+export function pixelsOf(source: CanvasImageSource, size: Size): ImageData {
   if (canvas.width !== size.width) canvas.width = size.width;
   if (canvas.height !== size.height) canvas.height = size.height;
   try {
@@ -38,14 +40,35 @@ export function pixelsOf(
   }
 }
 
-/** The pixels of a picture file. @throws Error, one sentence, where the browser cannot read it. */
-export async function pictureOf(file: File, side: Side): Promise<ImageData> {
-  let bitmap: ImageBitmap;
+/** The size of a picture file by its header: browsers decode an image when it is drawn. */
+async function sizeOf(file: File): Promise<Size> {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
   try {
-    bitmap = await createImageBitmap(file);
-  } catch {
-    throw new Error(text.problems.picture(file.name));
+    await new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = reject;
+    });
+    return { width: image.naturalWidth, height: image.naturalHeight };
+  } finally {
+    URL.revokeObjectURL(image.src);
   }
+}
+
+/**
+ * The pixels of a picture file.
+ * @param check is told at which size the network will see them, and throws where it cannot: nothing is decoded then.
+ * @throws Error, one sentence, where the browser cannot read it.
+ */
+export async function pictureOf(file: File, side: Side, check?: (size: Size) => void): Promise<ImageData> {
+  const unreadable = () => {
+    throw new Error(text.problems.picture(file.name));
+  };
+  if (check) {
+    const { width, height } = await sizeOf(file).catch(unreadable);
+    check(fitted(width, height, side));
+  }
+  const bitmap = await createImageBitmap(file).catch(unreadable);
   try {
     return pixelsOf(bitmap, fitted(bitmap.width, bitmap.height, side));
   } finally {

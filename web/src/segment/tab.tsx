@@ -9,9 +9,9 @@ import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
 import { archiveOf } from './archive.ts';
 import type { Device } from './engine.ts';
-import { frameOf, gpuGaveUp, useSegmenter } from './engine.ts';
+import { frameOf, frameOfFile, gpuGaveUp, useSegmenter } from './engine.ts';
 import type { Playing, Side } from './frames.ts';
-import { fitted, nextFrame, openCamera, openVideo, pictureOf, pixelsOf } from './frames.ts';
+import { fitted, nextFrame, openCamera, openVideo, pixelsOf } from './frames.ts';
 import { nameOf, sorted } from './inputs.ts';
 import { Legend } from './legend.tsx';
 import { Recording } from './record.ts';
@@ -95,8 +95,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
     if (!picture || !ready) return undefined;
     let current = true;
     setBusy(words.working(picture.name));
-    pictureOf(picture, side)
-      .then((pixels) => frameOf(nameOf(picture), pixels, segmenter!, second, { confidence: true, side }))
+    frameOfFile(picture, segmenter!, second, { confidence: true, side })
       .then((made) => current && setFrame(made))
       .catch((error: unknown) => current && complain(error, picture.name))
       .finally(() => current && setBusy(undefined));
