@@ -1,4 +1,4 @@
-import type { Normalization } from '../ops/image.js';
+import type { Normalization } from '../ops/op.js';
 
 type Three = [number, number, number];
 

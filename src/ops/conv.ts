@@ -3,7 +3,7 @@ import type { Shape, Value } from '../ir/value.js';
 import { formatShape, sizeOf } from '../ir/value.js';
 import { movedBias } from './constant.js';
 import { expectShape, expectVectors } from './fit.js';
-import type { OpDef, Prologue } from './op.js';
+import type { Normalization, OpDef, Prologue } from './op.js';
 
 /** Geometry of a convolution; pairs are `[vertical, horizontal]`. Padding is zeros, the same on both sides. */
 export interface ConvAttrs {
@@ -12,7 +12,7 @@ export interface ConvAttrs {
   readonly dilation: readonly [number, number];
   readonly groups: number;
   /** Set where `x` is a u8 image: the convolution sees `(x / 255 − mean[c]) / std[c]`; padding is zero after that. */
-  readonly normalize?: { readonly mean: readonly number[]; readonly std: readonly number[] };
+  readonly normalize?: Normalization;
   /**
    * Allows a backend to round inputs and weights to integers before it multiplies them: of 16 bits, scaled so that the error
    * is below three thousandths of the largest output, or of 8 bits with a scale for every sixteen of them. Inference only.
@@ -88,6 +88,7 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
   inPlace: { y: ['residual'] },
   shortProducts: true,
   prologue: 'x',
+  bytes: 'x',
   absorb({ inputs, attrs, label }, map, { emit }) {
     if (inputs.slope || inputs.residual) return undefined;
     const { scale, shift, slope } = map;
@@ -150,6 +151,7 @@ export const conv2dGradWeight: OpDef<
   flops: ({ inputs: { gy }, outputs: { gweight } }) =>
     2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(gweight.shape),
   prologue: 'x',
+  bytes: 'x',
 };
 
 /** Sum over all images and pixels, per channel: the gradient of a bias. `x`: `N×H×W×C`, `sum`: `1×1×1×C`. */

@@ -41,6 +41,12 @@ export interface ChannelMap {
   readonly label: string;
 }
 
+/** Of RGB bytes: `(x/255 − mean[c])/std[c]`. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
 /** Inputs of an op that applies a channel map to its input `x` while it reads it. */
 export interface Prologue {
   readonly preScale?: Value;
@@ -105,6 +111,10 @@ export interface OpDef<I extends object, O extends object, A extends object> {
   absorb?(node: OpNodeView<I, O, A>, map: ChannelMap, context: RewriteContext): Value | undefined;
   /** The input that the op reads through a prologue (`Prologue`). */
   readonly prologue?: 'x';
+  /** The node as bytes of an image that become numbers, where that is all it is; its output is `y`. */
+  image?(node: OpNodeView<I, O, A>): { readonly x: Value; readonly normalize: Normalization };
+  /** The input that may as well be bytes of an image, which the attribute `normalize` makes numbers of. */
+  readonly bytes?: 'x';
   /** The node as `a + sign·b`, where that is all it is; its output is `y`. */
   sum?(node: OpNodeView<I, O, A>): { readonly a: Value; readonly b: Value; readonly sign: 1 | -1 };
   /** `other + sign·(what the node computes)`, in one node that takes its place; `undefined` where it cannot. */

@@ -184,6 +184,36 @@ test('conv2d and its weight gradient of a u8 image', async () => {
   }
 });
 
+test('conv2d of an RGB image in bytes', async () => {
+  const rng = seededRandom(seed);
+  const normalize = { mean: [0.3, 0.4, 0.5], std: [0.2, 0.25, 0.3] };
+  const drawn = (): Case => {
+    const kernel = [1 + rng.int(7), 1 + rng.int(7)] as const;
+    return {
+      ...{ kernel, stride: 1 + rng.int(3), cin: 3, cout: 1 + rng.int(50) },
+      padding: [rng.int(kernel[0]), rng.int(kernel[1])],
+      size: [7 + rng.int(9), 7 + rng.int(150)],
+    };
+  };
+  for (const c of [
+    { kernel: [7, 7], stride: 2, cin: 3, cout: 64, size: [9, 203] },
+    { kernel: [3, 3], stride: 2, cin: 3, cout: 13, size: [9, 101] },
+    { kernel: [3, 3], cin: 3, cout: 8, size: [6, 55] },
+    ...Array.from({ length: 12 }, drawn),
+  ] satisfies Case[]) {
+    const { attrs, x, y, weight, vector, label } = setUp(rng, c);
+    const hasResidual = rng.chance(0.1);
+    const inputs = {
+      ...{ x: randomBytes(rng, x), weight: randomTensor(rng, weight) },
+      ...(rng.chance(0.5) ? { bias: vector(c.cout) } : {}),
+      ...(rng.chance(0.5) ? { slope: vector(c.cout) } : {}),
+      ...(hasResidual ? { residual: randomTensor(rng, y) } : {}),
+    };
+    const layout: Layout = { options, views: { y: view(rng, c.cout) } };
+    await assertParity(wasmBackend, 'conv2d', inputs, { ...attrs, normalize }, { relative, label, layout });
+  }
+});
+
 test('conv2dGradInput', async () => {
   const rng = seededRandom(seed);
   for (const c of cases(rng)) {

@@ -1,5 +1,6 @@
 import type { Graph } from '../../ir/graph.js';
 import { accumulate } from './accumulate.js';
+import { bytes } from './bytes.js';
 import { fold } from './fold.js';
 import { lower } from './lower.js';
 import { prologue } from './prologue.js';
@@ -11,12 +12,12 @@ export { dropUnused } from './unused.js';
 /**
  * Merges neighbouring nodes into the kernels that backends have, by what their ops say of themselves: batch norm
  * becomes two coefficients and an affine map; affine maps, PReLUs and additions move into the prologue or epilogue of a
- * convolution, a pooling or each other. What a merged value would have held is never written. Also drops nodes nothing
- * needs.
+ * convolution, a pooling or each other, and so does the normalisation of an image. What a merged value would have held is
+ * never written. Also drops nodes nothing needs.
  */
 export function fuse(graph: Graph): Graph {
   const work = new Rewriter({ ...graph, nodes: dropUnused(graph) });
   // What is lowered can be folded into too, but a bias takes up the norm after it while it is one.
-  for (const rule of [fold, lower, fold, prologue, accumulate]) work.apply(rule);
+  for (const rule of [bytes, fold, lower, fold, prologue, accumulate]) work.apply(rule);
   return { ...graph, nodes: dropUnused({ ...graph, nodes: work.nodes }), regions: [] };
 }

@@ -3,7 +3,7 @@ import type { TensorRef } from '../../../graph/planned.js';
 import type { Stage } from '../stage.js';
 import type { Conv, DirectConv } from './direct.js';
 import { directStage, packedWeightBytes, packStage } from './direct.js';
-import { imageStage, isOfImage } from './image.js';
+import { imageStage, imageWeightBytes, imageWeightStages, isOfImage } from './image.js';
 import { partsOf } from './parts.js';
 import { isPointwise, pointwiseStage } from './pointwise.js';
 import type { WinogradForm } from './winograd1d.js';
@@ -39,7 +39,14 @@ const leastAcross = 4;
 
 export function algorithmOf(conv: Conv): Algorithm {
   const { steps, padding, dilation, flipped } = conv;
-  if (isOfImage(conv)) return { name: 'image', scratchBytes: 0, stages: () => [imageStage(conv)] };
+  if (isOfImage(conv)) {
+    return {
+      name: 'image',
+      scratchBytes: imageWeightBytes(conv),
+      weightStages: (at) => imageWeightStages(conv, at),
+      stages: (at) => [imageStage(conv, at)],
+    };
+  }
   if (isWinograd2d(conv)) {
     return {
       name: 'winograd2d',

@@ -9,10 +9,13 @@ import { is, madd, No, prelu4, Yes } from '../lanes';
 import { Span } from '../span';
 import { wide } from '../width';
 import { Input } from './input';
-import { Output, storeBoth } from './output';
+import { Output, storeBoth, storeSome } from './output';
 
-/** Rows of taps, at most: their addresses lie before the ring, and then eight zeros and eight ones. */
+/** Rows of taps, at most. */
 export const mostLines: i32 = 16;
+
+/** Pixels that meet all weights before the next ones do: a multiple of those that each product takes. */
+export const stripPixels: i32 = 48;
 
 @unmanaged
 class ImageArgs {
@@ -30,10 +33,35 @@ class ImageArgs {
   /** Taps. */
   height: i32;
   width: i32;
+  /** `[block of 8 outputs][tap][channel][8]`, filled up with zeros to whole blocks. */
   weights: usize;
+  /** Bytes from the weights of 8 outputs to those of the next 8. */
+  wStep: usize;
   /** Bytes of a row in the ring. */
   rowBytes: usize;
 }
+
+/** What all products share, at the start of `local`, with what they need to lie at hand; the ring follows. */
+@unmanaged
+export class ImageBlock {
+  /** Rows of taps, and the bytes of one. */
+  lines: i32;
+  lineBytes: usize;
+  /** Bytes from pixel to pixel. */
+  xStep: usize;
+  yStep: usize;
+  wStep: usize;
+  /** Bytes from the bias and slope of 8 outputs to those of the next 8: zero where there are none. */
+  biasStep: usize;
+  slopeStep: usize;
+  /** Address of room for eight outputs. */
+  spare: usize;
+  /** Address of the first of the rows of taps' addresses. */
+  rows: usize;
+}
+
+/** Bytes of the rows' addresses, of sixteen zeros and sixteen ones, and of room for eight outputs. */
+export const imageLocals: i32 = 4 * mostLines + 64 + 64 + 32;
 
 /** Floats of a row: zeros for the padding, pixels, zeros. `y`: the row in the image. */
 function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, dst: usize): void {
@@ -78,28 +106,33 @@ function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, 
 
 // @ts-ignore: decorator
 @inline
-function write<Activate>(y: usize, low: v128, high: v128, bias: usize, slope: usize): void {
+function write<Activate, Some>(
+  y: usize,
+  low: v128,
+  high: v128,
+  bias: usize,
+  slope: usize,
+  rest: i32,
+  spare: usize,
+): void {
   if (is<Activate>()) {
     low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
     high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
   }
-  storeBoth(y, low, high);
+  if (is<Some>()) storeSome(y, low, high, rest, spare);
+  else storeBoth(y, low, high);
 }
 
-/** 4 pixels × 8 outputs. `x`: addresses of the rows of taps, `at`: of the first pixel in them. */
-function multiply4x8<Activate>(
-  x: usize,
+/** 4 pixels × 8 outputs, of which `rest` are stored. `at`: bytes before the first pixel in a row of taps. */
+function multiply4x8<Activate, Some>(
+  k: ImageBlock,
   at: usize,
-  step: usize,
-  lines: i32,
-  lineBytes: usize,
   w: usize,
-  wStep: usize,
   y: usize,
-  yStep: usize,
-  count: i32,
   bias: usize,
   slope: usize,
+  count: i32,
+  rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -109,12 +142,14 @@ function multiply4x8<Activate>(
   let b1 = f32x4.splat(0);
   let b2 = f32x4.splat(0);
   let b3 = f32x4.splat(0);
-  for (let line = 0; line < lines; line++) {
-    let x0 = load<usize>(x + ((line as usize) << 2)) + at;
+  const step = k.xStep;
+  let line = k.rows;
+  for (const last = line + ((k.lines as usize) << 2); line < last; line += 4) {
+    let x0 = load<usize>(line) + at;
     let x1 = x0 + step;
     let x2 = x1 + step;
     let x3 = x2 + step;
-    const end = x0 + lineBytes;
+    const end = x0 + k.lineBytes;
     while (x0 < end) {
       const w0 = v128.load(w);
       const w1 = v128.load(w, 16);
@@ -134,35 +169,31 @@ function multiply4x8<Activate>(
       x1 += 4;
       x2 += 4;
       x3 += 4;
-      w += wStep;
+      w += 32;
     }
   }
-  write<Activate>(y, a0, b0, bias, slope);
+  write<Activate, Some>(y, a0, b0, bias, slope, rest, k.spare);
   if (count < 2) return;
-  y += yStep;
-  write<Activate>(y, a1, b1, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a1, b1, bias, slope, rest, k.spare);
   if (count < 3) return;
-  y += yStep;
-  write<Activate>(y, a2, b2, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a2, b2, bias, slope, rest, k.spare);
   if (count < 4) return;
-  y += yStep;
-  write<Activate>(y, a3, b3, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a3, b3, bias, slope, rest, k.spare);
 }
 
-/** 6 pixels × 8 outputs, for 256 bits. */
-function multiply6x8<Activate>(
-  x: usize,
+/** The same for 6 pixels, for 256 bits. */
+function multiply6x8<Activate, Some>(
+  k: ImageBlock,
   at: usize,
-  step: usize,
-  lines: i32,
-  lineBytes: usize,
   w: usize,
-  wStep: usize,
   y: usize,
-  yStep: usize,
-  count: i32,
   bias: usize,
   slope: usize,
+  count: i32,
+  rest: i32,
 ): void {
   let a0 = f32x4.splat(0);
   let a1 = f32x4.splat(0);
@@ -176,14 +207,16 @@ function multiply6x8<Activate>(
   let b3 = f32x4.splat(0);
   let b4 = f32x4.splat(0);
   let b5 = f32x4.splat(0);
-  for (let line = 0; line < lines; line++) {
-    let x0 = load<usize>(x + ((line as usize) << 2)) + at;
+  const step = k.xStep;
+  let line = k.rows;
+  for (const last = line + ((k.lines as usize) << 2); line < last; line += 4) {
+    let x0 = load<usize>(line) + at;
     let x1 = x0 + step;
     let x2 = x1 + step;
     let x3 = x2 + step;
     let x4 = x3 + step;
     let x5 = x4 + step;
-    const end = x0 + lineBytes;
+    const end = x0 + k.lineBytes;
     while (x0 < end) {
       const w0 = v128.load(w);
       const w1 = v128.load(w, 16);
@@ -211,44 +244,178 @@ function multiply6x8<Activate>(
       x3 += 4;
       x4 += 4;
       x5 += 4;
-      w += wStep;
+      w += 32;
     }
   }
-  write<Activate>(y, a0, b0, bias, slope);
+  write<Activate, Some>(y, a0, b0, bias, slope, rest, k.spare);
   if (count < 2) return;
-  y += yStep;
-  write<Activate>(y, a1, b1, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a1, b1, bias, slope, rest, k.spare);
   if (count < 3) return;
-  y += yStep;
-  write<Activate>(y, a2, b2, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a2, b2, bias, slope, rest, k.spare);
   if (count < 4) return;
-  y += yStep;
-  write<Activate>(y, a3, b3, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a3, b3, bias, slope, rest, k.spare);
   if (count < 5) return;
-  y += yStep;
-  write<Activate>(y, a4, b4, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a4, b4, bias, slope, rest, k.spare);
   if (count < 6) return;
-  y += yStep;
-  write<Activate>(y, a5, b5, bias, slope);
+  y += k.yStep;
+  write<Activate, Some>(y, a5, b5, bias, slope, rest, k.spare);
 }
 
-/** A row of outputs, eight of their channels; `x`: addresses of the rows of taps. */
-function multiplyRow<Activate>(grid: ImageArgs, x: usize, w: usize, y: usize, bias: usize, slope: usize): void {
-  const lines = grid.height;
-  const columns = grid.columns;
-  const step = (grid.strideX * 12) as usize;
-  const lineBytes = (grid.width * 12) as usize;
-  const wStep = (grid.output.channels as usize) << 2;
-  const yStep = grid.output.pixel;
-  for (let ox = 0; ox < columns; ox += wide ? 6 : 4) {
-    const at = (ox as usize) * step;
-    const to = y + (ox as usize) * yStep;
-    const count = columns - ox;
-    if (wide) {
-      multiply6x8<Activate>(x, at, step, lines, lineBytes, w, wStep, to, yStep, count, bias, slope);
-    } else {
-      multiply4x8<Activate>(x, at, step, lines, lineBytes, w, wStep, to, yStep, count, bias, slope);
+/** The same for 4 pixels × 16 outputs, for 256 bits; `rest`: of the last 8 outputs. */
+function multiply4x16<Activate, Some>(
+  k: ImageBlock,
+  at: usize,
+  w: usize,
+  y: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  rest: i32,
+): void {
+  let a0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  let c0 = f32x4.splat(0);
+  let c1 = f32x4.splat(0);
+  let c2 = f32x4.splat(0);
+  let c3 = f32x4.splat(0);
+  let d0 = f32x4.splat(0);
+  let d1 = f32x4.splat(0);
+  let d2 = f32x4.splat(0);
+  let d3 = f32x4.splat(0);
+  let u = w + k.wStep;
+  const step = k.xStep;
+  let line = k.rows;
+  for (const last = line + ((k.lines as usize) << 2); line < last; line += 4) {
+    let x0 = load<usize>(line) + at;
+    let x1 = x0 + step;
+    let x2 = x1 + step;
+    let x3 = x2 + step;
+    const end = x0 + k.lineBytes;
+    while (x0 < end) {
+      const w0 = v128.load(w);
+      const w1 = v128.load(w, 16);
+      const w2 = v128.load(u);
+      const w3 = v128.load(u, 16);
+      const v0 = v128.load32_splat(x0);
+      const v1 = v128.load32_splat(x1);
+      const v2 = v128.load32_splat(x2);
+      const v3 = v128.load32_splat(x3);
+      a0 = madd(v0, w0, a0);
+      b0 = madd(v0, w1, b0);
+      c0 = madd(v0, w2, c0);
+      d0 = madd(v0, w3, d0);
+      a1 = madd(v1, w0, a1);
+      b1 = madd(v1, w1, b1);
+      c1 = madd(v1, w2, c1);
+      d1 = madd(v1, w3, d1);
+      a2 = madd(v2, w0, a2);
+      b2 = madd(v2, w1, b2);
+      c2 = madd(v2, w2, c2);
+      d2 = madd(v2, w3, d2);
+      a3 = madd(v3, w0, a3);
+      b3 = madd(v3, w1, b3);
+      c3 = madd(v3, w2, c3);
+      d3 = madd(v3, w3, d3);
+      x0 += 4;
+      x1 += 4;
+      x2 += 4;
+      x3 += 4;
+      w += 32;
+      u += 32;
     }
+  }
+  write<Activate, No>(y, a0, b0, bias, slope, 8, 0);
+  write<Activate, Some>(y + 32, c0, d0, bias + k.biasStep, slope + k.slopeStep, rest, k.spare);
+  if (count < 2) return;
+  y += k.yStep;
+  write<Activate, No>(y, a1, b1, bias, slope, 8, 0);
+  write<Activate, Some>(y + 32, c1, d1, bias + k.biasStep, slope + k.slopeStep, rest, k.spare);
+  if (count < 3) return;
+  y += k.yStep;
+  write<Activate, No>(y, a2, b2, bias, slope, 8, 0);
+  write<Activate, Some>(y + 32, c2, d2, bias + k.biasStep, slope + k.slopeStep, rest, k.spare);
+  if (count < 4) return;
+  y += k.yStep;
+  write<Activate, No>(y, a3, b3, bias, slope, 8, 0);
+  write<Activate, Some>(y + 32, c3, d3, bias + k.biasStep, slope + k.slopeStep, rest, k.spare);
+}
+
+/** Eight outputs of `count` pixels. */
+function multiply8<Activate, Some>(
+  k: ImageBlock,
+  at: usize,
+  w: usize,
+  y: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  rest: i32,
+): void {
+  const pixels = wide ? 6 : 4;
+  for (; count > 0; count -= pixels) {
+    if (wide) multiply6x8<Activate, Some>(k, at, w, y, bias, slope, count, rest);
+    else multiply4x8<Activate, Some>(k, at, w, y, bias, slope, count, rest);
+    at += (pixels as usize) * k.xStep;
+    y += (pixels as usize) * k.yStep;
+  }
+}
+
+/** Sixteen of them. */
+function multiply16<Activate, Some>(
+  k: ImageBlock,
+  at: usize,
+  w: usize,
+  y: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  rest: i32,
+): void {
+  for (; count > 0; count -= 4) {
+    multiply4x16<Activate, Some>(k, at, w, y, bias, slope, count, rest);
+    at += k.xStep << 2;
+    y += k.yStep << 2;
+  }
+}
+
+/** All outputs of `count` pixels. */
+function multiplyStrip<Activate>(
+  k: ImageBlock,
+  at: usize,
+  w: usize,
+  y: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  channels: i32,
+): void {
+  if (wide) {
+    for (; channels > 8; channels -= 16) {
+      if (channels >= 16) multiply16<Activate, No>(k, at, w, y, bias, slope, count, 8);
+      else multiply16<Yes, Yes>(k, at, w, y, bias, slope, count, channels - 8);
+      w += k.wStep << 1;
+      y += 64;
+      bias += k.biasStep << 1;
+      slope += k.slopeStep << 1;
+    }
+  }
+  for (; channels > 0; channels -= 8) {
+    if (channels >= 8) multiply8<Activate, No>(k, at, w, y, bias, slope, count, 8);
+    else multiply8<Yes, Yes>(k, at, w, y, bias, slope, count, channels);
+    w += k.wStep;
+    y += 32;
+    bias += k.biasStep;
+    slope += k.slopeStep;
   }
 }
 
@@ -257,14 +424,24 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
   const output = grid.output;
   const lines = grid.height;
   const rowBytes = grid.rowBytes;
-  const rowsAt = local;
   const zeros = local + ((mostLines << 2) as usize);
-  const ones = zeros + 32;
-  const ring = ones + 32;
-  memory.fill(zeros, 0, 32);
-  for (let at = ones; at < ring; at += 4) store<f32>(at, 1);
+  const ones = zeros + 64;
+  const k = changetype<ImageBlock>(local + imageLocals);
+  const ring = changetype<usize>(k) + offsetof<ImageBlock>();
+  memory.fill(zeros, 0, 64);
+  for (let at: usize = 0; at < 64; at += 4) store<f32>(ones + at, 1);
+  k.lines = lines;
+  k.lineBytes = (grid.width * 12) as usize;
+  k.xStep = (grid.strideX * 12) as usize;
+  k.yStep = output.pixel;
+  k.wStep = grid.wStep;
+  k.biasStep = output.bias ? 32 : 0;
+  k.slopeStep = output.slope ? 32 : 0;
+  k.spare = ones + 64;
+  k.rows = local;
   const padding = (grid.paddingX * 12) as usize;
-  const wStep = (output.channels as usize) << 2;
+  const bias = output.bias ? output.bias : zeros;
+  const slope = output.slope ? output.slope : ones;
   const activate = output.bias != 0 || output.slope != 0;
   const from = grid.span.first(chunk);
   const to = grid.span.last(chunk);
@@ -284,15 +461,16 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
         fillRow(input, iy, n, padding, rowBytes, at);
         filled = iy;
       }
-      store<usize>(rowsAt + ((line as usize) << 2), at);
+      store<usize>(local + ((line as usize) << 2), at);
     }
-    const y = output.y + (n as usize) * output.image + (oy as usize) * output.row;
-    for (let c: usize = 0; c < wStep; c += 32) {
-      const bias = output.bias ? output.bias + c : zeros;
-      const slope = output.slope ? output.slope + c : ones;
-      const w = grid.weights + c;
-      if (activate) multiplyRow<Yes>(grid, rowsAt, w, y + c, bias, slope);
-      else multiplyRow<No>(grid, rowsAt, w, y + c, bias, slope);
+    let y = output.y + (n as usize) * output.image + (oy as usize) * output.row;
+    let at: usize = 0;
+    for (let ox = 0; ox < grid.columns; ox += stripPixels) {
+      const count = min(stripPixels, grid.columns - ox);
+      if (activate) multiplyStrip<Yes>(k, at, grid.weights, y, bias, slope, count, output.channels);
+      else multiplyStrip<No>(k, at, grid.weights, y, bias, slope, count, output.channels);
+      at += (stripPixels as usize) * k.xStep;
+      y += (stripPixels as usize) * k.yStep;
     }
   }
 }
