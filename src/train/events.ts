@@ -59,8 +59,12 @@ export type TrainEvent =
       readonly best: boolean;
     }
   | { readonly type: 'saved'; readonly file: string; readonly epoch: number; readonly step: number }
-  /** One line worth telling. */
-  | { readonly type: 'notice'; readonly message: string };
+  /** One line worth telling. `otherClasses`: that the model to start from tells `from` classes apart, and this one `to`. */
+  | {
+      readonly type: 'notice';
+      readonly message: string;
+      readonly otherClasses?: { readonly from: number; readonly to: number };
+    };
 
 /** How a run ended. */
 export interface TrainResult {

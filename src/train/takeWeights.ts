@@ -28,6 +28,12 @@ export function takeWeights(
     );
   }
   if (left.length > 0) {
-    tell?.({ type: 'notice', message: `${file}: does not fit in ${left.join(', ')}, which start fresh` });
+    const [from, to] = [source.network.classes, network.classes];
+    const why = from === to ? 'is another network in part' : `tells ${from} classes apart, not ${to}`;
+    tell?.({
+      type: 'notice',
+      message: `${file}: ${why}: ${left.join(', ')} start fresh, the rest is kept`,
+      ...(from === to ? {} : { otherClasses: { from, to } }),
+    });
   }
 }

@@ -177,6 +177,7 @@ test('the memory is told first; then the loss falls; stopped, closed, and gone o
   await page.waitForFunction(() =>
     /Step (2\d|[3-9]\d)/.test(document.querySelector('[data-fact="training"]')?.textContent ?? ''),
   );
+  await panel.getByText('The model it begins with tells 11 classes apart, and yours are 2:').waitFor();
   if (shots) await page.screenshot({ path: path.join(shots, 'train-running.png'), fullPage: true });
   await panel.getByRole('button', { name: 'Stop', exact: true }).click();
   await panel.getByRole('button', { name: /^Resume at step/ }).waitFor();

@@ -86,6 +86,8 @@ export const text = {
     lengths: { short: 'a quick look', middle: 'some minutes', long: 'thorough' },
     beginning: 'Begin with',
     beginnings: { box: 'the model in the box', own: 'my last training', fresh: 'nothing' },
+    otherClasses: ({ from, to }: { from: number; to: number }) =>
+      `The model it begins with tells ${from} classes apart, and yours are ${to}: it keeps what it knows of pictures and learns your classes from nothing. If they are not told apart well, choose more steps.`,
     notYet: 'Paint parts of at least one picture with two classes or more.',
     parts: (train: number, validation: number) =>
       `${train} pictures to train on, ${validation} held out to check it.`,

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Metrics, PicturesConfig, TrainEvent } from '../library.ts';
 import { openOpfs } from '../library.ts';
+import { text } from '../text.ts';
 import type { Beginning, FromWorker, Job, Prediction, ToWorker } from './protocol.ts';
 import { runPlace } from './protocol.ts';
 import { RunFiles } from './runFiles.ts';
@@ -118,7 +119,10 @@ export function useTraining(onProblem: (message: string) => void): Training {
     } else if (event.type === 'validation' && event.scores.miou !== undefined) {
       const value = event.scores.miou;
       setMiou((before) => [...before, [event.step, value]]);
-    } else if (event.type === 'notice') setNotices((before) => [...before, event.message]);
+    } else if (event.type === 'notice') {
+      const { message, otherClasses } = event;
+      setNotices((before) => [...before, otherClasses ? text.train.otherClasses(otherClasses) : message]);
+    }
   };
   const start = (job: Omit<Job, 'held'>) => {
     const made = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
