@@ -58,20 +58,20 @@ export class View {
 
   /** A dense copy in float64. */
   dense(): Float64Array {
-    const copy = new Float64Array(this.pixels * this.c);
-    for (let p = 0; p < this.pixels; p++) {
+    const { data, c, first, pixels } = this;
+    if (this.pixelStride === c) return new Float64Array(data.subarray(first, first + pixels * c));
+    const copy = new Float64Array(pixels * c);
+    for (let p = 0; p < pixels; p++) {
       const at = this.pixel(p);
-      for (let c = 0; c < this.c; c++) copy[p * this.c + c] = this.data[at + c];
+      for (let i = 0; i < c; i++) copy[p * c + i] = data[at + i];
     }
     return copy;
   }
 
-  /** Overwrites all elements with dense values. */
-  assign(values: ArrayLike<number>): void {
-    for (let p = 0; p < this.pixels; p++) {
-      const at = this.pixel(p);
-      for (let c = 0; c < this.c; c++) this.data[at + c] = values[p * this.c + c];
-    }
+  /** Overwrites elements with dense values, by default all of them. @param from dense number of the first. */
+  assign(values: ArrayLike<number>, from = 0): void {
+    if (this.pixelStride === this.c) this.data.set(values, this.first + from);
+    else for (let i = 0; i < values.length; i++) this.data[this.element(from + i)] = values[i];
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Shape } from '../../ir/value.js';
 import type { ConvAttrs } from '../../ops/conv.js';
+// The innermost loops run along weights as they lie, over output channels: tests run whole networks here.
+
 import type { ReferenceKernel } from './arena.js';
 import { startFrom, View, vectorOf } from './arena.js';
 import { applyPrologue } from './prologue.js';
@@ -23,6 +25,19 @@ function forEachTap(
   }
 }
 
+type Values = Float64Array | Uint8Array;
+
+/** `to[at + i] += factor·from[start + i]`. */
+function addScaled(to: Values, at: number, factor: number, from: Values, start: number, count: number): void {
+  for (let i = 0; i < count; i++) to[at + i] += factor * from[start + i];
+}
+
+/** `sum + Σ a[at + i]·b[start + i]`. */
+function addProducts(sum: number, a: Values, at: number, b: Values, start: number, count: number): number {
+  for (let i = 0; i < count; i++) sum += a[at + i] * b[start + i];
+  return sum;
+}
+
 /** `y[o] = Σ x̂[o·stride + k·dilation − padding] · weight[k]`, then the epilogue. */
 export const conv2d: ReferenceKernel<'conv2d'> = ({ inputs, outputs, attrs }, arena) => {
   const [, h, w, cin] = inputs.x.shape;
@@ -40,11 +55,10 @@ export const conv2d: ReferenceKernel<'conv2d'> = ({ inputs, outputs, attrs }, ar
         const sums = new Float64Array(cout);
         forEachTap(inputs.weight.shape, [h, w], attrs, oy, ox, (iy, ix, tap) => {
           const pixel = ((n * h + iy) * w + ix) * cin;
-          for (let co = 0; co < cout; co++) {
-            const firstIn = pixel + Math.floor(co / groupOut) * groupIn;
-            for (let ci = 0; ci < groupIn; ci++) {
-              sums[co] += input[firstIn + ci] * weight[(tap * groupIn + ci) * cout + co];
-            }
+          for (let ci = 0; ci < cin; ci++) {
+            const first = Math.floor(ci / groupIn) * groupOut;
+            const row = (tap * groupIn + (ci % groupIn)) * cout + first;
+            addScaled(sums, first, input[pixel + ci], weight, row, groupOut);
           }
         });
         for (let co = 0; co < cout; co++) {
@@ -64,20 +78,19 @@ export const conv2dGradInput: ReferenceKernel<'conv2dGradInput'> = ({ inputs, ou
   const weight = new View(arena, inputs.weight).dense();
   const gy = new View(arena, inputs.gy);
   const gx = new View(arena, outputs.gx);
+  const [from, to] = [gy.data, gx.data];
   const groupOut = cout / attrs.groups;
   startFrom(arena, gx, inputs.acc);
   for (let n = 0; n < gy.n; n++) {
     for (let oy = 0; oy < gy.h; oy++) {
       for (let ox = 0; ox < gy.w; ox++) {
-        const from = gy.at(n, oy, ox);
+        const output = gy.at(n, oy, ox);
         forEachTap(inputs.weight.shape, [gx.h, gx.w], attrs, oy, ox, (iy, ix, tap) => {
-          const to = gx.at(n, iy, ix);
-          for (let co = 0; co < cout; co++) {
-            const firstIn = to + Math.floor(co / groupOut) * groupIn;
-            const g = gy.data[from + co];
-            for (let ci = 0; ci < groupIn; ci++) {
-              gx.data[firstIn + ci] += weight[(tap * groupIn + ci) * cout + co] * g;
-            }
+          const pixel = gx.at(n, iy, ix);
+          for (let ci = 0; ci < gx.c; ci++) {
+            const first = Math.floor(ci / groupIn) * groupOut;
+            const row = (tap * groupIn + (ci % groupIn)) * cout + first;
+            to[pixel + ci] = addProducts(to[pixel + ci], weight, row, from, output + first, groupOut);
           }
         });
       }
@@ -91,20 +104,19 @@ export const conv2dGradWeight: ReferenceKernel<'conv2dGradWeight'> = ({ inputs, 
   const [kh, kw, groupIn, cout] = outputs.gweight.shape;
   const input = applyPrologue(arena, inputs, attrs.normalize);
   const gy = new View(arena, inputs.gy);
+  const from = gy.data;
   const sums = new Float64Array(kh * kw * groupIn * cout);
   const groupOut = cout / attrs.groups;
   for (let n = 0; n < gy.n; n++) {
     for (let oy = 0; oy < gy.h; oy++) {
       for (let ox = 0; ox < gy.w; ox++) {
-        const from = gy.at(n, oy, ox);
+        const output = gy.at(n, oy, ox);
         forEachTap(outputs.gweight.shape, [h, w], attrs, oy, ox, (iy, ix, tap) => {
           const pixel = ((n * h + iy) * w + ix) * cin;
-          for (let co = 0; co < cout; co++) {
-            const firstIn = pixel + Math.floor(co / groupOut) * groupIn;
-            const g = gy.data[from + co];
-            for (let ci = 0; ci < groupIn; ci++) {
-              sums[(tap * groupIn + ci) * cout + co] += input[firstIn + ci] * g;
-            }
+          for (let ci = 0; ci < cin; ci++) {
+            const first = Math.floor(ci / groupIn) * groupOut;
+            const row = (tap * groupIn + (ci % groupIn)) * cout + first;
+            addScaled(sums, row, input[pixel + ci], from, output + first, groupOut);
           }
         });
       }

@@ -76,7 +76,6 @@ export class ReferenceExecutor implements Executor {
     if (at < 0 || at + data.length > size) {
       throw new Error(`slot '${name}' has ${size} elements; got ${data.length} from element ${at}`);
     }
-    const view = new View(this.arena, slot);
-    for (let i = 0; i < data.length; i++) view.data[view.element(at + i)] = data[i];
+    new View(this.arena, slot).assign(data, at);
   }
 }
