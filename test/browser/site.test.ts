@@ -14,7 +14,7 @@ import { decodeModel } from '../../src/model/format.js';
 import { encodeSafetensors } from '../../src/model/safetensors.js';
 import { hasChromium } from './serve.js';
 import type { Host } from './site.js';
-import { hostSite, limitMemory, openChromium, openSite, putBehind, root, says } from './site.js';
+import { barriers, hostSite, limitMemory, openChromium, openSite, putBehind, root, says } from './site.js';
 
 /** The page as a person uses it, from a plain folder: no server of ours, no headers that isolate. */
 const skip = hasChromium ? false : 'no Chromium (install it, or set CHROMIUM to its path)';
@@ -78,7 +78,7 @@ test('pictures: labels as in Node, shares, the class of a pixel, files to save',
   await pick(await files());
   await settled();
   const fact = await page.locator('[data-fact="device"]').textContent();
-  assert.match(fact!, /CPU cores, \d+ threads/);
+  assert.match(fact!, /CPU cores, (one thread|\d+ threads)/);
 
   const expected = await predict(shippedModel, scenes[0].image, { device: 'wasm' });
   const { name, bytes } = await saved('Save labels');
@@ -403,6 +403,29 @@ test('how it works: the plan of a training step under each policy', { skip }, as
     .allTextContents();
   assert.equal(times.length, 12);
   assert.ok(times.reduce((sum, ms) => sum + Number(ms), 0) <= total + 0.1, `${times} of ${total} ms`);
+});
+
+test('nothing on the tabs bars anybody, wide or narrow, light or dark', { skip }, async () => {
+  await page.getByRole('tab', { name: 'Train' }).click();
+  const panel = page.locator('#panel-train');
+  await panel
+    .locator('input[type="file"]')
+    .first()
+    .setInputFiles(await files());
+  await panel.locator('.strip button').nth(1).waitFor();
+  const found: string[] = [];
+  for (const [width, colorScheme] of [
+    [1200, 'light'],
+    [390, 'dark'],
+  ] as const) {
+    await page.setViewportSize({ width, height: 860 });
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    for (const name of ['Segment', 'Train', 'Runs', 'How it works']) {
+      await page.getByRole('tab', { name }).click();
+      for (const barrier of await barriers(page)) found.push(`${name}, ${width}, ${colorScheme}: ${barrier}`);
+    }
+  }
+  assert.deepEqual(found, []);
 });
 
 test('offline after the first load; phone width and dark: nothing runs over the side', { skip }, async () => {

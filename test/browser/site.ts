@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type Axe from 'axe-core';
 import type { BrowserContext, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 import { build } from 'vite';
@@ -96,6 +97,7 @@ export async function openChromium(kept: string, { gpu = false } = {}): Promise<
 }
 
 declare global {
+  var axe: typeof Axe;
   /** Whether WebGPU's software adapter looks like a graphics card (see {@link dressGpu}). */
   var hasCard: boolean | undefined;
   /** What workers run first that the page makes from then on. */
@@ -154,6 +156,19 @@ export const limitMemory = (page: Page, bytes: number): Promise<void> =>
       }
     };
   }, bytes);
+
+/** What bars people from a page as it is now, by the rules of WCAG and good practice that axe checks; nothing where nothing does. */
+export async function barriers(page: Page): Promise<string[]> {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) {
+    await page.addScriptTag({ path: path.join(root, 'node_modules/axe-core/axe.min.js') });
+  }
+  return page.evaluate(async () => {
+    const { violations } = await globalThis.axe.run({ resultTypes: ['violations'] });
+    return violations.flatMap(({ id, help, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html} ${failureSummary}`),
+    );
+  });
+}
 
 /** Waits for a problem on the page, and puts it away. */
 export async function says(page: Page, pattern: RegExp): Promise<void> {

@@ -141,6 +141,7 @@ export const text = {
     afterEpoch: (epoch: number) => `After epoch ${epoch}`,
     predicted: (name: string, epoch: number) => `Prediction for ${name} after epoch ${epoch}`,
     settings: 'Settings',
+    table: 'The runs',
   },
   plan: {
     title: 'Memory over one training step',
@@ -169,6 +170,9 @@ export const text = {
     measuring: 'Measuring…',
     timesTotal: (ms: number, calls: number) => `${ms.toFixed(1)} ms in ${calls} kernel calls; the slowest:`,
     kernel: 'Kernel call',
+    slowest: 'The slowest kernel calls',
+    needs: 'What each policy needs',
+    curves: 'Memory of each policy',
     timesShare: 'share',
     chart: 'Memory in use over the kernel calls of one training step, one curve per policy',
   },

@@ -3,6 +3,7 @@ import type { Plan } from '../library.ts';
 import { compileInference, compileTraining, costOf, policies, wasmBackend } from '../library.ts';
 import { Choice } from '../parts/choice.tsx';
 import { Problem } from '../parts/problem.tsx';
+import { Scroll } from '../parts/scroll.tsx';
 import { sentence } from '../parts/sentence.ts';
 import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
@@ -71,8 +72,8 @@ export function PlanTab({ model }: TabProps) {
           <Choice label={words.batch} value={batch} options={[1, 2, 4, 8]} onChoose={setBatch} />
           <span role="status">{plans.length < policies.length ? words.planning : ''}</span>
         </div>
-        <div class="scroll">{plans.length > 0 && <MemoryCurves plans={plans} />}</div>
-        <div class="scroll">
+        <Scroll label={words.curves}>{plans.length > 0 && <MemoryCurves plans={plans} />}</Scroll>
+        <Scroll label={words.needs}>
           <table>
             <thead>
               <tr>
@@ -101,7 +102,7 @@ export function PlanTab({ model }: TabProps) {
               })}
             </tbody>
           </table>
-        </div>
+        </Scroll>
         {inference !== undefined && (
           <p class="note">
             {words.inference} {mib(inference)}.

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Network } from '../library.ts';
 import { compile } from '../library.ts';
+import { Scroll } from '../parts/scroll.tsx';
 import { sentence } from '../parts/sentence.ts';
 import { text } from '../text.ts';
 
@@ -73,7 +74,7 @@ export function Times({ network, height, width, onProblem }: TimesProps) {
         )}
       </div>
       {slowest && (
-        <div class="scroll">
+        <Scroll label={words.slowest}>
           <table>
             <thead>
               <tr>
@@ -96,7 +97,7 @@ export function Times({ network, height, width, onProblem }: TimesProps) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </div>
   );

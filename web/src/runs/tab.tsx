@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Problem } from '../parts/problem.tsx';
 import { save } from '../parts/save.ts';
+import { Scroll } from '../parts/scroll.tsx';
 import { sentence } from '../parts/sentence.ts';
 import type { TabProps } from '../parts/tabs.ts';
 import { text } from '../text.ts';
@@ -129,7 +130,7 @@ export function RunsTab({ onModel }: TabProps) {
           <h2>{text.tabs.runs}</h2>
           {runs.length === 0 && <p class="note">{words.empty}</p>}
           {runs.length > 0 && (
-            <div class="scroll">
+            <Scroll label={words.table}>
               <table>
                 <thead>
                   <tr>
@@ -176,7 +177,7 @@ export function RunsTab({ onModel }: TabProps) {
                   })}
                 </tbody>
               </table>
-            </div>
+            </Scroll>
           )}
         </div>
       )}
@@ -235,9 +236,9 @@ export function RunsTab({ onModel }: TabProps) {
       {compared.length > 0 && (
         <details class="card memory">
           <summary>{words.settings}</summary>
-          <div class="scroll">
+          <Scroll label={words.settings}>
             <Settings runs={compared} />
-          </div>
+          </Scroll>
         </details>
       )}
     </section>
