@@ -51,6 +51,9 @@ const fixed: Case[] = [
   { kernel: [1, 1], stride: 2, cin: 8, cout: 56 },
   { kernel: [1, 1], stride: 2, cin: 64, cout: 88 },
   { kernel: [1, 1], cin: 152, cout: 19 },
+  // Weights that do not stay in a cache: inputs and outputs in parts.
+  { kernel: [1, 1], cin: 523, cout: 266, size: [2, 13] },
+  { kernel: [1, 1], cin: 260, cout: 520, stride: 2, size: [3, 11] },
   { kernel: [1, 1], cin: 13, cout: 30, stride: 2, size: [5, 55] },
   { kernel: [1, 1], cin: 31, cout: 40, size: [3, 26] },
   { kernel: [1, 1], cin: 6, cout: 16, size: [3, 29] },

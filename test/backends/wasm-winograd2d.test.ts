@@ -25,6 +25,9 @@ const cases = (rng: Rng): Case[] => [
   { cin: 8, cout: 19, size: [16, 33], padding: [0, 2] },
   { cin: 20, cout: 8, size: [17, 29], padding: [3, 0] },
   { cin: 64, cout: 40, size: [12, 40] },
+  // Inputs in several parts; few tiles, which chunks share.
+  { cin: 300, cout: 24, size: [16, 20] },
+  { cin: 12, cout: 275, size: [14, 33] },
   // Residues of rows and columns as images of their own, the last tiles cut.
   { cin: 8, cout: 12, size: [18, 44], dilation: [2, 2] },
   { cin: 19, cout: 9, size: [24, 66], dilation: [2, 3] },

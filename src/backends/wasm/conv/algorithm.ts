@@ -28,7 +28,7 @@ const mostWaste = 1.5;
  * Transformed weights are read anew for every strip: they should stay in a second-level cache or near it, where making them
  * is part of the work; those that are made once may stream through.
  */
-const mostWeightBytes = { made: 4 << 20, constant: 40 << 20 };
+const mostWeightBytes = { made: 4 << 20, constant: 320 << 20 };
 /**
  * Tiles of an image worth transforming 36 weights for. Batch statistics over so few pixels also magnify the rounding
  * error, three times that of the direct form: the gradient of a whole small ICNet was off by 6 % where it is 1 % otherwise.

@@ -8,12 +8,17 @@ import type { DirectConv, WeightSteps } from './direct.js';
 import { inputArgs, octsOf, outputArgs, quadsOf, quadTable } from './geometry.js';
 import { convTouches, rowsOfSpan } from './touches.js';
 
-/** Of a strip: its columns fit in a line. */
+/** Of a strip; its columns, with two more for each row of tiles, fit in a line. */
 const mostTiles = 32;
+const mostColumns = lineBytes / 32;
 const coefficients = 36;
 
 /** Floating-point operations, of the direct form, worth taking a chunk for. */
 const leastFlops = 8e6;
+
+/** With fewer chunks than this, chunks share their tiles, this many times eight outputs each: transforms of inputs cost a tenth. */
+const fewChunks = 8;
+const leastShare = 16;
 
 export const tilesAlong = (length: number): number => Math.ceil(length / 4);
 
@@ -34,7 +39,7 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
       reads: wholeRanges(weight),
       writes: [memoryRange(packed, winograd2dBytes(steps))],
     }),
-    localBytes: 96,
+    localBytes: 288 + 576,
     args: {
       ...{ w: first, tapStep: way * tapBytes, rowStep: way * 3 * tapBytes },
       ...{ inputStep: 4 * inputStep, outputStep: 4 * outputStep },
@@ -67,8 +72,15 @@ export function winograd2dStage(
   const results = products + outOcts * planeBytes;
   const spare = results + 6 * outOcts * lineBytes;
   const flops = 8 * width * 9 * inputs * outputs;
-  const { span, chunks } = cut(y.shape[0] * parts * tilesAlong(height), leastFlops / flops, 128);
   const across = tilesAlong(width);
+  const strip = Math.ceil(across / Math.ceil(across / mostTiles));
+  const total = y.shape[0] * parts * tilesAlong(height);
+  const fitting = Math.min(Math.floor(mostTiles / across), Math.floor(mostColumns / (4 * across + 2)));
+  const together = Math.max(1, Math.min(fitting, total));
+  const pieces = cut(Math.ceil(total / together), leastFlops / flops / together, 128);
+  const span = { count: total, perChunk: together * pieces.span.perChunk };
+  const shareOcts = Math.min(outOcts, pieces.chunks < fewChunks ? leastShare : outOcts);
+  const shares = Math.ceil(outOcts / shareOcts);
   const tileRows = rowsOfSpan(span, tilesAlong(height));
   const reach = (chunk: number): readonly [RowOf, RowOf] => {
     const [[n, first], [m, last]] = tileRows(chunk);
@@ -83,10 +95,11 @@ export function winograd2dStage(
       [Math.floor(m / parts), y.shape[1] - 1],
     ];
   };
+  const touches = convTouches(conv, [memoryRange(packed, winograd2dBytes(steps))], reach);
   return {
     kernel: 'convWinograd2d',
-    chunks,
-    touches: convTouches(conv, [memoryRange(packed, winograd2dBytes(steps))], reach),
+    chunks: pieces.chunks * shares,
+    touches: (chunk) => touches(Math.floor(chunk / shares)),
     localBytes: spare + 4 * mostTiles * 4 * along * y.pixelStride,
     args: {
       input: {
@@ -97,7 +110,7 @@ export function winograd2dStage(
       ...{ dilationY: down, dilationX: along, height, width },
       ...{ paddingY: padding[0] / down, paddingX: padding[1] / along },
       ...{ perImage: tilesAlong(height), span },
-      strip: Math.ceil(across / Math.ceil(across / mostTiles)),
+      ...{ strip, together, shares, shareOcts },
       ...{ weights: packed, weightBytes, rows, columns, tiles, products, results, ones, spare },
       table: quadTable(inputs, 6 * tileBytes),
     },

@@ -54,7 +54,6 @@ class DirectArgs {
   /** Output pixels packed at a time. */
   block: i32;
   /** Rows of all images. */
-  /** Rows of all images. */
   span: Span;
   chunksPerGroup: i32;
   weights: usize;
@@ -65,6 +64,9 @@ class DirectArgs {
   /** Bytes of packed input in `local`; the products follow. */
   inputBytes: usize;
 }
+
+/** Outputs, in eights, whose products stay in the first-level cache until all inputs are added. */
+export const octsPerPass: i32 = 32;
 
 /** Direct convolution, also of the gradient of the input: rows of output pixels, any window. */
 export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
@@ -78,13 +80,13 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
   const first = group * output.channels;
   const weights = grid.weights + (group as usize) * grid.groupBytes;
   const products = local + grid.inputBytes;
+  const octBytes = (grid.planes as usize) << 7;
   for (let row = from; row < to; row++) {
     const n = row / grid.rows;
     const oy = row - n * grid.rows;
     for (let ox = 0; ox < grid.columns; ox += grid.block) {
       const count = min(grid.block, grid.columns - ox);
       packWindow(input, window, group, n, oy, ox, count, local);
-      multiplyPlanes(grid.table, grid.planes, local, weights, octs, count, products);
       const y =
         output.y +
         (n as usize) * output.image +
@@ -98,7 +100,13 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
           (ox as usize) * output.residualPixel +
           ((first as usize) << 2)
         : 0;
-      writePixels(output, first, products, count, y, r);
+      for (let o = 0; o < octs; o += octsPerPass) {
+        const some = min(octsPerPass, octs - o);
+        const w = weights + (o as usize) * octBytes;
+        multiplyPlanes(grid.table, grid.planes, local, w, some, count, products);
+        const at = (o as usize) << 5;
+        writePixels(output, first, 8 * o, some, products, count, y + at, r ? r + at : 0);
+      }
     }
   }
 }

@@ -10,7 +10,7 @@
  *
  * What did not work: docs/performance.md#what-did-not-work.
  */
-import { is, madd } from '../lanes';
+import { is, madd, No, Yes } from '../lanes';
 import { wide } from '../width';
 
 /** Bytes from one plane to the next in blocks of tiles and in products: not a power of two, for the cache's sake. */
@@ -21,15 +21,15 @@ export const tilesPerBlock: i32 = 48;
 export const coefficientBytes: usize = 1664;
 
 /** `out[p][0..8) = Σᵢ Σⱼ a[tableᵢ][p][j] · w[i][j][0..8)` for 4 pixels `p` and 4 inputs `j` per entry of the table. */
-function multiply4x8(table: usize, count: i32, a: usize, w: usize, out: usize): void {
-  let a0 = f32x4.splat(0);
-  let b0 = f32x4.splat(0);
-  let a1 = f32x4.splat(0);
-  let b1 = f32x4.splat(0);
-  let a2 = f32x4.splat(0);
-  let b2 = f32x4.splat(0);
-  let a3 = f32x4.splat(0);
-  let b3 = f32x4.splat(0);
+function multiply4x8<First>(table: usize, count: i32, a: usize, w: usize, out: usize): void {
+  let a0 = is<First>() ? f32x4.splat(0) : v128.load(out);
+  let b0 = is<First>() ? f32x4.splat(0) : v128.load(out, 16);
+  let a1 = is<First>() ? f32x4.splat(0) : v128.load(out, 32);
+  let b1 = is<First>() ? f32x4.splat(0) : v128.load(out, 48);
+  let a2 = is<First>() ? f32x4.splat(0) : v128.load(out, 64);
+  let b2 = is<First>() ? f32x4.splat(0) : v128.load(out, 80);
+  let a3 = is<First>() ? f32x4.splat(0) : v128.load(out, 96);
+  let b3 = is<First>() ? f32x4.splat(0) : v128.load(out, 112);
   const end = table + ((count as usize) << 2);
   while (table < end) {
     let x = a + load<usize>(table);
@@ -65,19 +65,19 @@ function multiply4x8(table: usize, count: i32, a: usize, w: usize, out: usize): 
 }
 
 /** The same for 6 pixels: what 256 bits need where only 8 outputs are left. */
-function multiply6x8(table: usize, count: i32, a: usize, w: usize, out: usize): void {
-  let a0 = f32x4.splat(0);
-  let b0 = f32x4.splat(0);
-  let a1 = f32x4.splat(0);
-  let b1 = f32x4.splat(0);
-  let a2 = f32x4.splat(0);
-  let b2 = f32x4.splat(0);
-  let a3 = f32x4.splat(0);
-  let b3 = f32x4.splat(0);
-  let a4 = f32x4.splat(0);
-  let b4 = f32x4.splat(0);
-  let a5 = f32x4.splat(0);
-  let b5 = f32x4.splat(0);
+function multiply6x8<First>(table: usize, count: i32, a: usize, w: usize, out: usize): void {
+  let a0 = is<First>() ? f32x4.splat(0) : v128.load(out);
+  let b0 = is<First>() ? f32x4.splat(0) : v128.load(out, 16);
+  let a1 = is<First>() ? f32x4.splat(0) : v128.load(out, 32);
+  let b1 = is<First>() ? f32x4.splat(0) : v128.load(out, 48);
+  let a2 = is<First>() ? f32x4.splat(0) : v128.load(out, 64);
+  let b2 = is<First>() ? f32x4.splat(0) : v128.load(out, 80);
+  let a3 = is<First>() ? f32x4.splat(0) : v128.load(out, 96);
+  let b3 = is<First>() ? f32x4.splat(0) : v128.load(out, 112);
+  let a4 = is<First>() ? f32x4.splat(0) : v128.load(out, 128);
+  let b4 = is<First>() ? f32x4.splat(0) : v128.load(out, 144);
+  let a5 = is<First>() ? f32x4.splat(0) : v128.load(out, 160);
+  let b5 = is<First>() ? f32x4.splat(0) : v128.load(out, 176);
   const end = table + ((count as usize) << 2);
   while (table < end) {
     let x = a + load<usize>(table);
@@ -126,23 +126,23 @@ function multiply6x8(table: usize, count: i32, a: usize, w: usize, out: usize): 
  * The same for 4 pixels and 16 outputs; `step`: bytes between the weights of 8 and the next 8. Both halves of a plane are one run of
  * eight inputs: a loop of four turns is left too soon.
  */
-function multiply4x16(table: usize, count: i32, a: usize, w: usize, step: usize, out: usize): void {
-  let a0 = f32x4.splat(0);
-  let b0 = f32x4.splat(0);
-  let a1 = f32x4.splat(0);
-  let b1 = f32x4.splat(0);
-  let a2 = f32x4.splat(0);
-  let b2 = f32x4.splat(0);
-  let a3 = f32x4.splat(0);
-  let b3 = f32x4.splat(0);
-  let c0 = f32x4.splat(0);
-  let d0 = f32x4.splat(0);
-  let c1 = f32x4.splat(0);
-  let d1 = f32x4.splat(0);
-  let c2 = f32x4.splat(0);
-  let d2 = f32x4.splat(0);
-  let c3 = f32x4.splat(0);
-  let d3 = f32x4.splat(0);
+function multiply4x16<First>(table: usize, count: i32, a: usize, w: usize, step: usize, out: usize): void {
+  let a0 = is<First>() ? f32x4.splat(0) : v128.load(out);
+  let b0 = is<First>() ? f32x4.splat(0) : v128.load(out, 16);
+  let a1 = is<First>() ? f32x4.splat(0) : v128.load(out, 32);
+  let b1 = is<First>() ? f32x4.splat(0) : v128.load(out, 48);
+  let a2 = is<First>() ? f32x4.splat(0) : v128.load(out, 64);
+  let b2 = is<First>() ? f32x4.splat(0) : v128.load(out, 80);
+  let a3 = is<First>() ? f32x4.splat(0) : v128.load(out, 96);
+  let b3 = is<First>() ? f32x4.splat(0) : v128.load(out, 112);
+  let c0 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes);
+  let d0 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 16);
+  let c1 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 32);
+  let d1 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 48);
+  let c2 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 64);
+  let d2 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 80);
+  let c3 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 96);
+  let d3 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 112);
   let u = w + step;
   const end = table + ((count as usize) << 2);
   while (table < end) {
@@ -203,27 +203,53 @@ function multiply4x16(table: usize, count: i32, a: usize, w: usize, step: usize,
 }
 
 /**
- * All outputs of `pixels` pixels (rounded up to a multiple of 12 at most): `out` planes = `a` planes × packed weights.
- * `table`: where the quads of inputs lie; `w`: blocks of 8 outputs (see `convPackWeights`).
+ * Quads of inputs taken at a time: their weights to 16 outputs and 48 pixels of them stay in the first-level cache while all
+ * outputs are gone through.
  */
-export function multiplyPlanes(table: usize, count: i32, a: usize, w: usize, octs: i32, pixels: i32, out: usize): void {
+const quadsPerPass: i32 = 32;
+
+/** `pixels` pixels, `count` quads of inputs from `w` on; `step`: bytes between the weights of 8 outputs and the next 8. */
+function multiplyPass<First>(
+  table: usize,
+  count: i32,
+  a: usize,
+  w: usize,
+  step: usize,
+  octs: i32,
+  pixels: i32,
+  out: usize,
+): void {
   const end = (pixels as usize) << 5;
-  const step = (count as usize) << 7;
   if (wide) {
     for (; octs >= 2; octs -= 2) {
-      for (let p: usize = 0; p < end; p += 128) multiply4x16(table, count, a + p, w, step, out + p);
+      for (let p: usize = 0; p < end; p += 128) multiply4x16<First>(table, count, a + p, w, step, out + p);
       w += 2 * step;
       out += 2 * planeBytes;
     }
     if (octs) {
-      for (let p: usize = 0; p < end; p += 192) multiply6x8(table, count, a + p, w, out + p);
+      for (let p: usize = 0; p < end; p += 192) multiply6x8<First>(table, count, a + p, w, out + p);
     }
     return;
   }
   for (; octs > 0; octs--) {
-    for (let p: usize = 0; p < end; p += 128) multiply4x8(table, count, a + p, w, out + p);
+    for (let p: usize = 0; p < end; p += 128) multiply4x8<First>(table, count, a + p, w, out + p);
     w += step;
     out += planeBytes;
+  }
+}
+
+/**
+ * All outputs of `pixels` pixels (rounded up to a multiple of 12 at most): `out` planes = `a` planes × packed weights.
+ * `table`: where the quads of inputs lie; `w`: blocks of 8 outputs (see `convPackWeights`).
+ */
+export function multiplyPlanes(table: usize, count: i32, a: usize, w: usize, octs: i32, pixels: i32, out: usize): void {
+  const step = (count as usize) << 7;
+  const most = count > 2 * quadsPerPass ? quadsPerPass : count;
+  multiplyPass<Yes>(table, most, a, w, step, octs, pixels, out);
+  for (let done = most; done < count; done += most) {
+    const at = (done as usize) << 2;
+    const rest = min(most, count - done);
+    multiplyPass<No>(table + at, rest, a, w + ((done as usize) << 7), step, octs, pixels, out);
   }
 }
 

@@ -106,13 +106,73 @@ function write<Activate, Add, Some>(
   }
 }
 
-/** Writes `count` pixels from planes `m`. `y`, `r`: the first pixel's first channel, channel `first` of the tensor. */
-export function writePixels(output: Output, first: i32, m: usize, count: i32, y: usize, r: usize): void {
+/** Whole eights, pixel by pixel: where pixels lie far apart, lines and pages of memory are written at one time. */
+function writeFar<Activate, Add>(
+  output: Output,
+  m: usize,
+  octs: i32,
+  count: i32,
+  y: usize,
+  r: usize,
+  bias: usize,
+  slope: usize,
+): void {
+  const bytes = (octs as usize) << 5;
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  for (let i = 0; i < count; i++) {
+    let from = m;
+    for (let at: usize = 0; at < bytes; at += 32) {
+      const bias0 = is<Activate>() && bias ? v128.load(bias + at) : zero;
+      const bias1 = is<Activate>() && bias ? v128.load(bias + at, 16) : zero;
+      const slope0 = is<Activate>() && slope ? v128.load(slope + at) : one;
+      const slope1 = is<Activate>() && slope ? v128.load(slope + at, 16) : one;
+      const low = v128.load(from);
+      const high = v128.load(from, 16);
+      finish<Activate, Add, No>(y + at, low, high, r + at, bias0, bias1, slope0, slope1, 8, from);
+      from += planeBytes;
+    }
+    m += 32;
+    y += output.pixel;
+    if (is<Add>()) r += output.residualPixel;
+  }
+}
+
+/** Bytes of an output pixel from which on pixels lie far apart. */
+const farBytes: usize = 1024;
+
+/**
+ * Writes `octs` times eight channels from `channel` on of `count` pixels from planes `m`. `y`, `r`: the first of these channels of
+ * the first pixel, which is channel `first + channel` of the tensor.
+ */
+export function writePixels(
+  output: Output,
+  first: i32,
+  channel: i32,
+  octs: i32,
+  m: usize,
+  count: i32,
+  y: usize,
+  r: usize,
+): void {
   const bytes = (count as usize) << 5;
   const yStep = output.pixel;
   const rStep = output.residualPixel;
   const activate = output.bias != 0 || output.slope != 0;
-  for (let c = 0; c < output.channels; c += 8) {
+  if (yStep >= farBytes && channel + 8 * octs <= output.channels) {
+    const at = ((first + channel) as usize) << 2;
+    const bias = output.bias ? output.bias + at : 0;
+    const slope = output.slope ? output.slope + at : 0;
+    if (activate) {
+      if (r) writeFar<Yes, Yes>(output, m, octs, count, y, r, bias, slope);
+      else writeFar<Yes, No>(output, m, octs, count, y, r, bias, slope);
+    } else {
+      if (r) writeFar<No, Yes>(output, m, octs, count, y, r, bias, slope);
+      else writeFar<No, No>(output, m, octs, count, y, r, bias, slope);
+    }
+    return;
+  }
+  for (let c = channel; c < min(output.channels, channel + 8 * octs); c += 8) {
     const rest = output.channels - c;
     const at = ((first + c) as usize) << 2;
     const bias = output.bias ? output.bias + at : 0;

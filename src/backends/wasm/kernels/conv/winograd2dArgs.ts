@@ -4,7 +4,7 @@ import { Input } from './input';
 import { Output } from './output';
 
 /** Bytes from one vertical coefficient of the pixels of a plane to the next; of six. */
-export const lineBytes: usize = 4224;
+export const lineBytes: usize = 4672;
 export const linesBytes: usize = 6 * lineBytes;
 /** Bytes from one coefficient of the tiles of a plane to the next. */
 export const tileBytes: usize = 1152;
@@ -39,8 +39,12 @@ export class Winograd2dArgs {
   /** Rows of tiles in an image, in all images, in a chunk. */
   perImage: i32;
   span: Span;
-  /** Tiles in a strip, at most. */
+  /** Tiles of a row in a strip, at most, and rows of tiles in it. */
   strip: i32;
+  together: i32;
+  /** Chunks that share rows, each with so many times eight outputs of its own. */
+  shares: i32;
+  shareOcts: i32;
   weights: usize;
   /** Of one of the 36 coefficients. */
   weightBytes: usize;

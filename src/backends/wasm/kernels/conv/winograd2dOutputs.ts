@@ -152,7 +152,10 @@ function returnColumns<Activate, Add, Some>(
   }
 }
 
-/** Outputs of a strip from `(4·row, 4·first)` of the image that lies at `image`; rows below it go to `spare`. */
+/**
+ * Outputs from `(4·row, 4·first)` of the image that lies at `image`, `octs` times eight channels from `channel` on; rows below it
+ * go to `spare`.
+ */
 export function writeStrip<Activate, Add>(
   output: Output,
   a: Winograd2dArgs,
@@ -161,6 +164,9 @@ export function writeStrip<Activate, Add>(
   row: i32,
   first: i32,
   tiles: i32,
+  channel: i32,
+  octs: i32,
+  q: usize,
   local: usize,
 ): void {
   const count = min(4 * tiles, a.width - 4 * first);
@@ -171,8 +177,8 @@ export function writeStrip<Activate, Add>(
   const y = image + ((4 * row) as usize) * output.row + ((4 * first) as usize) * output.pixel;
   const r = residual + ((4 * row) as usize) * output.residualRow + ((4 * first) as usize) * output.residualPixel;
   const k = local + 2 * a.ones;
-  let q = local + a.results;
-  for (let c = 0; c < output.channels; c += 8) {
+  const end = min(output.channels, channel + 8 * octs);
+  for (let c = channel; c < end; c += 8) {
     const at = (c as usize) << 2;
     const bias = biases + at;
     const slope = slopes + at;
