@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { createProgram } from '../../src/cli/program.js';
+import { createProgram, runCli } from '../../src/cli/program.js';
 import { vnet } from './vnet.js';
 
 /** Every command as the words that call it. */
@@ -98,19 +98,24 @@ const misuse: [string, RegExp][] = [
   ['compare x --out page.txt', /--out page.txt.*\.html/],
 ];
 
-test('wrong usage: exit code 2, one line that says what was expected', async () => {
-  const wait = [...misuse];
-  const work = async () => {
-    for (let next = wait.pop(); next; next = wait.pop()) {
-      const [line, pattern] = next;
-      const { code, stdout, stderr } = await vnet(line.split(' '));
-      assert.equal(code, 2, `${line}: ${stderr}`);
-      assert.match(stderr, pattern, line);
-      assert.match(stderr, /^vnet: [^\n]+\n$/, `${line}: one line, no stack trace`);
-      assert.equal(stdout, '', line);
-    }
-  };
-  await Promise.all([work(), work(), work()]);
+test('wrong usage: exit code 2, one line that says what was expected', async (t) => {
+  const told = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    const { write } = process[name];
+    t.mock.method(process[name], 'write', (part: string | Uint8Array) => {
+      // The runner of the tests writes bytes.
+      if (typeof part !== 'string') return write.call(process[name], part);
+      told[name] += part;
+      return true;
+    });
+  }
+  for (const [line, pattern] of misuse) {
+    Object.assign(told, { stdout: '', stderr: '' });
+    assert.equal(await runCli(line.split(' ')), 2, `${line}: ${told.stderr}`);
+    assert.match(told.stderr, pattern, line);
+    assert.match(told.stderr, /^vnet: [^\n]+\n$/, `${line}: one line, no stack trace`);
+    assert.equal(told.stdout, '', line);
+  }
 });
 
 test('a pipe gets plain text in a CI system too, and colours where they are asked for', async () => {

@@ -53,6 +53,18 @@ const small: Readonly<Record<string, object>> = {
 const others = networkNames.filter((name) => name !== 'vnet');
 const smallNetwork = (name: string, classes: number) => networkFromConfig(name, { classes, ...small[name] });
 
+/** The last initial weights: large ones take seconds, and are wanted on two backends. */
+let drawn: { readonly key: string; readonly weights: Map<string, Float32Array> } | undefined;
+
+function weightsOf(plan: Plan, from: number): Map<string, Float32Array> {
+  const shapes = Object.entries(plan.slots).flatMap(([name, { initial, shape }]) =>
+    initial ? [name, shape, initial] : [],
+  );
+  const key = JSON.stringify([from, shapes]);
+  if (drawn?.key !== key) drawn = { key, weights: initialWeights(plan, from) };
+  return drawn.weights;
+}
+
 /** A plan with initial weights, vectors moved away from their special values, and random data, ready to run. */
 async function prepared<E extends Executor>(
   prepare: (plan: Plan) => Promise<E>,
@@ -62,7 +74,7 @@ async function prepared<E extends Executor>(
 ): Promise<E> {
   const executor = await prepare(plan);
   const rng = seededRandom(from);
-  for (const [slot, data] of initialWeights(plan, from)) {
+  for (const [slot, data] of weightsOf(plan, from)) {
     const fixed =
       plan.slots[slot].role === 'moment' || slot.startsWith('dropout.') || slot.endsWith('.weight');
     executor.write(slot, fixed ? data : data.map((value) => value + rng.range(-0.1, 0.1)));
