@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { createProgram, runCli } from '../../src/cli/program.js';
-import { vnet } from './vnet.js';
+import { createProgram } from '../../src/cli/program.js';
+import { vnet, vnetHere } from './vnet.js';
 
 /** Every command as the words that call it. */
 async function commandWords(): Promise<string[][]> {
@@ -98,23 +98,13 @@ const misuse: [string, RegExp][] = [
   ['compare x --out page.txt', /--out page.txt.*\.html/],
 ];
 
-test('wrong usage: exit code 2, one line that says what was expected', async (t) => {
-  const told = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    const { write } = process[name];
-    t.mock.method(process[name], 'write', (part: string | Uint8Array) => {
-      // The runner of the tests writes bytes.
-      if (typeof part !== 'string') return write.call(process[name], part);
-      told[name] += part;
-      return true;
-    });
-  }
+test('wrong usage: exit code 2, one line that says what was expected', async () => {
   for (const [line, pattern] of misuse) {
-    Object.assign(told, { stdout: '', stderr: '' });
-    assert.equal(await runCli(line.split(' ')), 2, `${line}: ${told.stderr}`);
-    assert.match(told.stderr, pattern, line);
-    assert.match(told.stderr, /^vnet: [^\n]+\n$/, `${line}: one line, no stack trace`);
-    assert.equal(told.stdout, '', line);
+    const { code, stdout, stderr } = await vnetHere(line.split(' '));
+    assert.equal(code, 2, `${line}: ${stderr}`);
+    assert.match(stderr, pattern, line);
+    assert.match(stderr, /^vnet: [^\n]+\n$/, `${line}: one line, no stack trace`);
+    assert.equal(stdout, '', line);
   }
 });
 

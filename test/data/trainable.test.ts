@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import sharp from 'sharp';
@@ -23,13 +23,21 @@ async function set(
   { train = 6, val = 10, names = ['bg', 'a', 'b'], value = ((x) => x % 3) as Value } = {},
 ): Promise<string> {
   const root = temporary();
+  // The pictures are all alike.
+  const one = temporary();
+  await colour(path.join(one, 'f.jpg'), 48, 40);
+  await grey(path.join(one, 'f.png'), 48, 40, value);
   for (const [split, count] of [
     ['train', train],
     ['val', val],
   ] as const) {
-    for (let i = 0; i < count; i++) {
-      await colour(path.join(root, 'images', split, `f${i}.jpg`), 48, 40);
-      await grey(path.join(root, 'labels', split, `f${i}.png`), 48, 40, value);
+    for (const [kind, ending] of [
+      ['images', 'jpg'],
+      ['labels', 'png'],
+    ]) {
+      mkdirSync(path.join(root, kind, split), { recursive: true });
+      for (let i = 0; i < count; i++)
+        copyFileSync(path.join(one, `f.${ending}`), path.join(root, kind, split, `f${i}.${ending}`));
     }
   }
   writeFileSync(path.join(root, 'classes.json'), JSON.stringify({ names }));
