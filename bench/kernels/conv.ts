@@ -69,6 +69,8 @@ const rows: Row[] = [
   ...[1, 2].flatMap((d) => vModule([1, 256, 512, 32], d)),
   ...[2, 4, 8, 16].flatMap((d) => vModule([1, 128, 256, 76], d)),
   { name: '3×3 s2 u8 3→8', x: [1, 1024, 2048, 3], dtype: 'u8', cout: 8, kernel: [3, 3], stride: 2 },
+  { name: '7×7 s2 u8 3→64', x: [1, 512, 1024, 3], dtype: 'u8', cout: 64, kernel: [7, 7], stride: 2 },
+  { name: '3×3 s2 u8 3→13', x: [1, 512, 1024, 3], dtype: 'u8', cout: 13, kernel: [3, 3], stride: 2 },
   { name: '3×3 8→8', x: [1, 512, 1024, 8], cout: 8, kernel: [3, 3] },
   { name: '1×1 s2 8→56', x: [1, 512, 1024, 8], cout: 56, kernel: [1, 1], stride: 2, yStride: 64 },
   { name: '1×1 s2 64→88', x: [1, 256, 512, 64], cout: 88, kernel: [1, 1], stride: 2, yStride: 152 },
