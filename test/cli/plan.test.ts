@@ -9,13 +9,13 @@ import { compileInference, compileTraining } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
 import type { TensorRef } from '../../src/graph/planned.js';
 import { vnet as network } from '../../src/nets/vnet.js';
-import { temporaryFolder, vnet } from './vnet.js';
+import { temporaryFolder, vnet, vnetHere } from './vnet.js';
 
 const { scratchBytes } = wasmBackend;
 const folder = temporaryFolder();
 
 test('plan --json gives the numbers of the plan, for every policy', async () => {
-  const { code, stdout } = await vnet(
+  const { code, stdout } = await vnetHere(
     'plan --size 64x96 --batch 3 --classes 7 --policy checkpoint --json'.split(' '),
   );
   assert.equal(code, 0);
@@ -39,15 +39,15 @@ test('plan --optimizer and --ema plan what training will: the moments of one opt
   for (const optimizer of ['adam', 'adamw', 'sgd'] as const) {
     const args = `plan --size 64x96 --optimizer ${optimizer} --json`.split(' ');
     const plan = compileTraining(network({ classes: 19 }), { ...options, optimizer });
-    assert.equal(JSON.parse((await vnet(args)).stdout).arenaBytes, plan.arenaBytes);
+    assert.equal(JSON.parse((await vnetHere(args)).stdout).arenaBytes, plan.arenaBytes);
     const averaged = compileTraining(network({ classes: 19 }), { ...options, optimizer, average: true });
-    assert.equal(JSON.parse((await vnet([...args, '--ema'])).stdout).arenaBytes, averaged.arenaBytes);
+    assert.equal(JSON.parse((await vnetHere([...args, '--ema'])).stdout).arenaBytes, averaged.arenaBytes);
     assert.ok(averaged.arenaBytes > plan.arenaBytes);
   }
 });
 
 test('plan --mode infer', async () => {
-  const { stdout } = await vnet('plan --size 64x96 --mode infer --json'.split(' '));
+  const { stdout } = await vnetHere('plan --size 64x96 --mode infer --json'.split(' '));
   const size = { batch: 1, height: 64, width: 96, consumesImages: true } as const;
   const plan = compileInference(network({ classes: 19 }), { ...size, scratchBytes });
   const result = JSON.parse(stdout);
@@ -57,7 +57,7 @@ test('plan --mode infer', async () => {
 
 test('plan --precision f16 is what a GPU will allocate', async () => {
   const flags = 'plan --size 64x96 --classes 7 --device webgpu --precision f16 --json'.split(' ');
-  const result = JSON.parse((await vnet(flags)).stdout);
+  const result = JSON.parse((await vnetHere(flags)).stdout);
   const options = { batch: 4, height: 64, width: 96, scratchBytes: leastRule() } as const;
   const plan = compileTraining(network({ classes: 7 }), { ...options, precision: 'f16' });
   const whole = compileTraining(network({ classes: 7 }), options);
@@ -99,7 +99,7 @@ test('--time: steps measured here, and the recipe at that pace', async () => {
 
 test('plan --graph writes a page, --calls where every call writes', async () => {
   const file = path.join(folder, 'graph.html');
-  const { code, stdout } = await vnet([
+  const { code, stdout } = await vnetHere([
     'plan',
     '--size',
     '64x96',
@@ -120,7 +120,7 @@ test('plan --graph writes a page, --calls where every call writes', async () => 
     const at = String(offset).replace(/\B(?=(\d{3})+$)/g, ' ');
     assert.match(stdout, new RegExp(`${label} +${shape.join('×')}.* ${at}`), label);
   }
-  const refused = await vnet(['plan', '--size', '64x96', '--graph', folder]);
+  const refused = await vnetHere(['plan', '--size', '64x96', '--graph', folder]);
   assert.equal(refused.code, 1);
   assert.equal(refused.stderr.trim().split('\n').length, 1);
 });
@@ -181,7 +181,7 @@ test('plan --device webgpu --calls counts dispatches and bytes; --fewest and --r
   assert.ok(bytes(plain) > 1.3 * bytes(fewest));
   // No faster than memory at 3350 GB/s.
   assert.ok(fewest.total.roofMs! >= bytes(fewest) / 3350 / 1e6);
-  const refused = await vnet(['plan', '--size', '64x96', '--roof', 'h100']);
+  const refused = await vnetHere(['plan', '--size', '64x96', '--roof', 'h100']);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /^vnet: --roof: has a meaning only with --device webgpu --calls\n$/);
 });
