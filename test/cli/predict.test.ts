@@ -21,11 +21,11 @@ import { renderScene } from '../../src/data/synth.js';
 import { fittingSize } from '../../src/eval/fitting.js';
 import { readModel, writeModel } from '../../src/model/file.js';
 import { shippedModel } from '../../src/model/load.js';
-import { temporaryFolder, vnet } from './vnet.js';
+import { temporaryFolder, vnetHere } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
-const predict = (...args: string[]) => vnet(['predict', '--threads', '1', ...args]);
+const predict = (...args: string[]) => vnetHere(['predict', '--threads', '1', ...args]);
 const lines = (stdout: string): Record<string, unknown>[] =>
   stdout
     .trimEnd()
