@@ -12,7 +12,7 @@ import { encodeRgbPng } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { findSources, shardOf } from '../../src/data/sources/find.js';
 import { renderScene } from '../../src/data/synth.js';
-import { temporaryFolder, vnet } from './vnet.js';
+import { temporaryFolder, vnetHere } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
@@ -98,7 +98,7 @@ test('parts together are the whole, for any number of parts', () => {
 });
 
 test('predict in parts from a zip is predict from the folder, file by file', async () => {
-  const whole = await vnet([
+  const whole = await vnetHere([
     'predict',
     at('in'),
     '--out',
@@ -111,7 +111,7 @@ test('predict in parts from a zip is predict from the folder, file by file', asy
   assert.equal(whole.code, 0, whole.stderr);
   assert.equal(lines(whole.stdout).length, 7);
   for (const part of ['1/3', '2/3', '3/3']) {
-    const { code, stdout, stderr } = await vnet([
+    const { code, stdout, stderr } = await vnetHere([
       'predict',
       at('all.zip'),
       '--shard',
@@ -205,7 +205,7 @@ test('labels, labelme and COCO say the same; what is done is read back; a list c
 test('a corrected file is not replaced; wrong flags are told', async () => {
   const file = at('tools', 'p0_labelme.json');
   writeFileSync(file, readFileSync(file, 'utf8').replace(/"software":"[^"]*",/, ''));
-  const { code, stderr } = await vnet([
+  const { code, stderr } = await vnetHere([
     'predict',
     at('in/p0.png'),
     '--out',
@@ -216,7 +216,7 @@ test('a corrected file is not replaced; wrong flags are told', async () => {
   assert.equal(code, 1);
   assert.match(stderr, /p0_labelme\.json: is there and was not written by vnet predict/);
   for (const shard of ['0/3', 'a/b']) {
-    assert.equal((await vnet(['predict', at('in'), '--shard', shard])).code, 2);
+    assert.equal((await vnetHere(['predict', at('in'), '--shard', shard])).code, 2);
   }
   assert.ok(!existsSync(at('predictions')));
 });

@@ -21,12 +21,12 @@ const training = (out: string, ...more: string[]) => [
   ...['train', '--data', at('scenes'), '--out', at(out), '--batch', '2', '--threads', '1', '--no-report'],
   ...more,
 ];
-const train = (...args: Parameters<typeof training>) => vnet(training(...args));
+const train = (...args: Parameters<typeof training>) => vnetHere(training(...args));
 const trainHere = (...args: Parameters<typeof training>) => vnetHere(training(...args));
 
 before(async () => {
   await drawScenes(at('scenes'), '48x64', 6, 0.34);
-  const { code, stderr, stdout } = await vnet([
+  const { code, stderr, stdout } = await vnetHere([
     ...['train', '--data', at('scenes'), '--out', at('run'), '--epochs', '2', '--batch', '2'],
     ...['--threads', '1', '--lr', '0.002', '--json'],
   ]);
@@ -51,12 +51,22 @@ function failed(
 test('train, eval and predict with --net', async () => {
   const { code, stderr } = await train('enet', '--net', 'enet', '--epochs', '1', '--validate-every', '0');
   assert.equal(code, 0, stderr);
-  const info = await vnet(['info', at('enet'), '--json']);
+  const info = await vnetHere(['info', at('enet'), '--json']);
   assert.equal(JSON.parse(info.stdout).network.name, 'enet');
-  const scored = await vnet(['eval', '--net', 'enet', '--model', at('enet'), '--data', at('scenes')]);
+  const scored = await vnetHere(['eval', '--net', 'enet', '--model', at('enet'), '--data', at('scenes')]);
   assert.equal(scored.code, 0, scored.stderr);
   failed(
-    await vnet(['predict', '--net', 'vnet', '--model', at('enet'), '--data', at('scenes'), '--split', 'val']),
+    await vnetHere([
+      'predict',
+      '--net',
+      'vnet',
+      '--model',
+      at('enet'),
+      '--data',
+      at('scenes'),
+      '--split',
+      'val',
+    ]),
     /last\.safetensors: a model of enet, not of vnet/,
   );
 });
@@ -108,20 +118,20 @@ test('eval agrees with the validation of the run, and writes the confusion matri
 
 test('eval says where predict would show the pictures at another size, and only there', async () => {
   const common = ['eval', '--model', at('run'), '--threads', '1', '--data'];
-  assert.equal((await vnet(['synth', '--out', at('less'), '--count', '2', '--size', '32x48'])).code, 0);
-  const small = await vnet([...common, at('less')]);
+  assert.equal((await vnetHere(['synth', '--out', at('less'), '--count', '2', '--size', '32x48'])).code, 0);
+  const small = await vnetHere([...common, at('less')]);
   assert.equal(small.code, 0, small.stderr);
   // As many pixels as 48×64: √2 times the side, in eights.
   assert.match(small.stderr, /^note: images are scored as they are .*32×48.* --resize 48x64 scores$/m);
   for (const same of [[at('scenes')], [at('less'), '--resize', '48x64']]) {
-    const { code, stderr } = await vnet([...common, ...same]);
+    const { code, stderr } = await vnetHere([...common, ...same]);
     assert.equal(code, 0, stderr);
     assert.doesNotMatch(stderr, /scored as they are/);
   }
 });
 
 test('info', async () => {
-  const { stdout } = await vnet(['info', at('run'), '--json']);
+  const { stdout } = await vnetHere(['info', at('run'), '--json']);
   const info = JSON.parse(stdout);
   assert.equal(info.parameters, 163_091);
   assert.equal(info.classes.names.length, 19);
@@ -135,7 +145,7 @@ test('predict: files and folders, at their own size, names from the input, input
   await writeRgbPng(at('b.png'), picture);
   const before = readFileSync(at('b.png'));
   const args = ['predict', '--model', at('run'), '--threads', '1', '--out', at('out')];
-  const { code, stdout, stderr } = await vnet([...args, at('photos'), at('b.png'), '--json']);
+  const { code, stdout, stderr } = await vnetHere([...args, at('photos'), at('b.png'), '--json']);
   assert.equal(code, 0, stderr);
   assert.equal(
     stdout
@@ -157,7 +167,7 @@ test('predict: files and folders, at their own size, names from the input, input
   // An input that is called like an output.
   copyFileSync(at('b.png'), at('c_overlay.png'));
   copyFileSync(at('b.png'), at('c.png'));
-  const clash = await vnet([
+  const clash = await vnetHere([
     'predict',
     '--model',
     at('run'),
@@ -171,7 +181,7 @@ test('predict: files and folders, at their own size, names from the input, input
 });
 
 test('compare writes a page with both models', async () => {
-  const { code, stdout, stderr } = await vnet([
+  const { code, stdout, stderr } = await vnetHere([
     ...['compare', at('run'), at('run', 'last.safetensors'), '--data', at('scenes'), '--images', '1'],
     ...['--out', at('page.html'), '--threads', '1'],
   ]);
@@ -210,7 +220,7 @@ test('Ctrl-C saves and says how to resume; the config of the run is used then', 
   const ended = await again.ended;
   assert.ok(Number(/stopped after step (\d+)/.exec(ended.stderr)![1]) > step);
   failed(
-    await vnet(['train', '--out', at('stopped'), '--resume', '--lr', '0.1']),
+    await vnetHere(['train', '--out', at('stopped'), '--resume', '--lr', '0.1']),
     /learningRate was 0.0005 and is 0.1/,
     2,
   );
@@ -286,7 +296,8 @@ test('a damaged last checkpoint: the one before is taken, or nothing is lost', a
   }
   truncateSync(at('damaged', 'last.safetensors'), 1000);
   const bytes = readFileSync(at('damaged', 'last.safetensors'));
-  const resume = () => vnet(['train', '--out', at('damaged'), '--resume', '--no-report', '--threads', '1']);
+  const resume = () =>
+    vnetHere(['train', '--out', at('damaged'), '--resume', '--no-report', '--threads', '1']);
   failed(await resume(), /damaged.last\.safetensors: .*(truncated|damaged)/);
   assert.deepEqual(readFileSync(at('damaged', 'last.safetensors')), bytes);
   copyFileSync(at('run', 'last.safetensors'), at('damaged', 'last.prev.safetensors'));

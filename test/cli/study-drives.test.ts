@@ -4,12 +4,12 @@ import path from 'node:path';
 import { before, test } from 'node:test';
 import { openDataset } from '../../src/data/datasets.js';
 import { writeSynthetic } from '../../src/data/synth.js';
-import { temporaryFolder, vnet } from './vnet.js';
+import { temporaryFolder, vnetHere } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
 const drives = (...more: string[]) =>
-  vnet([
+  vnetHere([
     ...['study', 'drives', '--data', at('scenes'), '--out', at('drives'), '--folds', '2'],
     ...['--config', at('recipe.json'), '--threads', '1', ...more],
   ]);
@@ -65,7 +65,7 @@ test('what is finished is kept, what is missing is done again with the same scor
 test('train --hold-out validates on what matches; wrong expressions are told', async () => {
   const [{ id }] = (await openDataset(at('scenes'))).samples('val');
   const run = (...more: string[]) =>
-    vnet([
+    vnetHere([
       ...['train', '--data', at('scenes'), '--out', at('held'), '--config', at('recipe.json')],
       ...['--epochs', '1', '--threads', '1', '--val-resize', '32x48', ...more],
     ]);

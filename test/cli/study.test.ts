@@ -9,12 +9,12 @@ import { writeRgbPng } from '../../src/data/image.js';
 import { readLabels } from '../../src/data/label-image.js';
 import { renderScene, writeSynthetic } from '../../src/data/synth.js';
 import { readTraining } from '../../src/train/checkpoint.js';
-import { temporaryFolder, vnet } from './vnet.js';
+import { temporaryFolder, vnet, vnetHere } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
 const study = (...more: string[]) =>
-  vnet([
+  vnetHere([
     ...['study', 'resolution', '--data', at('scenes'), '--out', at('study'), '--iterations', '3'],
     ...['--batch', '2', '--threads', '1', '--crop', '32x48', ...more],
   ]);
@@ -43,7 +43,11 @@ test('study resolution: three trainings of equal iterations; a table, JSON and a
     assert.equal(progress.step, 4);
     const own = ['eval', '--model', at('study', part, 'last.safetensors'), '--data', at('scenes')];
     if (part !== 'crop') continue;
-    assert.equal(JSON.parse((await vnet([...own, '--json'])).stdout).miou, miou, 'scored at full resolution');
+    assert.equal(
+      JSON.parse((await vnetHere([...own, '--json'])).stdout).miou,
+      miou,
+      'scored at full resolution',
+    );
   }
   assert.equal(typeof results[2].resizedMiou, 'number');
   assert.equal(results[0].resizedMiou, undefined);
@@ -79,7 +83,7 @@ test('study: finished parts are kept, an unfinished one is done again, another s
 test('study policy and alpha-beta: memory, time and scores at equal iterations; what is done is kept', async () => {
   const common = ['--size', '64x96', '--threads', '1', '--batch', '2', '--device', 'wasm', '--json'];
   const trained = ['--data', at('scenes'), '--iterations', '2'];
-  const policy = () => vnet(['study', 'policy', '--out', at('policy'), ...common, ...trained]);
+  const policy = () => vnetHere(['study', 'policy', '--out', at('policy'), ...common, ...trained]);
   const { code, stdout, stderr } = await policy();
   assert.equal(code, 0, stderr);
   const results = JSON.parse(stdout) as {
@@ -103,11 +107,11 @@ test('study policy and alpha-beta: memory, time and scores at equal iterations; 
   assert.equal(again.stdout, stdout);
   assert.doesNotMatch(again.stderr, /training|measuring/);
   for (const name of ['policy.md', 'policy.svg']) assert.ok(existsSync(at('policy', name)), name);
-  const other = await vnet(['study', 'policy', '--out', at('policy'), ...common]);
+  const other = await vnetHere(['study', 'policy', '--out', at('policy'), ...common]);
   assert.match(other.stderr, /policy: holds a study with other options/);
 
   const depth = ['--alphas', '0,1', '--betas', '1'];
-  const table = await vnet(['study', 'alpha-beta', '--out', at('depth'), ...depth, ...common]);
+  const table = await vnetHere(['study', 'alpha-beta', '--out', at('depth'), ...depth, ...common]);
   assert.equal(table.code, 0, table.stderr);
   const rows = JSON.parse(table.stdout) as { name: string; parameters: number; trained?: object }[];
   assert.deepEqual(
@@ -155,7 +159,7 @@ test('predict --submission: what cannot be submitted leaves no zip', async () =>
   const model = ['--model', at('study', 'full')];
   const zip = ['--submission', at('bad.zip')];
   const failed = async (args: readonly string[], pattern: RegExp, exitCode = 1) => {
-    const { code, stderr } = await vnet(['predict', ...args]);
+    const { code, stderr } = await vnetHere(['predict', ...args]);
     assert.equal(code, exitCode, stderr);
     assert.match(stderr, pattern);
     assert.match(stderr, /^vnet: [^\n]+\n$/);
@@ -171,7 +175,7 @@ test('predict --submission: what cannot be submitted leaves no zip', async () =>
   await failed([...model, ...zip], /give pictures or folders to predict, or a data set/, 2);
   await failed([...model, at('holiday.png'), '--data', at('cityscapes')], /either pictures or --data/, 2);
   await failed([...model, '--data', at('cityscapes'), '--split', 'val', ...zip], /has no split 'val'/);
-  const none = await vnet(['eval', ...model, '--data', at('cityscapes'), '--split', 'test']);
+  const none = await vnetHere(['eval', ...model, '--data', at('cityscapes'), '--split', 'test']);
   assert.equal(none.code, 1);
   assert.match(none.stderr, /no label file was found for any of the 1 images of split 'test'/);
   assert.ok(!existsSync(at('bad.zip')));
