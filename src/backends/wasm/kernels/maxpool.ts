@@ -1,3 +1,5 @@
+import { storeLanes } from './conv/output';
+
 @unmanaged
 class MaxPoolArgs {
   /** The pooled tensor (`y` of `maxPool`, `x` of `maxUnpool`, `gx` of `maxGather`). */
@@ -26,6 +28,21 @@ function bytes4(at: usize): v128 {
   return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(at)));
 }
 
+/** Stores the first `rest` lanes, four at most, each a byte. */
+// @ts-ignore: decorator
+@inline
+function storeBytes(to: usize, v: v128, rest: i32): void {
+  const half = i16x8.narrow_i32x4_u(v, v);
+  const bytes = i8x16.narrow_i16x8_u(half, half);
+  if (rest >= 4) {
+    v128.store32_lane(to, bytes, 0);
+    return;
+  }
+  store<u8>(to, i8x16.extract_lane_u(bytes, 0));
+  if (rest > 1) store<u8>(to, i8x16.extract_lane_u(bytes, 1), 1);
+  if (rest > 2) store<u8>(to, i8x16.extract_lane_u(bytes, 2), 2);
+}
+
 /** One chunk: one row of the pooled tensor. */
 export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
   const kernel = a.kernel;
@@ -40,13 +57,13 @@ export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
     const left = ox * a.stride - a.padding;
     const l0 = max(0, -left);
     const l1 = min(kernel, a.width - left);
-    let c = 0;
-    for (; c + 4 <= a.channels; c += 4) {
+    for (let c = 0; c < a.channels; c += 4) {
       let best = f32x4.splat(-Infinity);
       let place = i32x4.splat(0);
       for (let ky = k0; ky < k1; ky++) {
         let at = image + (((top + ky) * a.width + left + l0) as usize) * step + ((c as usize) << 2);
         for (let kx = l0; kx < l1; kx++) {
+          // Lanes past the last channel may hold anything: they are not stored.
           const v = v128.load(at);
           const larger = f32x4.gt(v, best);
           best = v128.bitselect(v, best, larger);
@@ -54,29 +71,9 @@ export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
           at += step;
         }
       }
-      v128.store(y + ((c as usize) << 2), best);
-      const to = index + (c as usize);
-      store<u8>(to, i32x4.extract_lane(place, 0) as u8, 0);
-      store<u8>(to, i32x4.extract_lane(place, 1) as u8, 1);
-      store<u8>(to, i32x4.extract_lane(place, 2) as u8, 2);
-      store<u8>(to, i32x4.extract_lane(place, 3) as u8, 3);
-    }
-    for (; c < a.channels; c++) {
-      let best: f32 = -Infinity;
-      let place = 0;
-      for (let ky = k0; ky < k1; ky++) {
-        let at = image + (((top + ky) * a.width + left + l0) as usize) * step + ((c as usize) << 2);
-        for (let kx = l0; kx < l1; kx++) {
-          const v = load<f32>(at);
-          if (v > best) {
-            best = v;
-            place = ky * kernel + kx;
-          }
-          at += step;
-        }
-      }
-      store<f32>(y + ((c as usize) << 2), best);
-      store<u8>(index + (c as usize), place as u8);
+      const rest = a.channels - c;
+      storeLanes(y + ((c as usize) << 2), best, rest);
+      storeBytes(index + (c as usize), place, rest);
     }
     y += a.pooledStride;
     index += a.indexStride;
