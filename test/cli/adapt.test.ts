@@ -4,7 +4,7 @@ import path from 'node:path';
 import { before, test } from 'node:test';
 import { writeSynthetic } from '../../src/data/synth.js';
 import { loadModel, shippedModel } from '../../src/model/load.js';
-import { temporaryFolder, vnet } from './vnet.js';
+import { temporaryFolder, vnetHere } from './vnet.js';
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
@@ -13,7 +13,7 @@ before(() =>
 );
 
 test('adapt: a new model with other statistics and no score, which predict takes', async () => {
-  const { code, stderr, stdout } = await vnet([
+  const { code, stderr, stdout } = await vnetHere([
     ...['adapt', '--data', at('scenes'), '--out', at('mine.safetensors'), '--batch', '2', '--threads', '1'],
   ]);
   assert.equal(code, 0, stderr);
@@ -23,7 +23,7 @@ test('adapt: a new model with other statistics and no score, which predict takes
   assert.deepEqual(after.info.classes, before.info.classes);
   assert.deepEqual(after.weights.get('head.weight'), before.weights.get('head.weight'));
   assert.notDeepEqual(after.weights.get('stem.norm1.mean'), before.weights.get('stem.norm1.mean'));
-  const predicted = await vnet([
+  const predicted = await vnetHere([
     ...[
       'predict',
       '--data',
@@ -40,10 +40,18 @@ test('adapt: a new model with other statistics and no score, which predict takes
 });
 
 test('adapt: fewer pictures than a batch, and none, are told', async () => {
-  const few = await vnet(['adapt', '--data', at('scenes'), '--out', at('no.safetensors'), '--batch', '5']);
+  const few = await vnetHere([
+    'adapt',
+    '--data',
+    at('scenes'),
+    '--out',
+    at('no.safetensors'),
+    '--batch',
+    '5',
+  ]);
   assert.equal(few.code, 2, few.stderr);
   assert.match(few.stderr, /at least 5 pictures/);
-  const none = await vnet(['adapt', at('nowhere'), '--out', at('no.safetensors')]);
+  const none = await vnetHere(['adapt', at('nowhere'), '--out', at('no.safetensors')]);
   assert.match(none.stderr, /^vnet: \S*nowhere: no such picture or folder\n$/);
   assert.ok(!existsSync(at('no.safetensors')));
 });

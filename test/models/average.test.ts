@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { averageModels } from '../../src/model/average.js';
 import { readModel, writeModel } from '../../src/model/file.js';
 import { shippedModel } from '../../src/model/load.js';
-import { temporaryFolder, vnet } from '../cli/vnet.js';
+import { temporaryFolder, vnetHere } from '../cli/vnet.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => path.join(folder, name);
@@ -24,7 +24,7 @@ const times = (factor: number) => ({
 test('average: the mean of every number, without the score of the parts', async () => {
   const { info, weights } = times(4);
   await writeModel(at('four.safetensors'), info, weights);
-  const { code, stdout, stderr } = await vnet([
+  const { code, stdout, stderr } = await vnetHere([
     ...['average', shippedModel, at('four.safetensors'), 'camvid', '--out', at('mean.safetensors')],
   ]);
   assert.equal(code, 0, stderr);
@@ -50,7 +50,7 @@ test('average: models of another network or classes, and fewer than two, are tol
     [[at('deeper.safetensors')], /deeper\.safetensors: is of another network/],
     [[], /two models or more/],
   ] as const) {
-    const { code, stderr } = await vnet(['average', 'camvid', ...other, '--out', at('no.safetensors')]);
+    const { code, stderr } = await vnetHere(['average', 'camvid', ...other, '--out', at('no.safetensors')]);
     assert.ok(code !== null && code > 0);
     assert.match(stderr, message);
   }

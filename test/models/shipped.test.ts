@@ -11,7 +11,7 @@ import { evaluate } from '../../src/eval/evaluate.js';
 import { Predictor } from '../../src/eval/predictor.js';
 import { loadModel, shippedModel, shippedModels } from '../../src/model/load.js';
 import { predict } from '../../src/predict.js';
-import { drawScenes, temporaryFolder, vnet } from '../cli/vnet.js';
+import { drawScenes, temporaryFolder, vnetHere } from '../cli/vnet.js';
 import { testData } from '../interop/data.js';
 
 const folder = temporaryFolder();
@@ -92,7 +92,15 @@ test('its labels on wasm are those of float64 on real images, and nearly so with
 test('predict needs no --model, and training starts from it with other classes', async () => {
   await drawScenes(at('scenes'), '64x96');
   const samples = (await openDataset(at('scenes'))).samples('val');
-  const predicted = await vnet(['predict', samples[0].image, '--out', at('out'), '--threads', '1', '--json']);
+  const predicted = await vnetHere([
+    'predict',
+    samples[0].image,
+    '--out',
+    at('out'),
+    '--threads',
+    '1',
+    '--json',
+  ]);
   assert.equal(predicted.code, 0, predicted.stderr);
   const { labels } = JSON.parse(predicted.stdout) as { labels: string };
   const photo = await readImage(samples[0].image);
@@ -102,7 +110,7 @@ test('predict needs no --model, and training starts from it with other classes',
   // And so does the library, by the same name.
   assert.deepEqual((await predict('camvid', samples[0].image, { threads: 1 })).data, data);
 
-  const trained = await vnet([
+  const trained = await vnetHere([
     ...['train', '--data', at('scenes'), '--out', at('tuned'), '--init', 'camvid', '--epochs', '1'],
     ...['--batch', '3', '--threads', '1', '--no-report', '--lr', '1e-9'],
   ]);

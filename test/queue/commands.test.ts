@@ -13,7 +13,7 @@ import { Redis } from 'ioredis';
 import { encodeRgbPng } from '../../src/data/image.js';
 import { renderScene, writeSynthetic } from '../../src/data/synth.js';
 import { queues } from '../../src/queue/contract.js';
-import { start, temporaryFolder, vnet } from '../cli/vnet.js';
+import { start, temporaryFolder, vnet, vnetHere } from '../cli/vnet.js';
 import { hasS3, TestS3 } from '../data/s3.js';
 import { TestRedis } from './redis.js';
 import { assertSameTraining, Cluster, skip, until } from './support.js';
@@ -50,7 +50,7 @@ const written = (out: string) => readdirSync(out).filter((name) => name.endsWith
 
 /** What the command line says of jobs of predict. */
 async function counts(): Promise<unknown> {
-  const { stdout } = await vnet(['queue', 'status', '--queue', redis.url, '--json']);
+  const { stdout } = await vnetHere(['queue', 'status', '--queue', redis.url, '--json']);
   const rows = (JSON.parse(stdout) as { queues: { jobs: string }[] }).queues;
   const { jobs, ...numbers } = rows.find(({ jobs }) => jobs === 'predict')!;
   return numbers;
@@ -59,7 +59,7 @@ async function counts(): Promise<unknown> {
 test('Ctrl-C of predict takes back what nobody has begun; the same command goes on', { skip }, async () => {
   const first = start([...predict(at('stopped')), ...throughQueue()]);
   await until(async () => (await queue.getWaitingCount()) === count);
-  const { stdout } = await vnet(['queue', 'status', '--queue', redis.url]);
+  const { stdout } = await vnetHere(['queue', 'status', '--queue', redis.url]);
   assert.match(stdout, /redis:\/\/127.*\n.*waiting +running +failed +workers/);
   assert.match(stdout, new RegExp(`vnet predict +${count} +0 +0 +0\n`));
   const worker = cluster.worker(served);
@@ -73,7 +73,7 @@ test('Ctrl-C of predict takes back what nobody has begun; the same command goes 
   assert.deepEqual(await counts(), { waiting: 0, active: 0, failed: 0, workers: 1 });
   const kept = written(at('stopped')).length;
   assert.ok(kept >= done && kept < count);
-  const second = await vnet([...predict(at('stopped')), ...throughQueue()]);
+  const second = await vnetHere([...predict(at('stopped')), ...throughQueue()]);
   assert.match(second.stdout, new RegExp(`${kept} done before: `), second.stderr);
   assert.equal(written(at('stopped')).length, count);
   worker.interrupt('SIGTERM');
@@ -91,12 +91,12 @@ test('queue retry hands out again what has failed, queue drain takes away what w
   await until(async () => (await queue.getFailedCount()) === 1);
   await failing.close();
   await add();
-  const run = async (action: string) => (await vnet(['queue', action, '--queue', redis.url])).stdout;
+  const run = async (action: string) => (await vnetHere(['queue', action, '--queue', redis.url])).stdout;
   assert.equal(await run('retry'), '1 failed jobs wait again\n');
   assert.equal(await queue.getWaitingCount(), 2);
   assert.equal(await run('drain'), '2 waiting and 0 failed jobs taken away\n');
   assert.equal(await queue.count(), 0);
-  const { code, stderr } = await vnet(['queue', 'retry', '--queue', 'redis://127.0.0.1:1']);
+  const { code, stderr } = await vnetHere(['queue', 'retry', '--queue', 'redis://127.0.0.1:1']);
   assert.equal(code, 1);
   assert.match(stderr, /^vnet: redis:\/\/127\.0\.0\.1:1: no Redis answers .*\n$/);
 });
@@ -123,7 +123,7 @@ test('a worker that hangs holds up nothing, and what it does later changes nothi
   const { code, stderr } = await running.ended;
   assert.equal(code, 0, stderr);
   workers[0].interrupt('SIGCONT');
-  await vnet([...predict(at('local')), '--device', 'wasm', '--threads', '1']);
+  await vnetHere([...predict(at('local')), '--device', 'wasm', '--threads', '1']);
   await until(async () => (await queue.getActiveCount()) === 0);
   assert.deepEqual(written(at('slow')).sort(), written(at('local')).sort());
   for (const name of written(at('local')))
@@ -131,15 +131,15 @@ test('a worker that hangs holds up nothing, and what it does later changes nothi
   // The one that hung goes on to serve.
   workers[1].interrupt('SIGKILL');
   await workers[1].ended;
-  const again = await vnet([...predict(at('slow')), ...throughQueue(), '--overwrite']);
+  const again = await vnetHere([...predict(at('slow')), ...throughQueue(), '--overwrite']);
   assert.match(again.stdout, /^16 images /, again.stderr);
 });
 
 test('a training that diverges ends with the line of one process', { skip }, async () => {
   const wild = ['--lr', '1000'];
   const [here, there] = [
-    await vnet(training('wild', ...wild)),
-    await vnet(training('wild-queued', ...wild, '--queue', redis.url)),
+    await vnetHere(training('wild', ...wild)),
+    await vnetHere(training('wild-queued', ...wild, '--queue', redis.url)),
   ];
   const line = ({ stderr }: { stderr: string }) =>
     /^vnet: (.*)/m.exec(stderr)?.[1].replaceAll('wild-queued', 'wild');
@@ -164,7 +164,7 @@ test('Ctrl-C of a training without workers, and a full Redis: saved, and the com
   assert.ok(stderr.endsWith(`; go on with:\n  vnet ${words}\n`), stderr);
   t.after(() => control.config('SET', 'maxmemory', '0'));
   await control.config('SET', 'maxmemory', '1');
-  const full = await vnet(words.split(' '));
+  const full = await vnetHere(words.split(' '));
   assert.equal(full.code, 1);
   assert.match(
     full.stderr,
@@ -172,9 +172,9 @@ test('Ctrl-C of a training without workers, and a full Redis: saved, and the com
   );
   await control.config('SET', 'maxmemory', '0');
   cluster.worker(served);
-  const resumed = await vnet(words.split(' '));
+  const resumed = await vnetHere(words.split(' '));
   assert.equal(resumed.code, 0, resumed.stderr);
-  await vnet(training('whole'));
+  await vnetHere(training('whole'));
   await assertSameTraining(at('lonely/last.safetensors'), at('whole/last.safetensors'));
 });
 
@@ -187,7 +187,7 @@ test('a bucket: a training reads its data from it; one that denies is one line, 
     await s3.upload(at('data'), 'data');
     const bucket = (key: string) => `s3://${TestS3.bucket}/${key}`;
     cluster.worker(['--data', bucket('data'), '--root', bucket('')], s3.env);
-    const trained = await vnet(training('from-bucket', '--queue', redis.url));
+    const trained = await vnetHere(training('from-bucket', '--queue', redis.url));
     assert.equal(trained.code, 0, trained.stderr);
     await assertSameTraining(at('from-bucket/last.safetensors'), at('whole/last.safetensors'));
     // The worker alone writes: it ends, and the coordinator tells why and waits for another.

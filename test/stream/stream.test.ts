@@ -30,7 +30,7 @@ import { identify, probe } from '../../src/stream/probe.js';
 import type { SegmentedFrame, StreamOptions } from '../../src/stream/segment.js';
 import { segmentStream } from '../../src/stream/segment.js';
 import { cameraSource, isVideoName, sourceOf } from '../../src/stream/source.js';
-import { start, vnet } from '../cli/vnet.js';
+import { start, vnetHere } from '../cli/vnet.js';
 import { clip, ffmpeg, frameTimes, noFfmpeg, probed } from './clips.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'vnet-stream-'));
@@ -64,7 +64,7 @@ async function labelsOf(file: string, options: StreamOptions = {}, by: Labels = 
 
 test('an overlay with sound, exact labels, statistics: every frame once, at its time', { skip }, async () => {
   const out = ['--out', at('out.mp4'), '--labels', at('labels.mkv'), '--stats', at('stats.jsonl')];
-  const { code, stderr } = await vnet(['predict', at('clip.mp4'), ...out, '--threads', '1']);
+  const { code, stderr } = await vnetHere(['predict', at('clip.mp4'), ...out, '--threads', '1']);
   assert.equal(code, 0, stderr);
   assert.deepEqual(frameTimes(at('out.mp4')), frameTimes(at('clip.mp4')));
   for (const [entries, stream] of [
@@ -123,7 +123,14 @@ test('odd sizes, ten bits, frames at any time, rotation', { skip }, async () => 
   for (const [i, { seconds }] of frames.entries())
     assert.ok(Math.abs(seconds - times[i]) < 1e-3, `${seconds} ${times[i]}`);
   assert.ok(times[24] - times[23] > 2 * (times[1] - times[0]), 'not at a constant rate');
-  const { code, stderr } = await vnet(['predict', at('odd.mkv'), '--out', at('odd.mp4'), '--threads', '1']);
+  const { code, stderr } = await vnetHere([
+    'predict',
+    at('odd.mkv'),
+    '--out',
+    at('odd.mp4'),
+    '--threads',
+    '1',
+  ]);
   assert.equal(code, 0, stderr);
   const written = frameTimes(at('odd.mp4'));
   assert.equal(written.length, 25);
@@ -422,7 +429,7 @@ test('a playlist on the web: live while it grows, then a file whose frames all c
   }
   assert.equal(count, 40);
   const args = ['--to', '0.4', '--labels', at('listed.mkv'), '--threads', '1'];
-  const { code, stderr } = await vnet(['predict', playlist('ended.m3u8'), ...args]);
+  const { code, stderr } = await vnetHere(['predict', playlist('ended.m3u8'), ...args]);
   assert.equal(code, 0, stderr);
   assert.equal(frameTimes(at('listed.mkv')).length, 10);
 });
