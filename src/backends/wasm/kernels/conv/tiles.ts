@@ -81,6 +81,19 @@ export function placeTiles(tiles: Tiles, first: i32, count: i32, places: usize):
   }
 }
 
+/**
+ * How many of the six coefficients the outputs of `count` tiles need: the last one is read by the fourth output alone, which
+ * tiles at the end of a dilated line often lack.
+ */
+export function coefficientsOf(tiles: Tiles, places: usize, count: i32): usize {
+  const fourth = 3 * tiles.dilation;
+  const end = places + (count as usize) * offsetof<Place>();
+  for (; places < end; places += offsetof<Place>()) {
+    if (changetype<Place>(places).position + fourth < tiles.length) return 6;
+  }
+  return 5;
+}
+
 /** Zeros, then ones, at the start of the private memory. */
 export function fillConstants(tiles: Tiles, local: usize): void {
   memory.fill(local, 0, tiles.ones);

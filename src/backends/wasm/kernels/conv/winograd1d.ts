@@ -16,7 +16,7 @@ import { coefficientBytes, multiplyPlanes, outerPlanes, tilesPerBlock } from './
 import { i16CoefficientBytes, multiplyI16Planes } from './i16';
 import { Input } from './input';
 import { Output } from './output';
-import { fillConstants, placeTiles, Tiles } from './tiles';
+import { coefficientsOf, fillConstants, placeTiles, Tiles } from './tiles';
 import { transformGradients } from './winograd1dGradients';
 import { transformI16Inputs, transformI16Outputs } from './winograd1dI16';
 import { transformInputs } from './winograd1dInputs';
@@ -80,7 +80,8 @@ export function convolveTiles(
     transformInputs(input, tiles, places, count, x, local, v);
     const inQuads = (input.channels + 3) >> 2;
     const outOcts = (output.channels + 7) >> 3;
-    for (let k: usize = 0; k < 6; k++) {
+    const coefficients = coefficientsOf(tiles, places, count);
+    for (let k: usize = 0; k < coefficients; k++) {
       const at = k * coefficientBytes;
       multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outOcts, count, m + at);
     }
@@ -128,7 +129,9 @@ export function convGradWeightWinograd1d(a: GradWeightWinograd1dArgs, chunk: i32
     transformInputs(input, tiles, places, count, input.x, local, v);
     transformGradients(gradient, tiles, places, count, gradient.x, local, g);
     let out = partial;
-    for (let k: usize = 0; k < 6; k++) {
+    // Where no tile has a fourth gradient, the last coefficient is zero.
+    const coefficients: usize = first == from ? 6 : coefficientsOf(tiles, places, count);
+    for (let k: usize = 0; k < coefficients; k++) {
       const at = k * coefficientBytes;
       for (let q = 0; q < inQuads; q++) {
         const x = v + at + load<usize>(table + (q << 2));
