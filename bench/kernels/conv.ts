@@ -78,6 +78,7 @@ const rows: Row[] = [
   { name: '3×1 d2 76→76 i16', x: [1, 128, 256, 76], cout: 76, kernel: [3, 1], dilation: 2, i16: true },
   { name: '3×3 64→64', x: [1, 128, 256, 64], cout: 64, kernel: [3, 3] },
   { name: '3×3 d2 64→64', x: [1, 128, 256, 64], cout: 64, kernel: [3, 3], dilation: 2 },
+  { name: '1×1 1024→256', x: [1, 64, 128, 1024], cout: 256, kernel: [1, 1] },
   { name: '3×3 s2 64→64', x: [1, 256, 512, 64], cout: 64, kernel: [3, 3], stride: 2 },
   { name: '3×3 d16 64→64', x: [1, 16, 32, 64], cout: 64, kernel: [3, 3], dilation: 16 },
   { name: '5×5 32→32', x: [1, 128, 256, 32], cout: 32, kernel: [5, 5] },

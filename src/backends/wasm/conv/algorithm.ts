@@ -25,6 +25,11 @@ const leastChannels = { winograd1d: 16, winograd1dRows: 8, winograd2d: 8 };
 /** Computed outputs per real one, at most: tiles reach beyond the border. */
 const mostWaste = 1.5;
 /**
+ * With more, the weights of a 1×1 convolution leave the second-level cache between two uses, and packed pixels, which products
+ * take in parts, cost less.
+ */
+const mostPointwiseBytes = 512 << 10;
+/**
  * Transformed weights are read anew for every strip: they should stay in a second-level cache or near it, where making them
  * is part of the work; those that are made once may stream through.
  */
@@ -167,14 +172,16 @@ const startsOf = (bytes: readonly number[]): number[] => bytes.map((_, i) => sum
 function direct(conv: DirectConv): Algorithm {
   const { steps, groups } = conv;
   const parts = partsOf(conv);
+  const pointwise = (part: DirectConv) =>
+    isPointwise(part) && packedWeightBytes(steps, 1, 1) <= mostPointwiseBytes;
   const stage = (part: DirectConv, at: number) =>
-    isPointwise(part) ? pointwiseStage(part, at) : directStage(part, at);
+    pointwise(part) ? pointwiseStage(part, at) : directStage(part, at);
   const weights = (part: DirectConv, at: number) => (part.taps.length > 0 ? [packStage(part, at)] : []);
   const bytes = parts.map((part) => packedWeightBytes(steps, groups, part.taps.length));
   const starts = startsOf(bytes);
   const several = `direct in ${parts.length} parts`;
   return {
-    name: parts.length !== 1 ? several : isPointwise(parts[0]) ? 'pointwise' : 'direct',
+    name: parts.length !== 1 ? several : pointwise(parts[0]) ? 'pointwise' : 'direct',
     scratchBytes: sum(bytes),
     weightStages: (at) => parts.flatMap((part, i) => weights(part, at + starts[i])),
     stages: (at) => parts.map((part, i) => stage(part, at + starts[i])),

@@ -3,20 +3,16 @@ import { sizes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut } from '../stage.js';
 import type { DirectConv } from './direct.js';
-import { gridOf, leastFlops, mostChunks, packedRange, packedWeightBytes } from './direct.js';
+import { gridOf, leastFlops, mostChunks, packedRange } from './direct.js';
 import { inputArgs, octsOf, outputArgs } from './geometry.js';
 import { convTouches, rowsOfSpan } from './touches.js';
-
-/** With more, weights leave the second-level cache between two uses: packed planes are gone through in parts. */
-const mostWeightBytes = 512 << 10;
 
 /** Whether every output is the product of one pixel, as it lies: `kernels/conv/pointwise.ts`. */
 export function isPointwise(conv: DirectConv): boolean {
   const [rows, columns] = gridOf(conv);
-  const { x, prologue, normalize, stride, taps, groups, steps } = conv;
+  const { x, prologue, normalize, stride, taps, groups } = conv;
   return (
     taps.length === 1 &&
-    packedWeightBytes(steps, 1, 1) <= mostWeightBytes &&
     taps[0].y === 0 &&
     taps[0].x === 0 &&
     groups === 1 &&
