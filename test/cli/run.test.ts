@@ -17,12 +17,11 @@ import { bin, drawScenes, start, temporaryFolder, vnet, vnetHere } from './vnet.
 
 const folder = temporaryFolder();
 const at = (...parts: string[]) => path.join(folder, ...parts);
-const training = (out: string, ...more: string[]) => [
-  ...['train', '--data', at('scenes'), '--out', at(out), '--batch', '2', '--threads', '1', '--no-report'],
-  ...more,
-];
-const train = (...args: Parameters<typeof training>) => vnetHere(training(...args));
-const trainHere = (...args: Parameters<typeof training>) => vnetHere(training(...args));
+const train = (out: string, ...more: string[]) =>
+  vnetHere([
+    ...['train', '--data', at('scenes'), '--out', at(out), '--batch', '2', '--threads', '1', '--no-report'],
+    ...more,
+  ]);
 
 before(async () => {
   await drawScenes(at('scenes'), '48x64', 6, 0.34);
@@ -243,22 +242,22 @@ test('a configuration file gives options, flags win, mistakes are named', async 
   ]);
   assert.match(String(piped.stderr), /^vnet: required option '--data <dir>' not specified/);
   writeFileSync(at('wrong.json'), JSON.stringify({ epoch: 1 }));
-  failed(await trainHere('x', '--config', at('wrong.json')), /wrong\.json: .*epoch/, 2);
+  failed(await train('x', '--config', at('wrong.json')), /wrong\.json: .*epoch/, 2);
   writeFileSync(at('broken.json'), '{"epochs": ');
-  failed(await trainHere('x', '--config', at('broken.json')), /broken\.json: is not valid JSON/, 2);
+  failed(await train('x', '--config', at('broken.json')), /broken\.json: is not valid JSON/, 2);
 });
 
 test('bad input: one line that names the file and the way out, nothing overwritten', async () => {
   const weights = at('run', 'last.safetensors');
   const saved = readFileSync(weights);
-  failed(await trainHere('run', '--epochs', '1'), /run: holds a run already; go on with --resume/);
+  failed(await train('run', '--epochs', '1'), /run: holds a run already; go on with --resume/);
   assert.deepEqual(readFileSync(weights), saved);
   failed(await vnetHere(['train', '--data', at('gone'), '--out', at('x')]), /gone: no such data set folder/);
   failed(
-    await trainHere('x', '--size', '16384x16384', 'crop', '--batch', '4'),
+    await train('x', '--size', '16384x16384', 'crop', '--batch', '4'),
     /needs \d+ MiB.*(--batch|--size|smaller images)/,
   );
-  failed(await trainHere('x', '--classes', '5'), /has 19 classes, not --classes 5/, 2);
+  failed(await train('x', '--classes', '5'), /has 19 classes, not --classes 5/, 2);
 
   copyFileSync(weights, at('cut.safetensors'));
   truncateSync(at('cut.safetensors'), 100_000);
@@ -282,7 +281,7 @@ test('bad input: one line that names the file and the way out, nothing overwritt
     /cut\.safetensors: .*(truncated|damaged)/,
   );
   failed(
-    await trainHere('x', '--init', at('foreign.safetensors')),
+    await train('x', '--init', at('foreign.safetensors')),
     /foreign\.safetensors: is not a safetensors file/,
   );
   assert.ok(!existsSync(at('x')), 'a run that cannot start leaves no folder');
@@ -316,7 +315,7 @@ test('bad images of a data set: the file and what is wrong', async () => {
     await writeRgbPng(files[0], { ...side, data: new Uint8Array(64 * 48 * 3) });
     await writeLabelPng(files[1], { ...side, data: new Uint8Array(64 * 48) });
     await spoil(files[0], files[1]);
-    return trainHere(`${name}-run`, '--data', at(name), '--batch', '1', '--epochs', '1', '--workers', '1');
+    return train(`${name}-run`, '--data', at(name), '--batch', '1', '--epochs', '1', '--workers', '1');
   };
   failed(await set('empty', (image) => writeFileSync(image, '')), /images.train.a\.png: the file is empty/);
   failed(

@@ -2,7 +2,7 @@
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
 import type { Prologue } from '../../../ops/op.js';
-import { planeBytes } from '../abi.js';
+import { octsPerPass, planeBytes } from '../abi.js';
 import type { Range, Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import { memoryRange, wholeRanges } from '../touches.js';
@@ -82,7 +82,7 @@ export function directStage(conv: DirectConv, packed: number): Stage {
     kernel: 'convDirect',
     chunks: chunks * groups,
     touches: (chunk) => touches(chunk % chunks),
-    localBytes: window.bytes + octsOf(steps.outputs) * planeBytes + planeBytes,
+    localBytes: window.bytes + (Math.min(octsOf(steps.outputs), octsPerPass) + 1) * planeBytes,
     args: {
       input: inputArgs(x, groups, conv.prologue, conv.normalize),
       window: window.args,

@@ -1,5 +1,5 @@
 /** Two-dimensional Winograd F(4×4, 3×3): `kernels/conv/winograd2d.ts`. */
-import { constantBytes, lineBytes, planeBytes, tileBytes } from '../abi.js';
+import { constantBytes, lineBytes, packBytes, planeBytes, tileBytes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
 import type { RowOf } from '../touches.js';
@@ -39,7 +39,7 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
       reads: wholeRanges(weight),
       writes: [memoryRange(packed, winograd2dBytes(steps))],
     }),
-    localBytes: 288 + 576,
+    localBytes: packBytes,
     args: {
       ...{ w: first, tapStep: way * tapBytes, rowStep: way * 3 * tapBytes },
       ...{ inputStep: 4 * inputStep, outputStep: 4 * outputStep },
@@ -63,14 +63,6 @@ export function winograd2dStage(
   const [height, width] = [y.shape[1] / down, y.shape[2] / along];
   const whole = inputArgs(x, 1, prologue);
   const [inOcts, outOcts] = [octsOf(inputs), octsOf(outputs)];
-  const weightBytes = winograd2dBytes(steps) / coefficients;
-  const ones = 32 * Math.max(inOcts, outOcts);
-  const rows = 2 * ones + constantBytes;
-  const columns = rows + 6 * inOcts * lineBytes;
-  const tiles = columns + 6 * inOcts * lineBytes;
-  const products = tiles + 6 * inOcts * tileBytes;
-  const results = products + outOcts * planeBytes;
-  const spare = results + 6 * outOcts * lineBytes;
   const flops = 8 * width * 9 * inputs * outputs;
   const across = tilesAlong(width);
   const strip = Math.ceil(across / Math.ceil(across / mostTiles));
@@ -81,6 +73,14 @@ export function winograd2dStage(
   const span = { count: total, perChunk: together * pieces.span.perChunk };
   const shareOcts = Math.min(outOcts, pieces.chunks < fewChunks ? leastShare : outOcts);
   const shares = Math.ceil(outOcts / shareOcts);
+  const weightBytes = winograd2dBytes(steps) / coefficients;
+  const ones = 32 * Math.max(inOcts, outOcts);
+  const rows = 2 * ones + constantBytes;
+  const columns = rows + 6 * inOcts * lineBytes;
+  const tiles = columns + 6 * inOcts * lineBytes;
+  const products = tiles + 6 * inOcts * tileBytes;
+  const results = products + shareOcts * planeBytes;
+  const spare = results + 6 * shareOcts * lineBytes;
   const tileRows = rowsOfSpan(span, tilesAlong(height));
   const reach = (chunk: number): readonly [RowOf, RowOf] => {
     const [[n, first], [m, last]] = tileRows(chunk);

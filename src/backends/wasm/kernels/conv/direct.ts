@@ -65,7 +65,7 @@ class DirectArgs {
   inputBytes: usize;
 }
 
-/** Outputs, in eights, whose products stay in the first-level cache until all inputs are added. */
+/** Outputs, in eights, whose products are made and written at a time: they stay in a cache until all inputs are added. */
 export const octsPerPass: i32 = 32;
 
 /** Direct convolution, also of the gradient of the input: rows of output pixels, any window. */

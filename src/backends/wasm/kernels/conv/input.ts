@@ -1,4 +1,5 @@
 /** Reading a convolution's input: prologue, normalisation and zero padding, packed into planes. */
+import { firstFloats } from '../bytes';
 import { is, madd, No, prelu4, Yes } from '../lanes';
 import { Floats, Ints } from '../tables';
 
@@ -46,7 +47,7 @@ function pack(
   while (dst < end) {
     let v: v128;
     if (bytes) {
-      v = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(src))));
+      v = firstFloats(v128.load32_zero(src));
       v = madd(v, nScale, nShift);
     } else {
       v = v128.load(src);

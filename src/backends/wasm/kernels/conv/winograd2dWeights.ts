@@ -1,5 +1,7 @@
 /** What `winograd2d.ts` multiplies by. */
 
+import { halfRoot, root } from './winograd2dArgs';
+
 @unmanaged
 class PackWinograd2dArgs {
   /** The weight of the first tap; steps in bytes. */
@@ -13,9 +15,6 @@ class PackWinograd2dArgs {
   packed: usize;
   coefficientBytes: usize;
 }
-
-const halfRoot: f32 = 0.7071067811865476;
-const root: f32 = 1.4142135623730951;
 
 /** `G·w` of three vectors, results `step` bytes apart. */
 // @ts-ignore: decorator
@@ -55,8 +54,9 @@ function gather(w: usize, step: usize, count: i32, dst: usize): void {
   }
 }
 
-/** Bytes of the nine taps of eight outputs. */
+/** Bytes of the nine taps of eight outputs, and of these with the columns that they become. */
 const tapsBytes: usize = 288;
+export const packBytes: usize = 864;
 
 /** `G·w·Gᵀ` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 8 outputs. */
 export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usize): void {
