@@ -11,12 +11,13 @@ export function ratio(
 }
 
 /**
- * Runs contestants in turn, one warm-up round first, and returns the milliseconds of each by name.
+ * Runs contestants in turn, one warm-up round first, and returns the milliseconds of each by name. Whoever returns
+ * `undefined` is out of the race, and has no times.
  * @param pauseMs milliseconds before each run: thread pools of other programs go on spinning for up to a fifth of a second
  * after theirs, and took up to 15 % from whoever came next.
  */
 export async function race(
-  contestants: Readonly<Record<string, () => Promise<number>>>,
+  contestants: Readonly<Record<string, () => Promise<number | undefined>>>,
   rounds: number,
   pauseMs = 0,
 ): Promise<Record<string, number[]>> {
@@ -25,9 +26,11 @@ export async function race(
   );
   for (let round = -1; round < rounds; round++) {
     for (const [name, run] of Object.entries(contestants)) {
+      if (!times[name]) continue;
       await sleep(pauseMs);
       const ms = await run();
-      if (round >= 0) times[name].push(ms);
+      if (ms === undefined) delete times[name];
+      else if (round >= 0) times[name].push(ms);
     }
   }
   return times;

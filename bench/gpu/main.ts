@@ -1,6 +1,6 @@
 /**
- * Races VNet on a GPU through WebGPU, in float32 and where the GPU has it with float16 storage, against PyTorch on the
- * same GPU, in one run.
+ * Races VNet on a GPU through WebGPU, in float32, where the GPU has it with float16 storage, and with products of bytes,
+ * against PyTorch on the same GPU, in one run.
  *
  *     node build/bench/gpu/main.js [--gpu NAME] [--rounds 20] [--height 1024] [--width 2048] [--kernels] [--json FILE] [--tune [FILE]] [--tuned FILE]
  *
@@ -111,7 +111,9 @@ async function tuned(file: string): Promise<Choices> {
       const precisions = hasHalf ? (['f32', 'f16'] as const) : (['f32'] as const);
       const size = { height, width, scratchBytes };
       return [
-        ...precisions.map((precision) => compileInference(net, { ...size, batch: 1, precision })),
+        ...[...precisions, 'i8' as const].map((precision) =>
+          compileInference(net, { ...size, batch: 1, precision }),
+        ),
         ...precisions.map((precision) => compileTraining(net, { ...size, batch, precision })),
       ];
     },
@@ -156,10 +158,14 @@ async function raceInference(precision: Precision) {
   const executor = await prepare(plan);
   await executor.run('prepare');
   const images = bytes(sizeOf(plan.slots.images.shape), 256);
+  // Each is free again when four more have begun.
+  const labels = Array.from({ length: 4 }, () => new Uint8Array(sizeOf(plan.slots.prediction.shape)));
+  let frames = 0;
   const frame = async () => {
+    const into = labels[frames++ % labels.length];
     executor.write('images', images);
     await executor.run('forward');
-    return executor.read('prediction');
+    return executor.read('prediction', into);
   };
   const latency = median(await time(frame));
   // Three frames under way: uploads, kernels and readback overlap, as in a video.
@@ -215,26 +221,28 @@ const race = async (precision: Precision) => ({
 });
 const single = await race('f32');
 const half = hasHalf ? await race('f16') : undefined;
+const products = await raceInference('i8');
 const torch = flags.torch ? await raceTorch({ batch, height, width, rounds, classes }) : undefined;
 
 type Ours = typeof single;
+type OfInference = typeof products;
 const { eager, compiled } = torch ?? {};
 const measured: [
   label: string,
-  ours: (from: Ours) => number,
+  ours: (from: OfInference & Partial<Ours>) => number | undefined,
   eager?: number | null,
   compiled?: number | null,
 ][] = [
   ['inference, one frame, bytes to labels', (o) => o.latency, eager?.latency, compiled?.latency],
   ['inference, frames under way', (o) => o.throughput, eager?.throughput, compiled?.throughput],
   ['inference, GPU time alone', (o) => o.gpu, eager?.gpu, compiled?.gpu],
-  [`training step, batch ${batch}`, (o) => o.training.step, eager?.step, compiled?.step],
-  [`training step, GPU time alone`, (o) => o.training.gpu],
+  [`training step, batch ${batch}`, (o) => o.training?.step, eager?.step, compiled?.step],
+  [`training step, GPU time alone`, (o) => o.training?.gpu],
 ];
 const shown = (value: number | null | undefined): string =>
   value && Number.isFinite(value) ? `${ms(value)} ms` : '—';
-const ratio = (theirs: number | null | undefined, ours: number): string =>
-  theirs && Number.isFinite(ours) ? `${(theirs / ours).toFixed(2)}×` : '—';
+const ratio = (theirs: number | null | undefined, ours: number | undefined): string =>
+  theirs && ours && Number.isFinite(ours) ? `${(theirs / ours).toFixed(2)}×` : '—';
 
 console.log(`## VNet on ${name}, ${height}×${width}, medians of ${rounds}\n`);
 console.log(
@@ -244,26 +252,37 @@ if (!half) console.log('No shader-f16 on this adapter: float32 only');
 console.log(
   '\nRatios: eager by ours in float32; torch.compile by ours in float16, or float32 where there is none.\n',
 );
-row('', 'ours f32', 'ours f16', 'eager f32', 'torch.compile f16', 'eager ÷ ours', 'compile ÷ ours');
-row(...Array<string>(7).fill('---'));
+row(
+  '',
+  'ours f32',
+  'ours f16',
+  'ours i8',
+  'eager f32',
+  'torch.compile f16',
+  'eager ÷ ours',
+  'compile ÷ ours',
+);
+row(...Array<string>(8).fill('---'));
 for (const [label, of, eagerMs, compiledMs] of measured) {
   const best = half ? of(half) : of(single);
   row(
     label,
     shown(of(single)),
     half ? shown(of(half)) : '—',
+    shown(of(products)),
     shown(eagerMs),
     shown(compiledMs),
     ratio(eagerMs, of(single)),
     ratio(compiledMs, best),
   );
 }
-const rate = (from: Ours) => (1000 / from.throughput).toFixed(0);
+const rate = (from: OfInference) => (1000 / from.throughput).toFixed(0);
 const theirRate = (value: number | null | undefined) => (value ? (1000 / value).toFixed(0) : '—');
 row(
   'frames/s',
   rate(single),
   half ? rate(half) : '—',
+  rate(products),
   theirRate(eager?.throughput),
   theirRate(compiled?.throughput),
   '',
@@ -274,6 +293,7 @@ row(
   'training memory',
   memory(single),
   half ? memory(half) : '—',
+  '—',
   eager?.memory ? mib(eager.memory) : '—',
   compiled?.memory ? mib(compiled.memory) : '—',
   ratio(eager?.memory, single.training.memory),
@@ -283,6 +303,6 @@ for (const section of sections) console.log(`\n${section}`);
 if (flags.json)
   await writeFile(
     flags.json,
-    JSON.stringify({ name, batch, height, width, whole: single, half, torch }, null, 2),
+    JSON.stringify({ name, batch, height, width, whole: single, half, products, torch }, null, 2),
   );
 backend.dispose();

@@ -22,16 +22,16 @@ const colours = ['var(--accent)', 'var(--accent-2)', 'var(--accent-3)'];
 export function linesChart({ title, x, y, logarithmic, series }: LinesOptions): string {
   const type = logarithmic ? 'log' : 'linear';
   const measured = series.flatMap(({ points, name }, i) =>
-    points.map((point) => ({ ...point, name, colour: colours[i] })),
+    points.map((point) => ({ ...point, name, colour: colours[i % colours.length] })),
   );
   const laws = series.flatMap(({ points, line, name }, i) => {
     const ends = [points[0].x, points[points.length - 1].x];
-    return ends.map((at) => ({ x: at, y: line * at, name, colour: colours[i] }));
+    return ends.map((at) => ({ x: at, y: line * at, name, colour: colours[i % colours.length] }));
   });
   const ends = series.map(({ points, name }, i) => ({
     ...points[points.length - 1],
     name,
-    colour: colours[i],
+    colour: colours[i % colours.length],
   }));
   return renderChart(
     {

@@ -1,7 +1,7 @@
 /**
  * How cost grows: inference with pixels, a training step with the batch, both with threads.
  *
- *     npm run bench:scaling -- [--rounds 7] [--out docs/images]
+ *     npm run bench:scaling -- [--threads 1,2,4,8] [--rounds 7] [--out docs/images]
  *
  * Sizes run in turn, so that a busy moment of the machine touches all of them. Whether cost is linear is judged by the
  * processor time of one thread, the gain of a second thread by the clock. Prints Markdown tables, writes two plots.
@@ -20,16 +20,26 @@ import { compile } from '../../src/run.js';
 import { race, ratio } from '../statistics.js';
 import { linesChart } from './chart.js';
 
-const { rounds, out } = new Command('bench:scaling')
+const {
+  rounds,
+  out,
+  threads: counts,
+} = new Command('bench:scaling')
   .description(
     'How cost grows: inference with pixels, a training step with the batch, both with threads. Prints Markdown tables and ' +
       'writes two plots.',
   )
+  .option(
+    '--threads <list>',
+    'numbers of threads with commas between; all are compared with the first',
+    (text: string) => text.split(',').map(whole(1, 256)),
+    [1, 2],
+  )
   .option('--rounds <n>', 'timed turns of each size', whole(1), 7)
   .option('--out <folder>', 'where the plots go', 'docs/images')
-  .addHelpText('after', '\nExample:\n  npm run bench:scaling -- --rounds 3 --out build')
+  .addHelpText('after', '\nExample:\n  npm run bench:scaling -- --threads 1,2,4,8,16 --rounds 3 --out build')
   .parse()
-  .opts<{ rounds: number; out: string }>();
+  .opts<{ rounds: number; out: string; threads: number[] }>();
 const net = vnet({ classes: 19 });
 const rng = Rng.of(7);
 
@@ -93,8 +103,9 @@ async function prepareAll(threads: number) {
   return { sizes, contestants, executors };
 }
 
-const all = [await prepareAll(1), await prepareAll(2)];
-const times = await race({ ...all[0].contestants, ...all[1].contestants }, rounds);
+const all: Awaited<ReturnType<typeof prepareAll>>[] = [];
+for (const count of counts) all.push(await prepareAll(count));
+const times = await race(Object.assign({}, ...all.map(({ contestants }) => contestants)), rounds);
 for (const { executors } of all) for (const executor of executors) await executor.dispose();
 
 /** Least squares through the origin of the first of two lists on the second. */
@@ -105,37 +116,40 @@ interface Row {
   readonly name: string;
   /** Megapixels, or images. */
   readonly unit: number;
-  /** Processor milliseconds on one thread. */
+  /** Processor milliseconds on the first number of threads. */
   readonly cost: number;
-  readonly one: number;
-  readonly two: number;
-  readonly speedup: ReturnType<typeof ratio>;
+  /** Milliseconds by the clock, one for each number of threads. */
+  readonly ms: readonly number[];
+  /** How many times as fast as the first number of threads each of the others is. */
+  readonly gains: readonly number[];
 }
-const rowOf = (name: string, unit: number, key: string): Row => ({
-  name,
-  unit,
-  cost: median(processor[`${key} 1`].slice(1)),
-  one: median(times[`${key} 1`]),
-  two: median(times[`${key} 2`]),
-  speedup: ratio(times[`${key} 1`], times[`${key} 2`]),
-});
+const rowOf = (name: string, unit: number, key: string): Row => {
+  const [first, ...others] = counts.map((count) => times[`${key} ${count}`]);
+  return {
+    name,
+    unit,
+    cost: median(processor[`${key} ${counts[0]}`].slice(1)),
+    ms: [first, ...others].map(median),
+    gains: others.map((other) => ratio(first, other).median),
+  };
+};
 const inference = all[0].sizes.map(({ height, width }) =>
   rowOf(`${height}×${width}`, (height * width) / 2 ** 20, `infer ${height}×${width}`),
 );
 const training = [1, 2, 3, 4].map((batch) => rowOf(String(batch), batch, `train ${batch}`));
 
+const threadsText = (count: number) => (count === 1 ? '1 thread' : `${count} threads`);
 const table = (title: string, per: string, rows: readonly Row[], reference: Row) => {
-  const lines = rows.map(({ name, unit, cost, one, two, speedup }) => {
+  const lines = rows.map(({ name, unit, cost, ms, gains }) => {
     const deviation = 100 * (cost / unit / (reference.cost / reference.unit) - 1);
     const linear = `${deviation < 0 ? '' : '+'}${deviation.toFixed(0)} %`;
-    const cells = [name, (cost / unit).toFixed(1), linear, one.toFixed(1), two.toFixed(1)];
-    return `| ${cells.join(' | ')} | ${speedup.median.toFixed(2)} |`;
+    const cells = [name, (cost / unit).toFixed(1), linear, ...ms.map((value) => value.toFixed(1))];
+    return `| ${[...cells, ...gains.map((gain) => gain.toFixed(2))].join(' | ')} |`;
   });
-  return [
-    `| ${title} | processor ms per ${per} | against ${reference.name} | ms, 1 thread | ms, 2 threads | gain |`,
-    '| --- | --- | --- | --- | --- | --- |',
-    ...lines,
-  ].join('\n');
+  const titles = [title, `processor ms per ${per}`, `against ${reference.name}`];
+  titles.push(...counts.map((count) => `ms, ${threadsText(count)}`));
+  titles.push(...counts.slice(1).map((count) => `gain of ${count}`));
+  return [`| ${titles.join(' | ')} |`, `|${' --- |'.repeat(titles.length)}`, ...lines].join('\n');
 };
 console.log(`${cpus()[0].model}, Node ${process.version}, medians of ${rounds} rounds in turn\n`);
 console.log(`${table('inference', 'Mpixel', inference, inference[3])}\n`);
@@ -143,12 +157,12 @@ console.log(table('training step, batch of 256×512', 'image', training, trainin
 
 await mkdir(out, { recursive: true });
 const series = (rows: readonly Row[]) =>
-  (['one', 'two'] as const).map((threads, i) => ({
-    name: i === 0 ? '1 thread' : '2 threads',
-    points: rows.map((row) => ({ x: row.unit, y: row[threads] })),
+  counts.map((count, i) => ({
+    name: threadsText(count),
+    points: rows.map((row) => ({ x: row.unit, y: row.ms[i] })),
     line: slope(
       rows.map(({ unit }) => unit),
-      rows.map((row) => row[threads]),
+      rows.map((row) => row.ms[i]),
     ),
   }));
 await writeFile(

@@ -17,8 +17,11 @@ export interface Executor {
   readonly plan: Plan;
   /** Copies data into a slot (see `Plan.slots`), element count checked; `at`: first element, default 0. */
   write(slot: string, data: Float32Array | Uint8Array, at?: number): void;
-  /** Copies a slot out, densely. */
-  read(slot: string): Promise<Float32Array | Uint8Array>;
+  /**
+   * Copies a slot out, densely, and resolves to the copy: a new array, or `into`, which is of the slot's type and number of
+   * elements. For frames of a stream: memory that is new for each takes longer to get than to fill.
+   */
+  read(slot: string, into?: Float32Array | Uint8Array): Promise<Float32Array | Uint8Array>;
   /** Runs all calls of the given phases in plan order. Slots may be read when it resolves. */
   run(...phases: Phase[]): Promise<void>;
   /** `run` resolves when it is queued, and what is written then waits its turn: runs may overlap what the caller does. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { referenceBackend } from '../../src/backends/reference/index.js';
 import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js';
 import { UserError } from '../../src/errors.js';
 import type { Call, Plan, Slot, TensorRef } from '../../src/graph/planned.js';
@@ -15,6 +16,7 @@ import {
   seededRandom,
   testSeed,
 } from './harness.js';
+import { assertReadsInto } from './readsInto.js';
 
 const seed = testSeed(31);
 
@@ -42,6 +44,17 @@ function planOf(calls: Call[], slots: Slot[], arenaBytes: number): Plan {
   };
 }
 
+test('the reference reads into an array of the caller too', async () => {
+  const x = slotAt('x', [1, 2, 2, 3], 0, 5);
+  const executor = await referenceBackend.prepare(planOf([], [x], 128));
+  executor.write(
+    'x',
+    Float32Array.from({ length: 12 }, (_, i) => i),
+  );
+  await assertReadsInto(executor, 'x');
+  await executor.dispose();
+});
+
 test('phases run in plan order, slots are read and written through pixel strides', async () => {
   const x = slotAt('x', [1, 2, 2, 3], 0, 5);
   const y = slotAt('y', [1, 2, 2, 3], 128, 4);
@@ -56,6 +69,7 @@ test('phases run in plan order, slots are read and written through pixel strides
     executor.write('x', data);
     executor.write('x', Float32Array.of(70, 80, 90, 100), 4);
     assert.deepEqual([...(await executor.read('x'))], [0, 1, 2, 3, 70, 80, 90, 100, 8, 9, 10, 11]);
+    await assertReadsInto(executor, 'x');
     await executor.run('forward');
     const expected = [...(await executor.read('x'))].map((value) => value * 6);
     assert.deepEqual([...(await executor.read('y'))], expected);

@@ -6,6 +6,7 @@ import { makeNode } from '../../src/graph/node.js';
 import { plan } from '../../src/graph/plan.js';
 import type { Graph } from '../../src/ir/graph.js';
 import { adapters, backendOn } from './gpu.js';
+import { assertReadsInto } from './readsInto.js';
 
 /** One call that fills a tensor. */
 function filling(value: number): Graph {
@@ -42,6 +43,7 @@ for (const { name } of adapters.map(describeAdapter)) {
       const executor = await backend.prepare(small);
       await executor.run('forward');
       assert.deepEqual(await executor.read('y'), new Float32Array(24).fill(1));
+      await assertReadsInto(executor, 'y');
       await executor.dispose();
       backend.dispose();
     });

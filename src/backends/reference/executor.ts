@@ -3,6 +3,7 @@ import type { Phase } from '../../ir/graph.js';
 import { sizeOf } from '../../ir/value.js';
 import type { Executor } from '../backend.js';
 import { hasHalf } from '../backend.js';
+import { targetOf } from '../dense.js';
 import type { Arena } from './arena.js';
 import { View } from './arena.js';
 
@@ -32,10 +33,10 @@ export class ReferenceExecutor implements Executor {
     this.put(slot, data, 'f32', at);
   }
 
-  async read(slot: string): Promise<Float32Array | Uint8Array> {
-    const { dtype } = this.slot(slot);
-    const dense = new View(this.arena, this.slot(slot)).dense();
-    return dtype === 'u8' ? Uint8Array.from(dense) : Float32Array.from(dense);
+  async read(slot: string, into?: Float32Array | Uint8Array): Promise<Float32Array | Uint8Array> {
+    const target = targetOf(this.slot(slot), into);
+    target.set(this.readFloat64(slot));
+    return target;
   }
 
   readFloat64(slot: string): Float64Array {

@@ -5,6 +5,7 @@ import type { Phase } from '../../ir/graph.js';
 import { sizeOf } from '../../ir/value.js';
 import type { BackendOptions, Executor } from '../backend.js';
 import { hasHalf, hasProducts } from '../backend.js';
+import { densely, targetOf } from '../dense.js';
 import type { FrameLook, FrameSource } from '../frame.js';
 import type { Gpu } from './device.js';
 import { bufferUsage, MAP_READ } from './device.js';
@@ -121,9 +122,10 @@ export class WebGpuExecutor implements Executor {
     }
   }
 
-  async read(name: string): Promise<Float32Array | Uint8Array> {
+  async read(name: string, into?: Float32Array | Uint8Array): Promise<Float32Array | Uint8Array> {
     this.gpu.check();
     const slot = this.slot(name);
+    const target = targetOf(slot, into);
     const begin = Math.floor(slot.offset / 4) * 4;
     const bytes = Math.ceil((slot.offset + spanOf(slot) - begin) / 4) * 4;
     const staging = this.takeStaging(bytes);
@@ -136,10 +138,10 @@ export class WebGpuExecutor implements Executor {
     const mapped = staging.getMappedRange(0, bytes);
     const elements =
       slot.dtype === 'f32' ? new Float32Array(mapped) : new Uint8Array(mapped, slot.offset - begin);
-    const data = densely(elements, slot);
+    densely(slot, elements, target);
     staging.unmap();
     this.staging.push(staging);
-    return data;
+    return target;
   }
 
   async run(...phases: Phase[]): Promise<void> {
@@ -296,21 +298,6 @@ export class WebGpuExecutor implements Executor {
     }
     this.gpu.check();
   }
-}
-
-/** A copy of the tensor's elements without the gaps between its pixels. */
-function densely(
-  elements: Float32Array | Uint8Array,
-  { shape, pixelStride }: Slot,
-): Float32Array | Uint8Array {
-  const size = sizeOf(shape);
-  const channels = shape[3];
-  if (pixelStride === channels) return elements.slice(0, size);
-  const data = elements.slice(0, size);
-  for (let p = 0; p * channels < size; p++) {
-    data.set(elements.subarray(p * pixelStride, p * pixelStride + channels), p * channels);
-  }
-  return data;
 }
 
 /** The arena as one buffer, or as several where it is larger than the device's largest. */

@@ -3,6 +3,7 @@ import type { Plan, Slot } from '../../../graph/planned.js';
 import type { Phase } from '../../../ir/graph.js';
 import { sizeOf } from '../../../ir/value.js';
 import type { Executor } from '../../backend.js';
+import { densely } from '../../dense.js';
 import type { Program } from '../program.js';
 import { arenaBase, pixelsOf } from '../stage.js';
 import { Alone } from './alone.js';
@@ -65,19 +66,9 @@ export class WasmExecutor implements Executor {
     }
   }
 
-  async read(name: string): Promise<Data> {
+  async read(name: string, into?: Data): Promise<Data> {
     const slot = this.slot(name);
-    const { view, channels, stride } = this.access(slot);
-    const dense =
-      slot.dtype === 'f32' ? new Float32Array(sizeOf(slot.shape)) : new Uint8Array(sizeOf(slot.shape));
-    if (stride === channels) {
-      dense.set(view);
-      return dense;
-    }
-    for (let pixel = 0, pixels = pixelsOf(slot); pixel < pixels; pixel++) {
-      dense.set(view.subarray(pixel * stride, pixel * stride + channels), pixel * channels);
-    }
-    return dense;
+    return densely(slot, this.access(slot).view, into);
   }
 
   async run(...phases: Phase[]): Promise<void> {

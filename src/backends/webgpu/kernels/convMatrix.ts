@@ -183,11 +183,11 @@ fn body(group: u32, lane: u32, subgroup: u32, member: u32) {
       workgroupBarrier();
       let begin = subgroup * ${rows * side * xStride}u + ${g.transposed ? `(${taps - 1}u - t)` : 't'} * ${shift * xStride}u;
       for (var k = 0u; k < ${depth}u; k += ${side}u) {
-        ${repeat(rows, (r) => `let a${r} = subgroupMatrixLoad<Left>(&xs, begin + ${r * side * xStride}u + k, false, ${xStride}u);`)}
+        ${repeat(rows, (r) => `let a${r} = subgroupMatrixLoad<Left, row_major>(&xs, begin + ${r * side * xStride}u + k, ${xStride}u);`)}
         ${repeat(
           sums,
           (n) => `{
-          let b = subgroupMatrixLoad<Right>(&ws, k * ${wStride}u + ${n * side}u, false, ${wStride}u);
+          let b = subgroupMatrixLoad<Right, row_major>(&ws, k * ${wStride}u + ${n * side}u, ${wStride}u);
           ${repeat(rows, (r) => `${sum(r, n)} = subgroupMatrixMultiplyAccumulate(a${r}, b, ${sum(r, n)});`)}
         }`,
         )}
@@ -198,7 +198,7 @@ fn body(group: u32, lane: u32, subgroup: u32, member: u32) {
   ${each(
     (r, n) => `
   workgroupBarrier();
-  subgroupMatrixStore(&cs, own, ${sum(r, n)}, false, ${cStride}u);
+  subgroupMatrixStore<row_major>(&cs, own, ${sum(r, n)}, ${cStride}u);
   workgroupBarrier();
   for (var i = member; i < ${(side * side) / 4}u; i += ${subgroupSize}u) {
     let c = ${n * side}u + i % ${side / 4}u * 4u;
