@@ -156,8 +156,9 @@ export function packPixels(
     const slope = input.slope ? v128.load(input.slope + at) : one;
     if (bytes) {
       const table = input.normalize + at;
-      const nScale = v128.load(table);
-      const nShift = v128.load(table + ((input.normalized as usize) << 2));
+      // What follows the table are integers: as floats they are denormal, with which some processors take 100 cycles a product.
+      const nScale = v128.and(v128.load(table), mask);
+      const nShift = v128.and(v128.load(table + ((input.normalized as usize) << 2)), mask);
       if (prologue) pack(src, step, to, end, true, nScale, nShift, true, scale, shift, slope, mask);
       else pack(src, step, to, end, true, nScale, nShift, false, scale, shift, slope, mask);
       src += 4;
