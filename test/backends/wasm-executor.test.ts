@@ -179,6 +179,34 @@ test('cross-entropy of extreme logits, and of no labelled pixel', async () => {
   }
 });
 
+test('cross-entropy of logits at full size, in both builds', async () => {
+  const rng = seededRandom(seed);
+  for (const build of ['plain', 'relaxed'] as const) {
+    for (const classes of [2, 4, 5, 11, 19, 22]) {
+      // More pixels than one chunk has, and some that no label is given.
+      const size = [2, 37 + rng.int(20), 61, classes] as const;
+      const logits = randomTensor(rng, size, -20, 20);
+      const labels = randomBytes(rng, [...size.slice(0, 3), 1] as unknown as Shape, classes, 255);
+      labels.data.fill(255, 100, 200);
+      const classWeights = rng.chance(0.5) ? randomTensor(rng, [1, 1, 1, classes], 0.5, 3) : undefined;
+      const attrs = { ignore: 255, labelSmoothing: rng.pick([0, 0.1]) };
+      await assertParity(createWasmBackend(build), 'crossEntropy', { logits, labels, classWeights }, attrs, {
+        relative: 2e-5,
+        label: `seed ${seed}, ${build}, ${size.join('×')}`,
+        layout: { views: { glogits: { pixelStride: classes + 5, channelOffset: 3 } } },
+      });
+    }
+  }
+  const logits = randomTensor(rng, [1, 9, 70, 19], -300, 300);
+  const labels = randomBytes(rng, [1, 9, 70, 1], 19);
+  const attrs = { ignore: 255, labelSmoothing: 0 };
+  const label = `seed ${seed}, logits to ±300`;
+  await assertParity(wasmBackend, 'crossEntropy', { logits, labels }, attrs, { relative: 5e-5, label });
+  const none = { shape: labels.shape, data: new Uint8Array(labels.data.length).fill(255) };
+  const exactly = { relative: 0, label: 'no labels' };
+  await assertParity(wasmBackend, 'crossEntropy', { logits, labels: none }, attrs, exactly);
+});
+
 test('cross-entropy of rows at an eighth and a sixteenth of the size, of few and many classes', async () => {
   const rng = seededRandom(seed);
   for (const [stride, classes, labelSmoothing] of [

@@ -18,6 +18,7 @@ export { convPackWinograd1d, convReduceWinograd1d } from './conv/winograd1dWeigh
 export { convWinograd2d } from './conv/winograd2d';
 export { convPackWinograd2d } from './conv/winograd2dWeights';
 export { crossEntropy, crossEntropyJoin, crossEntropyScale } from './crossEntropy';
+export { crossEntropyDense, crossEntropyDenseJoin, crossEntropyWeights } from './crossEntropyDense';
 export { countStep, dropoutMask } from './dropout';
 export { multiplySum } from './gate';
 export { guardGrad, guardNorm, guardSquares } from './guard';

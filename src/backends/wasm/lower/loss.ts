@@ -2,11 +2,13 @@ import { expLogBytes, groupsPerTurn, sizes } from '../abi.js';
 import type { WasmKernel } from '../stage.js';
 import { pointers, scratchPointer, strided } from '../stage.js';
 import { bandArgs, bandsOf } from './lossBands.js';
+import { denseBytes, denseStages, isDense } from './lossDense.js';
 import { axes, rowBytes, stepOf } from './resize.js';
 
 export const crossEntropy: WasmKernel<'crossEntropy'> = {
-  scratchBytes: (call) => bandsOf(call).bytes,
+  scratchBytes: (call) => (isDense(call) ? denseBytes(call) : bandsOf(call).bytes),
   lower(call) {
+    if (isDense(call)) return denseStages(call, scratchPointer(call));
     const { logits, labels, classWeights } = call.inputs;
     const { ignore, labelSmoothing: smoothing } = call.attrs;
     const [, , width, classes] = logits.shape;
