@@ -265,6 +265,42 @@ test('conv2dGradInput of windows that do not overlap, into pixels without gaps',
   }
 });
 
+// ESPNet's parts have a fifth of its channels each: of four classes none.
+test('convolutions that read or write no channel', async () => {
+  const rng = seededRandom(seed);
+  for (const k of [1, 3]) {
+    for (const [cin, cout] of [
+      [0, 8],
+      [8, 0],
+    ] as const) {
+      const { attrs, x, y, weight, label } = setUp(rng, { kernel: [k, k], cin, cout, size: [16, 17] });
+      const tensors = {
+        x: randomTensor(rng, x),
+        gy: randomTensor(rng, y),
+        weight: randomTensor(rng, weight),
+      };
+      const bias = randomTensor(rng, [1, 1, 1, cout]);
+      const tolerance = { relative, label, layout: { options } };
+      await assertParity(
+        wasmBackend,
+        'conv2d',
+        { x: tensors.x, weight: tensors.weight, bias },
+        attrs,
+        tolerance,
+      );
+      const size = { height: x[1], width: x[2] };
+      const { gy } = tensors;
+      await assertParity(
+        wasmBackend,
+        'conv2dGradInput',
+        { gy, weight: tensors.weight },
+        { ...attrs, ...size },
+        tolerance,
+      );
+    }
+  }
+});
+
 test('conv2dGradWeight', async () => {
   const rng = seededRandom(seed);
   for (const c of cases(rng)) {

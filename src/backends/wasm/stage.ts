@@ -92,7 +92,8 @@ export interface Pieces {
  * `least`: enough work to pay for taking a chunk (some 20 µs); `most`: enough for many threads to share evenly.
  */
 export const cut = (count: number, least: number, most = 64): Pieces => {
-  const perChunk = Math.max(1, Math.ceil(least), Math.ceil(count / most));
+  // Items without any work, of a convolution that reads no channel, say, make one chunk: they may have something to write.
+  const perChunk = Math.max(1, Math.min(count, Math.max(Math.ceil(least), Math.ceil(count / most))));
   return { span: { count, perChunk }, chunks: Math.ceil(count / perChunk) };
 };
 

@@ -17,12 +17,41 @@ class GuardArgs {
   chunks: i32;
 }
 
-/** A partial sum of squares per chunk. */
+/** The upper two lanes, as the lower ones. */
+// @ts-ignore: decorator
+@inline
+function upper(v: v128): v128 {
+  return i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+/** `sum + v²` of the lower two lanes. */
+// @ts-ignore: decorator
+@inline
+function addSquares(sum: v128, v: v128): v128 {
+  const wide = f64x2.promote_low_f32x4(v);
+  return f64x2.add(sum, f64x2.mul(wide, wide));
+}
+
+/** A partial sum of squares per chunk: eight sums, as each addition to one waits for the last. */
 export function guardSquares(a: GuardArgs, chunk: i32, local: usize): void {
-  const last = a.elements.last(chunk);
-  let sum: f64 = 0;
-  for (let i = a.elements.first(chunk); i < last; i++) {
-    const g = load<f32>(a.grad + ((i as usize) << 2)) as f64;
+  let at = a.grad + ((a.elements.first(chunk) as usize) << 2);
+  const end = a.grad + ((a.elements.last(chunk) as usize) << 2);
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  for (; at + 32 <= end; at += 32) {
+    const low = v128.load(at);
+    const high = v128.load(at, 16);
+    s0 = addSquares(s0, low);
+    s1 = addSquares(s1, upper(low));
+    s2 = addSquares(s2, high);
+    s3 = addSquares(s3, upper(high));
+  }
+  const all = f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3));
+  let sum: f64 = f64x2.extract_lane(all, 0) + f64x2.extract_lane(all, 1);
+  for (; at < end; at += 4) {
+    const g = load<f32>(at) as f64;
     sum += g * g;
   }
   store<f64>(a.partials + ((chunk as usize) << 3), sum);
