@@ -80,10 +80,17 @@ const normAct = (b: Builder, name: string, x: Value): Value => b.batchNorm(name,
 const convNormAct = (b: Builder, name: string, x: Value, out: number, stride: number): Value =>
   normAct(b, name, b.conv(`${name}.conv`, x, { out, kernel: 3, stride }));
 
+/**
+ * Channels of a spatial pyramid's input and of its parts. Where there are fewer than five to share among them, the published
+ * code gives each none, and with up to four classes nothing of the encoder's levels would reach its decoder: then the pyramid
+ * is its first convolution alone.
+ */
+const partOf = (out: number): number => (out < 5 ? out : Math.floor(out / 5));
+
 /** ESP module: 1×1 reduction to a fifth, the spatial pyramid, the input added, batch norm and PReLU. */
 function esp(b: Builder, name: string, x: Value, out: number, add: boolean): Value {
   return b.scope(name, () => {
-    const merged = pyramid(b, b.conv('c1.conv', x, { out: Math.floor(out / 5), kernel: 1 }), out);
+    const merged = pyramid(b, b.conv('c1.conv', x, { out: partOf(out), kernel: 1 }), out);
     return normAct(b, 'bn', add ? b.add(x, merged) : merged);
   });
 }
@@ -91,7 +98,7 @@ function esp(b: Builder, name: string, x: Value, out: number, add: boolean): Val
 /** The same with a strided 3×3 as reduction and nothing added. */
 function downsample(b: Builder, name: string, x: Value, out: number): Value {
   const merged = b.scope(name, () => {
-    const reduced = b.conv('c1.conv', x, { out: Math.floor(out / 5), kernel: 3, stride: 2 });
+    const reduced = b.conv('c1.conv', x, { out: partOf(out), kernel: 3, stride: 2 });
     return pyramid(b, reduced, out);
   });
   return normAct(b, name, merged);
@@ -102,9 +109,10 @@ function downsample(b: Builder, name: string, x: Value, out: number): Value {
  * feature fusion (each of the dilated ones adds the sum before it), which removes the grid that dilation leaves.
  */
 function pyramid(b: Builder, x: Value, out: number): Value {
-  const branch = Math.floor(out / 5);
+  const branch = partOf(out);
   const conv = (dilation: number, width: number) =>
     b.conv(`d${dilation}.conv`, x, { out: width, kernel: 3, dilation });
+  if (branch === out) return conv(1, out);
   const parts = [conv(1, out - 4 * branch)];
   let sum = conv(2, branch);
   parts.push(sum);

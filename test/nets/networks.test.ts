@@ -7,6 +7,7 @@ import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { compileInference, compileTraining } from '../../src/compile.js';
 import { UserError } from '../../src/errors.js';
 import type { Plan } from '../../src/graph/planned.js';
+import { sizeOf } from '../../src/ir/value.js';
 import { networkFromConfig, networkNames } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
 import type { CrossEntropyAttrs } from '../../src/ops/loss.js';
@@ -234,6 +235,25 @@ async function overfit(name: string): Promise<{ accuracy: number; losses: number
   await executor.dispose();
   return { accuracy, losses };
 }
+
+test('espnet: of fewer than five classes, too, the decoder hears every level of the encoder', async () => {
+  for (const classes of [2, 4, 5]) {
+    const plan = compileTraining(networkFromConfig('espnet', { classes }), {
+      ...{ batch: 1, height: 40, width: 48, scratchBytes: none },
+    });
+    const executor = await prepared((each) => referenceBackend.prepare(each), plan, classes);
+    await executor.run('forward', 'backward');
+    const gradient = executor.readFloat64('grads');
+    for (const slot of Object.values(plan.slots)) {
+      if (!slot.name.endsWith('.conv.weight')) continue;
+      const first = (slot.offset - plan.flatParams.offset) / 4;
+      const size = sizeOf(slot.shape);
+      assert.ok(size > 0, `${slot.name} of ${classes} classes is empty`);
+      const moves = gradient.subarray(first, first + size).some((g) => g !== 0);
+      assert.ok(moves, `${slot.name} of ${classes} classes changes nothing`);
+    }
+  }
+});
 
 test('plans of every network at 1024×2048 are made in less than two seconds of processor time', (t) => {
   for (const name of networkNames) {
