@@ -1,6 +1,7 @@
 import { UserError } from '../errors.js';
 import type { Graph, Node, Region } from '../ir/graph.js';
 import type { DType, Initial, Role, Shape, Value } from '../ir/value.js';
+import { formatShape } from '../ir/value.js';
 import type { ConvAttrs } from '../ops/conv.js';
 import { convLength } from '../ops/conv.js';
 import type { EmitOp } from '../ops/index.js';
@@ -77,6 +78,11 @@ export class Builder {
   }
 
   param(name: string, shape: Shape, initial: Initial): Value {
+    if (!shape.every((length) => Number.isInteger(length) && length > 0)) {
+      throw new UserError(
+        `${this.label(name)}: expected a shape of whole numbers from 1, got ${formatShape(shape)}; look at the numbers of channels and groups`,
+      );
+    }
     const value = this.register(this.params, this.label(name), shape, 'f32', 'param');
     this.initial.set(value.id, initial);
     return value;

@@ -67,6 +67,26 @@ test("a network of one's own trains, is saved, loaded and used", async () => {
   );
 });
 
+test('channels that cannot be are one line with the name of the parameter', () => {
+  const size = { batch: 1, height: 64, width: 64, scratchBytes: () => 0 };
+  const plan = (out: number, groups: number) => {
+    const network = defineNetwork('narrow', options, (b, images, { classes }) => {
+      const x = b.conv('stem', images, { out: 6, kernel: 3, stride: 2, normalize: imageNorm });
+      const y = b.scope('block', () => b.conv('conv', x, { out, kernel: 3, groups }));
+      return b.conv('head', y, { out: classes, kernel: 1 });
+    });
+    return compileInference(network({ classes: 3 }), size);
+  };
+  const wrong = (shape: string) => (error: unknown) =>
+    error instanceof UserError &&
+    error.message.startsWith(
+      `block.conv.weight: expected a shape of whole numbers from 1, got ${shape}; look at`,
+    );
+  plan(4, 2);
+  assert.throws(() => plan(0, 1), wrong('3×3×6×0'));
+  assert.throws(() => plan(8, 4), wrong('3×3×1.5×8'));
+});
+
 test('options are checked when a network is made, by whatever library its schema is of', () => {
   const wrong = (message: RegExp) => (error: unknown) =>
     error instanceof UserError && message.test(error.message) && !error.message.includes('\n');
