@@ -32,6 +32,7 @@ import { initialWeights } from '../../src/nets/initialize.js';
 import { vnet } from '../../src/nets/vnet.js';
 
 import { kernelTable } from './kernels.js';
+import type { TorchResult } from './torch.js';
 import { raceTorch } from './torch.js';
 
 const flags = new Command('bench:gpu')
@@ -222,6 +223,13 @@ const race = async (precision: Precision) => ({
 const single = await race('f32');
 const half = hasHalf ? await race('f16') : undefined;
 const products = await raceInference('i8');
+const save = async (torch?: TorchResult) => {
+  if (!flags.json) return;
+  const all = { name, batch, height, width, whole: single, half, products, torch };
+  await writeFile(flags.json, JSON.stringify(all, null, 2));
+};
+// PyTorch takes minutes to compile: what is measured is there already.
+await save();
 const torch = flags.torch ? await raceTorch({ batch, height, width, rounds, classes }) : undefined;
 
 type Ours = typeof single;
@@ -300,9 +308,5 @@ row(
   ratio(compiled?.memory, (half ?? single).training.memory),
 );
 for (const section of sections) console.log(`\n${section}`);
-if (flags.json)
-  await writeFile(
-    flags.json,
-    JSON.stringify({ name, batch, height, width, whole: single, half, products, torch }, null, 2),
-  );
+await save(torch);
 backend.dispose();
