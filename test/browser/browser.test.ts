@@ -138,15 +138,19 @@ test('the browser entry in headless Chromium', { skip }, async (t) => {
         const storage = await openOpfs('vnet-segmentation/webgpu', false);
         const backend = await webgpu(name);
         const [plan] = plans(backend.scratchBytes);
+        // Two calls that run faster as one go the way of the pair, whatever each of them was fastest by.
+        const joined = new Set(plan.calls.flatMap(({ label, joined }) => (joined ? [label] : [])));
         return {
           races: races.map(({ entries }) => entries.length),
           file,
           bytes: file === undefined ? undefined : (await storage?.read(file))?.length,
           taken: plan.calls
-            .filter(({ joined }) => !joined)
+            .filter(({ label }) => !joined.has(label))
             .map(({ label, algorithm }) => `${label}: ${algorithm}`),
           chosen: races.flatMap(({ contest: { calls }, entries, chosen }) =>
-            calls.length === 1 && entries.length > 0 ? [`${calls[0].label}: ${chosen}`] : [],
+            calls.length === 1 && entries.length > 0 && !joined.has(calls[0].label)
+              ? [`${calls[0].label}: ${chosen}`]
+              : [],
           ),
         };
       }, available[0].name);
