@@ -4,7 +4,7 @@
  *     npm run bench:scaling -- [--threads 1,2,4,8] [--rounds 7] [--out docs/images]
  *
  * Sizes run in turn, so that a busy moment of the machine touches all of them. Whether cost is linear is judged by the
- * processor time of one thread, the gain of a second thread by the clock. Prints Markdown tables, writes two plots.
+ * processor time of one thread, the gains of more threads by the clock. Prints Markdown tables, writes two plots.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';

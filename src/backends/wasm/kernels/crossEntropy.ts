@@ -3,7 +3,7 @@ import { EvenGroup, evenPixels, extremes, groupsPerTurn, safeSpread } from './ev
 import { expLogBytes, log4, storeExpLog } from './explog';
 import { EightPixels, exponentials, laneSum, laneSums } from './exponentials';
 import { madd } from './lanes';
-import { copyRow, joinBands, LossBands, padChannels, scaleBands } from './lossBands';
+import { copyRow, joinSums, LossBands, padChannels, scaleBands } from './lossBands';
 import { addTo64 } from './partials';
 import { addRow, lerpRow } from './rows';
 
@@ -310,14 +310,14 @@ export function crossEntropy(a: CrossEntropyArgs, chunk: i32, local: usize): voi
   }
   memory.copy(a.out.below + (chunk as usize) * a.out.belowBytes, upper, outerRow);
   const sums = local + offsetof<EightPixels>('lossSum');
-  const to = a.out.partials + ((chunk as usize) << 4);
+  const to = a.out.sums.partials + ((chunk as usize) << 4);
   store<f64>(to, load<f64>(sums) + load<f64>(sums, 8) + load<f64>(sums, 16) + load<f64>(sums, 24));
   store<f64>(to, load<f64>(sums, 32) + load<f64>(sums, 40) + load<f64>(sums, 48) + load<f64>(sums, 56), 8);
 }
 
 /** The mean loss, `Σ w` and its inverse. */
 export function crossEntropyJoin(a: CrossEntropyArgs, chunk: i32, local: usize): void {
-  joinBands(a.out);
+  joinSums(a.out.sums);
 }
 
 /** Adds what the band above left for its first row below, and divides by `Σ w`. */

@@ -1,9 +1,10 @@
 /** Cross-entropy where the logits have the labels' size: every pixel has logits of its own. */
 import { laneMask } from './conv/input';
+import { storeLanes } from './conv/output';
 import { exp4From, expLogBytes, log4From, storeExpLog } from './explog';
 import { laneSum } from './exponentials';
 import { largestLane, madd } from './lanes';
-import { joinBands, LossBands } from './lossBands';
+import { joinSums, LossSums } from './lossBands';
 import { Span } from './span';
 
 @unmanaged
@@ -18,64 +19,54 @@ class CrossEntropyDenseArgs {
   smoothing: f32;
   /** Of all images. */
   pixels: Span;
-  /** One band a chunk. */
-  out: LossBands;
+  glogits: usize;
+  glogitsStride: usize;
+  classes: i32;
+  sums: LossSums;
 }
 
 /** `Σ w` of a chunk's pixels, with a loss of zero so far. */
 export function crossEntropyWeights(a: CrossEntropyDenseArgs, chunk: i32, local: usize): void {
-  const classes = a.out.classes;
+  const classes = a.classes;
   let sum: f64 = 0;
   for (let pixel = a.pixels.first(chunk), last = a.pixels.last(chunk); pixel < last; pixel++) {
     const label = load<u8>(a.labels + (pixel as usize) * a.labelsStride) as i32;
     if (label == a.ignore || label >= classes) continue;
     sum += a.classWeights ? (load<f32>(a.classWeights + ((label as usize) << 2)) as f64) : 1;
   }
-  const to = a.out.partials + ((chunk as usize) << 4);
+  const to = a.sums.partials + ((chunk as usize) << 4);
   store<f64>(to, 0);
   store<f64>(to, sum, 8);
 }
 
 /** The sums of all chunks, and the inverse of `Σ w`: before the pixels for their gradients, and after them for the loss. */
 export function crossEntropyDenseJoin(a: CrossEntropyDenseArgs, chunk: i32, local: usize): void {
-  joinBands(a.out);
-}
-
-/** Stores the first `rest` lanes, one to three. */
-// @ts-ignore: decorator
-@inline
-function storeRest(to: usize, v: v128, rest: i32): void {
-  if (rest == 1) {
-    v128.store32_lane(to, v, 0);
-    return;
-  }
-  v128.store64_lane(to, v, 0);
-  if (rest == 3) v128.store32_lane(to, v, 2, 8);
+  joinSums(a.sums);
 }
 
 /** The loss, and its gradient `w/Σw · (p − target)`. Lanes are classes. */
 export function crossEntropyDense(a: CrossEntropyDenseArgs, chunk: i32, local: usize): void {
-  const classes = a.out.classes;
+  const classes = a.classes;
   const whole = ((classes & ~3) << 2) as usize;
   const rest = classes & 3;
   const mask = laneMask(rest);
   const zero = f32x4.splat(0);
   const table = local;
   const e = local + expLogBytes;
-  const inverse = load<f32>(a.out.inverse);
+  const inverse = load<f32>(a.sums.inverse);
   const hit: f32 = (1 as f32) - a.smoothing;
   const each = a.smoothing / (classes as f32);
   storeExpLog(table);
   const first = a.pixels.first(chunk);
   const last = a.pixels.last(chunk);
   let z = a.logits + (first as usize) * a.logitsStride;
-  let g = a.out.glogits + (first as usize) * a.out.glogitsStride;
+  let g = a.glogits + (first as usize) * a.glogitsStride;
   let lossSum: f64 = 0;
   for (let pixel = first; pixel < last; pixel++) {
     const label = load<u8>(a.labels + (pixel as usize) * a.labelsStride) as i32;
     if (label == a.ignore || label >= classes) {
       for (let c: usize = 0; c < whole; c += 16) v128.store(g + c, zero);
-      if (rest) storeRest(g + whole, zero, rest);
+      if (rest) storeLanes(g + whole, zero, rest);
     } else {
       const own = (label as usize) << 2;
       const w: f32 = a.classWeights ? load<f32>(a.classWeights + own) : 1;
@@ -106,11 +97,11 @@ export function crossEntropyDense(a: CrossEntropyDenseArgs, chunk: i32, local: u
       const scale = f32x4.splat(scaled / total);
       const spread = f32x4.splat(-scaled * each);
       for (let c: usize = 0; c < whole; c += 16) v128.store(g + c, madd(v128.load(e + c), scale, spread));
-      if (rest) storeRest(g + whole, madd(endPower, scale, spread), rest);
+      if (rest) storeLanes(g + whole, madd(endPower, scale, spread), rest);
       store<f32>(g + own, load<f32>(g + own) - hit * scaled);
     }
     z += a.logitsStride;
-    g += a.out.glogitsStride;
+    g += a.glogitsStride;
   }
-  store<f64>(a.out.partials + ((chunk as usize) << 4), lossSum);
+  store<f64>(a.sums.partials + ((chunk as usize) << 4), lossSum);
 }

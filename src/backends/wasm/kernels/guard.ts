@@ -1,3 +1,4 @@
+import { upper } from './lanes';
 import { Span } from './span';
 import { Floats } from './tables';
 
@@ -15,13 +16,6 @@ class GuardArgs {
   /** Float64, one per chunk. */
   partials: usize;
   chunks: i32;
-}
-
-/** The upper two lanes, as the lower ones. */
-// @ts-ignore: decorator
-@inline
-function upper(v: v128): v128 {
-  return i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
 /** `sum + v²` of the lower two lanes. */

@@ -20,6 +20,13 @@ export function prelu1(v: f32, slope: f32): f32 {
   return v > 0 ? v : slope * v;
 }
 
+/** The upper two lanes, as the lower ones. */
+// @ts-ignore: decorator
+@inline
+export function upper(v: v128): v128 {
+  return i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
 // @ts-ignore: decorator
 @inline
 export function largestLane(v: v128): f32 {

@@ -1,5 +1,17 @@
 import { Axes } from './axes';
 
+/** What all losses share: sums by chunk, and what becomes of them. */
+@unmanaged
+export class LossSums {
+  /** The mean loss and `Σ w`. */
+  loss: usize;
+  /** Per chunk two float64: `Σ w·loss` and `Σ w`. */
+  partials: usize;
+  chunks: i32;
+  /** What gradients are multiplied by in the end: `1/Σw`. */
+  inverse: usize;
+}
+
 /**
  * What losses of coarse logits share: their gradient goes to bands of coarse rows, one chunk each; what a band sends to
  * the first row of the next waits in `below` until all bands are done.
@@ -8,7 +20,6 @@ import { Axes } from './axes';
 export class LossBands {
   glogits: usize;
   glogitsStride: usize;
-  loss: usize;
   classes: i32;
   images: i32;
   bandRows: i32;
@@ -16,10 +27,7 @@ export class LossBands {
   /** Per chunk a row of gradients for the coarse row below the band. */
   below: usize;
   belowBytes: usize;
-  /** Per chunk two float64: `Σ w·loss` and `Σ w`. */
-  partials: usize;
-  /** What gradients are multiplied by in the end: `1/Σw`. */
-  inverse: usize;
+  sums: LossSums;
   /** Coarse rows per chunk of the last stage. */
   scaleRows: i32;
 }
@@ -45,11 +53,11 @@ export function copyRow(from: usize, fromStride: usize, to: usize, toStride: usi
 }
 
 /** The mean loss, `Σ w` and its inverse. */
-export function joinBands(a: LossBands): void {
+export function joinSums(a: LossSums): void {
   let loss: f64 = 0;
   let weight: f64 = 0;
   let at = a.partials;
-  for (let i = 0, chunks = a.images * a.bands; i < chunks; i++) {
+  for (let i = 0; i < a.chunks; i++) {
     loss += load<f64>(at);
     weight += load<f64>(at, 8);
     at += 16;
@@ -65,7 +73,7 @@ export function scaleBands(a: LossBands, t: Axes, chunk: i32): void {
   const width = t.coarseWidth;
   const end = (a.classes as usize) << 2;
   const pixel = (end + 15) & ~15;
-  const inverse = load<f32>(a.inverse);
+  const inverse = load<f32>(a.sums.inverse);
   const first = chunk * a.scaleRows;
   const last = min(first + a.scaleRows, a.images * t.coarseHeight);
   for (let row = first; row < last; row++) {

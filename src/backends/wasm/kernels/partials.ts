@@ -1,4 +1,5 @@
 import { storeBoth } from './conv/output';
+import { upper } from './lanes';
 
 /**
  * Sums over pixels: float32 registers over runs of `runPixels` pixels, then float64 partial sums, one block of them
@@ -11,8 +12,7 @@ export const runPixels: i32 = 64;
 @inline
 export function addTo64(to: usize, v: v128): void {
   v128.store(to, f64x2.add(v128.load(to), f64x2.promote_low_f32x4(v)));
-  const high = i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
-  v128.store(to, f64x2.add(v128.load(to, 16), f64x2.promote_low_f32x4(high)), 16);
+  v128.store(to, f64x2.add(v128.load(to, 16), f64x2.promote_low_f32x4(upper(v))), 16);
 }
 
 /**

@@ -148,10 +148,10 @@ function presentOf(a: RegionArgs): f64 {
 function finish(a: RegionArgs, loss: f64): void {
   let pixels: f64 = 0;
   for (let c = 0; c < a.out.classes; c++) pixels += pixelsOf(a, c);
-  store<f32>(a.out.loss, loss as f32);
-  store<f32>(a.out.loss, pixels as f32, 4);
+  store<f32>(a.out.sums.loss, loss as f32);
+  store<f32>(a.out.sums.loss, pixels as f32, 4);
   // The table holds the gradient of the mean already.
-  store<f32>(a.out.inverse, 1);
+  store<f32>(a.out.sums.inverse, 1);
 }
 
 // @ts-ignore: decorator

@@ -2,7 +2,7 @@ import { Axes, fractionAt, startAt } from './axes';
 import { exp4, log4 } from './explog';
 import { EightPixels, exponentials, laneSums } from './exponentials';
 import { madd } from './lanes';
-import { copyRow, joinBands, LossBands, scaleBands } from './lossBands';
+import { copyRow, joinSums, LossBands, scaleBands } from './lossBands';
 import { binOf, labelOf, restOf } from './region';
 import { addRow, lerpRow } from './rows';
 
@@ -219,14 +219,14 @@ export function softmaxLoss(a: SoftmaxLossArgs, chunk: i32, local: usize): void 
     lower = swap;
   }
   memory.copy(out.below + (chunk as usize) * out.belowBytes, upper, row);
-  const to = out.partials + ((chunk as usize) << 4);
+  const to = out.sums.partials + ((chunk as usize) << 4);
   store<f64>(to, load<f64>(sums));
   store<f64>(to, load<f64>(sums, 8), 8);
 }
 
 /** The mean loss, `Σ w` and its inverse. */
 export function softmaxLossJoin(a: SoftmaxLossArgs, chunk: i32, local: usize): void {
-  joinBands(a.out);
+  joinSums(a.out.sums);
 }
 
 /** Adds what the band above left for its first row below, and multiplies by `inverse`. */

@@ -26,12 +26,15 @@ export function bandsOf({ inputs: { logits } }: Loss) {
 
 /** The same as arguments. @param scratch address of that scratch. */
 export function bandArgs(loss: Loss, scratch: number): LossBands {
-  const { bands, belowBytes, partials, inverse, scaling } = bandsOf(loss);
+  const { bands, chunks, belowBytes, partials, inverse, scaling } = bandsOf(loss);
   const [images, , , classes] = loss.inputs.logits.shape;
   return {
     ...strided({ glogits: loss.outputs.glogits }),
-    loss: pointer(loss.outputs.loss),
     ...{ classes, images, bandRows, bands, belowBytes, scaleRows: scaling.span.perChunk },
-    ...{ below: scratch, partials: scratch + partials, inverse: scratch + inverse },
+    below: scratch,
+    sums: {
+      ...{ loss: pointer(loss.outputs.loss), chunks },
+      ...{ partials: scratch + partials, inverse: scratch + inverse },
+    },
   };
 }

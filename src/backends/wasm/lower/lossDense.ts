@@ -22,13 +22,9 @@ export function denseStages(call: CrossEntropy, scratch: number): Stage[] {
   const { span, chunks } = piecesOf(call);
   const classes = logits.shape[3];
   const args = {
-    ...{ ...strided({ logits, labels }), ...pointers({ classWeights }), ignore, smoothing, pixels: span },
-    out: {
-      ...{ ...strided({ glogits }), loss: pointer(loss), classes, images: 1, bands: chunks },
-      ...{ partials: scratch, inverse: scratch + 16 * chunks },
-      // Bands of coarse rows there are none.
-      ...{ bandRows: 0, scaleRows: 0, below: scratch, belowBytes: 0 },
-    },
+    ...{ ...strided({ logits, labels, glogits }), ...pointers({ classWeights }), classes },
+    ...{ ignore, smoothing, pixels: span },
+    sums: { loss: pointer(loss), partials: scratch, chunks, inverse: scratch + 16 * chunks },
   };
   return [
     { kernel: 'crossEntropyWeights', chunks, args },
