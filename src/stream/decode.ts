@@ -37,7 +37,8 @@ export class Decoder {
   private readonly times: { seconds: number; width: number; height: number }[] = [];
   private readonly pool: Uint8Array[] = [];
   private readonly ready: Frame[] = [];
-  private readonly early: Buffer[] = [];
+  /** Bytes that wait for the line that tells their frame's size and time, or for frames to be taken. */
+  private readonly chunks: Buffer[] = [];
   private timeBase = 1 / 1000;
   private current: { bytes: Uint8Array; filled: number } | undefined;
   private count: number;
@@ -60,7 +61,10 @@ export class Decoder {
     this.output = this.run.child.stdout!;
     // A pipe that breaks is told by how ffmpeg ends; bytes that fail to come end what it reads.
     if (source.bytes) pipeline(source.bytes, this.run.child.stdin!).catch(() => undefined);
-    this.output.on('data', (chunk: Buffer) => this.onData(chunk));
+    this.output.on('data', (chunk: Buffer) => {
+      this.chunks.push(chunk);
+      this.fill();
+    });
     this.run.ended.then(
       () => this.end(),
       (error: unknown) => this.end(error),
@@ -88,8 +92,7 @@ export class Decoder {
       });
     }
     const frame = this.ready.shift();
-    // A chunk may hold several small ones.
-    if (this.ready.length < mostWaiting) this.output.resume();
+    this.fill();
     return frame;
   }
 
@@ -120,19 +123,17 @@ export class Decoder {
     const before = this.times[this.times.length - 1]?.seconds ?? this.lastSeconds;
     const seconds = pts === 'NOPTS' ? before : Number(pts) * this.timeBase;
     this.times.push({ seconds, width: Number(width), height: Number(height) });
-    // Bytes of a frame may come before the line that tells its size.
-    for (const chunk of this.early.splice(0)) this.onData(chunk);
+    this.fill();
   }
 
   private lastSeconds = 0;
 
-  private onData(chunk: Buffer): void {
-    for (let at = 0; at < chunk.length; ) {
+  /** Makes frames of the bytes that came, as many as may wait; more are asked for when all are used. */
+  private fill(): void {
+    const mayWait = () => this.live || this.ready.length < mostWaiting;
+    while (this.chunks.length > 0 && mayWait()) {
       const [next] = this.times;
-      if (!next) {
-        this.early.push(chunk.subarray(at));
-        return;
-      }
+      if (!next) break;
       const { width, height } = next;
       if (width > mostSide || height > mostSide || width * height > mostPixels) {
         this.end(new UserError(`${this.source.name}: its frames are ${height}×${width}, which is too large`));
@@ -141,12 +142,16 @@ export class Decoder {
       }
       const bytes = 3 * width * height;
       this.current ??= { bytes: this.memory(bytes), filled: 0 };
-      const taken = Math.min(chunk.length - at, bytes - this.current.filled);
-      this.current.bytes.set(chunk.subarray(at, at + taken), this.current.filled);
-      this.current.filled += taken;
-      at += taken;
+      const [chunk] = this.chunks;
+      const taken = chunk.subarray(0, bytes - this.current.filled);
+      this.current.bytes.set(taken, this.current.filled);
+      this.current.filled += taken.length;
+      if (taken.length < chunk.length) this.chunks[0] = chunk.subarray(taken.length);
+      else this.chunks.shift();
       if (this.current.filled === bytes) this.deliver();
     }
+    if (this.chunks.length === 0 && mayWait()) this.output.resume();
+    else this.output.pause();
   }
 
   private memory(bytes: number): Uint8Array {
@@ -164,7 +169,6 @@ export class Decoder {
       this.release(this.ready.shift()!);
     }
     this.ready.push({ index: this.count++, seconds, image, arrived: performance.now() });
-    if (!this.live && this.ready.length >= mostWaiting) this.output.pause();
     this.wake?.();
   }
 }
