@@ -150,10 +150,8 @@ export class Builder {
         height,
         width,
       };
-      const { gx } = this.emit('conv2dGradInput', { gy: x, weight }, attrs, { label: 'convTranspose' });
-      if (!options.bias) return gx;
-      const bias = this.param('bias', vector, { kind: 'constant', value: 0 });
-      return this.emit('addBias', { x: gx, bias, one: this.constant(out, 1) }, {}).y;
+      const bias = options.bias ? this.param('bias', vector, { kind: 'constant', value: 0 }) : undefined;
+      return this.emit('conv2dGradInput', { gy: x, weight, bias }, attrs, { label: 'convTranspose' }).gx;
     });
   }
 

@@ -144,10 +144,6 @@ class Exporter {
         return [this.convolution(node)];
       case 'conv2dGradInput':
         return [this.transposedConvolution(node)];
-      case 'addBias': {
-        const { x, bias } = node.inputs;
-        return [onnx.one('Add', label, [this.name(x), this.vector(bias, [bias.shape[3], 1, 1])])];
-      }
       case 'affine':
         return [this.norm(node)];
       case 'prelu':
@@ -265,13 +261,14 @@ class Exporter {
   }
 
   private transposedConvolution({
-    inputs: { gy, weight },
+    inputs: { gy, weight, bias },
     attrs,
     label,
   }: NodeFor<'conv2dGradInput'>): string {
     const { onnx, sizes } = this;
     const { height, width, stride } = attrs;
     const operands = [this.name(gy), this.kernel(weight)];
+    if (bias) operands.push(this.vector(bias, [bias.shape[3]]));
     if (!sizes.dynamic) {
       return onnx.one('ConvTranspose', label, operands, {
         ...this.geometry(weight, attrs),

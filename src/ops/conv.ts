@@ -1,9 +1,8 @@
 import { UserError } from '../errors.js';
 import type { Shape, Value } from '../ir/value.js';
 import { formatShape, sizeOf } from '../ir/value.js';
-import { movedBias } from './constant.js';
 import { expectShape, expectVectors } from './fit.js';
-import type { Normalization, OpDef, Prologue } from './op.js';
+import type { ChannelMap, Normalization, OpDef, Prologue, RewriteContext } from './op.js';
 
 /** Geometry of a convolution; pairs are `[vertical, horizontal]`. Padding is zeros, the same on both sides. */
 export interface ConvAttrs {
@@ -91,12 +90,8 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
   bytes: 'x',
   absorb({ inputs, attrs, label }, map, { emit }) {
     if (inputs.slope || inputs.residual) return undefined;
-    const { scale, shift, slope } = map;
-    if (!scale || !shift) return emit('conv2d', { ...inputs, slope }, attrs, { label }).y;
-    const { weight, bias } = inputs;
-    const scaled = emit('scaleWeight', { weight, scale }, {}, { label, phase: 'prepare' }).y;
-    const moved = bias ? movedBias(emit, bias, { scale, shift, label: map.label }) : shift;
-    return emit('conv2d', { ...inputs, weight: scaled, bias: moved, slope }, attrs, { label }).y;
+    const folded = folding(inputs, map, emit, { of: 'outputs', label });
+    return emit('conv2d', { ...inputs, ...folded }, attrs, { label }).y;
   },
   accumulate({ inputs, attrs, label }, residual, sign, { emit }) {
     if (inputs.residual || sign !== 1) return undefined;
@@ -104,20 +99,47 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
   },
 };
 
+interface Weights {
+  readonly weight: Value;
+  readonly bias?: Value;
+}
+
+/** Weight and bias of a convolution with the channel map after it in them, and the slope that is left of it. */
+function folding(
+  { weight, bias }: Weights,
+  { scale, shift, slope, label: mapLabel }: ChannelMap,
+  emit: RewriteContext['emit'],
+  { of, label }: ScaledChannels & { readonly label: string },
+): Weights & { readonly slope?: Value } {
+  if (!scale || !shift) return { weight, bias, slope };
+  const scaled = emit('scaleWeight', { weight, scale }, { of }, { label, phase: 'prepare' }).y;
+  if (!bias) return { weight: scaled, bias: shift, slope };
+  // `scale·(x + bias) + shift = scale·x + (scale·bias + shift)`: the last term, computed once.
+  const options = { label: `${mapLabel}.bias`, phase: 'prepare' } as const;
+  const moved = emit('affine', { x: bias, scale, shift }, { sign: 1 }, options).y;
+  return { weight: scaled, bias: moved, slope };
+}
+
 const kernelOf = (weight: Shape): readonly [number, number] => [weight[0], weight[1]];
 
-/** Gradient with respect to the input (the transposed convolution), `+ acc` where given. `height`, `width`: of `gx`. */
+/**
+ * Gradient with respect to the input; as a layer the transposed convolution, with the epilogue of a convolution:
+ * `gx = prelu(convᵀ(gy, weight) + bias) + acc`. `height`, `width`: of `gx`.
+ */
 export const conv2dGradInput: OpDef<
-  { gy: Value; weight: Value; acc?: Value },
+  { gy: Value; weight: Value; bias?: Value; slope?: Value; acc?: Value },
   { gx: Value },
   ConvAttrs & { readonly height: number; readonly width: number }
 > = {
-  infer: ({ gy, weight }, { height, width, groups }) => ({
-    gx: { shape: [gy.shape[0], height, width, weight.shape[2] * groups], dtype: 'f32' },
-  }),
+  infer({ gy, weight, bias, slope, acc }, { height, width, groups }) {
+    const shape: Shape = [gy.shape[0], height, width, weight.shape[2] * groups];
+    expectVectors(shape[3], bias, slope);
+    expectShape('conv2dGradInput', acc, shape);
+    return { gx: { shape, dtype: 'f32' } };
+  },
   // Its own transpose is the convolution: this is what trains networks that upsample with it.
   gradient(
-    { inputs: { gy, weight, acc }, attrs: { height: _h, width: _w, ...attrs } },
+    { inputs: { gy, weight, bias, acc }, attrs: { height: _h, width: _w, ...attrs } },
     { gx },
     { emit, needsGradient },
   ) {
@@ -125,6 +147,7 @@ export const conv2dGradInput: OpDef<
     const { gweight } = emit('conv2dGradWeight', { x: gx, gy }, { ...attrs, kernel: kernelOf(weight.shape) });
     return {
       weight: gweight,
+      ...(bias ? { bias: emit('sumPixels', { x: gx }, {}).sum } : {}),
       ...(acc ? { acc: gx } : {}),
       ...(needsGradient(gy) ? { gy: emit('conv2d', { x: gx, weight }, attrs).y } : {}),
     };
@@ -132,6 +155,11 @@ export const conv2dGradInput: OpDef<
   features: ['gy', 'acc', 'gx'],
   flops: ({ inputs: { gy, weight } }) => 2 * (sizeOf(gy.shape) / gy.shape[3]) * sizeOf(weight.shape),
   inPlace: { gx: ['acc'] },
+  absorb({ inputs, attrs, label }, map, { emit }) {
+    if (inputs.slope || inputs.acc) return undefined;
+    const folded = folding(inputs, map, emit, { of: 'inputs', label });
+    return emit('conv2dGradInput', { ...inputs, ...folded }, attrs, { label }).gx;
+  },
   accumulate({ inputs, attrs, label }, acc, sign, { emit }) {
     if (inputs.acc || sign !== 1) return undefined;
     return emit('conv2dGradInput', { ...inputs, acc }, attrs, { label }).gx;
@@ -161,8 +189,19 @@ export const sumPixels: OpDef<{ x: Value }, { sum: Value }, object> = {
   flops: ({ inputs: { x } }) => sizeOf(x.shape),
 };
 
-/** `weight · scale[Cout]`: a batch norm folded into the convolution before it (inference, once per weight change). */
-export const scaleWeight: OpDef<{ weight: Value; scale: Value }, { y: Value }, object> = {
-  infer: ({ weight }) => ({ y: { shape: weight.shape, dtype: 'f32' } }),
+/** Which channels of a weight a scale belongs to: `outputs`, or of a transposed convolution `inputs`. */
+export interface ScaledChannels {
+  readonly of: 'outputs' | 'inputs';
+}
+
+/**
+ * `weight · scale[Cout]`, or `weight · scale[Cin]`: a batch norm folded into the convolution before it (inference, once per
+ * weight change). `weight`: `kh×kw×Cin×Cout`, of one group where the inputs are scaled.
+ */
+export const scaleWeight: OpDef<{ weight: Value; scale: Value }, { y: Value }, ScaledChannels> = {
+  infer({ weight, scale }, { of }) {
+    expectVectors(weight.shape[of === 'inputs' ? 2 : 3], scale);
+    return { y: { shape: weight.shape, dtype: 'f32' } };
+  },
   flops: ({ inputs: { weight } }) => sizeOf(weight.shape),
 };

@@ -4,7 +4,7 @@ import { prelu, preluGrad } from './activation.js';
 import { adam } from './adam.js';
 import { adaptivePool, adaptivePoolGrad } from './adaptive.js';
 import { average } from './average.js';
-import { addBias, fill } from './constant.js';
+import { fill } from './constant.js';
 import { conv2d, conv2dGradInput, conv2dGradWeight, scaleWeight, sumPixels } from './conv.js';
 import { dice } from './dice.js';
 import { countStep, dropoutMask } from './dropout.js';
@@ -82,7 +82,6 @@ export const ops = {
   countStep,
   dropoutMask,
   fill,
-  addBias,
   normalizeImage,
 } as const;
 
@@ -118,8 +117,8 @@ export const opOf = (node: Node): AnyOp => ops[node.op as OpName] as unknown as 
 export const nodesOf = (graph: { readonly nodes: readonly Node[] }): readonly OpNode[] =>
   graph.nodes as readonly unknown[] as readonly OpNode[];
 
-/** Ops that exist in plans: views are resolved by the planner, `batchNorm`, `relu` and `addBias` have a rule `lower`. */
-export type KernelName = Exclude<OpName, 'concat' | 'split' | 'batchNorm' | 'relu' | 'addBias'>;
+/** Ops that exist in plans: views are resolved by the planner, `batchNorm` and `relu` have a rule `lower`. */
+export type KernelName = Exclude<OpName, 'concat' | 'split' | 'batchNorm' | 'relu'>;
 
 /** Appends a node to the graph under construction and returns its outputs. */
 export type EmitOp = <K extends OpName>(

@@ -125,8 +125,12 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
   },
   conv2dGradInput(rng) {
     const { attrs, x, weight, y } = convolution(rng);
-    const acc = maybe(rng, () => randomTensor(rng, x));
-    const inputs = { gy: randomTensor(rng, y), weight: randomTensor(rng, weight), acc };
+    const inputs = {
+      ...{ gy: randomTensor(rng, y), weight: randomTensor(rng, weight) },
+      bias: maybe(rng, () => randomTensor(rng, vector(x[3]))),
+      slope: maybe(rng, () => randomTensor(rng, vector(x[3]), 0, 0.5)),
+      acc: maybe(rng, () => randomTensor(rng, x)),
+    };
     return { inputs, attrs: { ...attrs, height: x[1], width: x[2] } };
   },
   conv2dGradWeight(rng) {
@@ -142,10 +146,9 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
   sumPixels: (rng) => ({ inputs: { x: randomTensor(rng, image(rng)) }, attrs: {} }),
   scaleWeight(rng) {
     const { weight } = convolution(rng);
-    return {
-      inputs: { weight: randomTensor(rng, weight), scale: randomTensor(rng, vector(weight[3])) },
-      attrs: {},
-    };
+    const of = rng.pick(['outputs', 'inputs'] as const);
+    const scale = randomTensor(rng, vector(weight[of === 'inputs' ? 2 : 3]));
+    return { inputs: { weight: randomTensor(rng, weight), scale }, attrs: { of } };
   },
   prelu(rng) {
     const x = image(rng);

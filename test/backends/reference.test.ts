@@ -143,8 +143,13 @@ test('sumPixels, scaleWeight, add, scale, copy, prelu by hand', async () => {
   assertClose((await run('sumPixels', { x }, {})).sum.data, [16, -20], tolerance);
   const weight = exact([1, 2, 1, 2], [1, 2, 3, 4]);
   assertClose(
-    (await run('scaleWeight', { weight, scale: vector(10, 100) }, {})).y.data,
+    (await run('scaleWeight', { weight, scale: vector(10, 100) }, { of: 'outputs' })).y.data,
     [10, 200, 30, 400],
+    tolerance,
+  );
+  assertClose(
+    (await run('scaleWeight', { weight, scale: vector(10) }, { of: 'inputs' })).y.data,
+    [10, 20, 30, 40],
     tolerance,
   );
   const a = vector(1, 2, 3);

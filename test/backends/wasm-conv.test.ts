@@ -220,7 +220,7 @@ test('conv2d of an RGB image in bytes', async () => {
 test('conv2dGradInput', async () => {
   const rng = seededRandom(seed);
   for (const c of cases(rng)) {
-    const { attrs, x, y, weight, label } = setUp(rng, c);
+    const { attrs, x, y, weight, vector, label } = setUp(rng, c);
     const hasAcc = rng.chance(0.5);
     const views: Record<string, View> = { gy: view(rng, c.cout), gx: view(rng, c.cin) };
     if (hasAcc) views.acc = view(rng, c.cin);
@@ -232,6 +232,8 @@ test('conv2dGradInput', async () => {
     const inputs = {
       gy: randomTensor(rng, y),
       weight: randomTensor(rng, weight),
+      ...(rng.chance(0.3) ? { bias: vector(c.cin) } : {}),
+      ...(rng.chance(0.3) ? { slope: vector(c.cin) } : {}),
       ...(hasAcc ? { acc: randomTensor(rng, x) } : {}),
     };
     const all = { ...attrs, height: x[1], width: x[2] };
@@ -245,7 +247,7 @@ test('conv2dGradInput of windows that do not overlap, into pixels without gaps',
     for (const stride of [2, 3]) {
       const kernel = [stride, stride] as const;
       const size = [stride * 5, stride * 7] as const;
-      const { attrs, x, y, weight, label } = setUp(rng, {
+      const { attrs, x, y, weight, vector, label } = setUp(rng, {
         kernel,
         stride,
         cin: 19,
@@ -256,6 +258,8 @@ test('conv2dGradInput of windows that do not overlap, into pixels without gaps',
       const inputs = {
         gy: randomTensor(rng, y),
         weight: randomTensor(rng, weight),
+        ...(rng.chance(0.5) ? { bias: vector(19) } : {}),
+        ...(rng.chance(0.5) ? { slope: vector(19) } : {}),
         ...(acc === 'none' ? {} : { acc: randomTensor(rng, x) }),
       };
       const layout: Layout = { options, ...(acc === 'in place' ? { inPlace: { gx: 'acc' } } : {}) };

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import * as v from 'valibot';
 import { referenceBackend } from '../../src/backends/reference/index.js';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { compile as compileProgram } from '../../src/backends/wasm/program.js';
 import { compileInference } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
+import { defineNetwork } from '../../src/nets/define.js';
+import { imageNorm } from '../../src/nets/normalization.js';
 import { vnet } from '../../src/nets/vnet.js';
 import { assertClose, testSeed } from './harness.js';
 import { agreement, assertSameStep, inference, referenceStep, trainingStep } from './network.js';
@@ -52,4 +55,40 @@ test('each F and G of inference is one stage, whose middle is not written', () =
   const single = steps.filter(({ kernel }) => kernel === 'convWinograd1d');
   // At dilation 16 and 32 rows a tile would be half padding: G of the last module is two convolutions.
   assert.deepEqual([pairs.length, single.length], [5, 1]);
+});
+
+test('labels of patches: logits of a transposed convolution are not written', async () => {
+  for (const [classes, channels, bias] of [
+    [1, 5, true],
+    [3, 8, false],
+    [11, 16, true],
+    [19, 19, false],
+    [21, 7, true],
+    [33, 12, true],
+    [80, 9, true],
+  ] as const) {
+    const net = defineNetwork('patches', v.strictObject({ classes: v.number() }), (b, images) => {
+      const x = b.conv('first', images, { out: channels, kernel: 2, stride: 2, normalize: imageNorm });
+      const [height, width] = [images.shape[1], images.shape[2]];
+      const options = { out: classes, kernel: 2, stride: 2, height, width, bias };
+      return b.convTranspose('last', b.prelu('act', x), options);
+    })({ classes });
+    const label = `${classes} classes, seed ${seed}`;
+    const shape = [2, 34, 62] as const;
+    const logits = await inference(referenceBackend, net, shape, 'logits', seed);
+    const labels = await inference(wasmBackend, net, shape, 'labels', seed);
+    // Ties of rounding apart: the logit of the label is the largest but for one part in 10⁵.
+    for (let pixel = 0; pixel < labels.length; pixel++) {
+      const all = logits.subarray(pixel * classes, (pixel + 1) * classes);
+      const largest = Math.max(...all);
+      assert.ok(all[labels[pixel]] > largest - 1e-5 * (1 + Math.abs(largest)), `${label}, pixel ${pixel}`);
+    }
+    const { scratchBytes } = wasmBackend;
+    const [batch, height, width] = shape;
+    const { steps } = compileProgram(compileInference(net, { batch, height, width, scratchBytes }));
+    assert.ok(
+      steps.some((step) => step.kernel === 'convPatchLabels'),
+      label,
+    );
+  }
 });

@@ -89,6 +89,23 @@ test('epilogue of conv2d: bias, then slope, then residual', async () => {
   same(noSlope.y, await sum(plain, residual), 'residual');
 });
 
+test('epilogue of conv2dGradInput: bias, then slope, then what is added', async () => {
+  const rng = seededRandom(seed);
+  const size = { height: 5, width: 6 };
+  const conv = { gy: randomTensor(rng, [2, 3, 6, 6]), weight: randomTensor(rng, [3, 3, 2, 6]) };
+  const bias = randomTensor(rng, vector(4));
+  const slope = randomTensor(rng, vector(4), -0.5, 0.5);
+  const acc = randomTensor(rng, [2, 5, 6, 4]);
+  const of = async (epilogue: { bias?: Tensor; slope?: Tensor; acc?: Tensor }) =>
+    (await run('conv2dGradInput', { ...conv, ...epilogue }, { ...attrs, ...size })).gx;
+  const ones: Tensor = { shape: vector(4), data: new Float32Array(4).fill(1) };
+  const biased = (await run('affine', { x: await of({}), scale: ones, shift: bias }, { sign: 1 })).y;
+  const activated = (await run('prelu', { x: biased, slope }, {})).y;
+  same(await of({ bias }), biased, 'bias');
+  same(await of({ bias, slope }), activated, 'bias and slope');
+  same(await of({ bias, slope, acc }), await sum(activated, acc), 'bias, slope and what is added');
+});
+
 test('affine: slope before the sign, residual last', async () => {
   const rng = seededRandom(seed);
   const x = randomTensor(rng, [2, 3, 4, 5]);
@@ -148,8 +165,27 @@ test('a batch norm folded into the weight and bias of the convolution before it'
     ...{ mean: randomTensor(rng, shape), variance: randomTensor(rng, shape, 0.5, 2) },
   };
   const { scale, shift } = await run('foldCoefficients', running, { eps: 1e-5 });
-  const folded = (await run('scaleWeight', { weight, scale }, {})).y;
+  const folded = (await run('scaleWeight', { weight, scale }, { of: 'outputs' })).y;
   const one = await run('conv2d', { x, weight: folded, bias: shift }, attrs);
   const y = (await run('conv2d', { x, weight }, attrs)).y;
   same(one.y, (await run('affine', { x: y, scale, shift }, { sign: 1 })).y, 'folded');
+});
+
+test('a batch norm folded into the weight and bias of the transposed convolution before it', async () => {
+  const rng = seededRandom(seed);
+  const gy = randomTensor(rng, [2, 3, 3, 6]);
+  const weight = randomTensor(rng, [2, 2, 4, 6]);
+  const [scale, shift] = [randomTensor(rng, vector(4), 0.5, 2), randomTensor(rng, vector(4))];
+  const geometry = {
+    stride: [2, 2],
+    padding: [0, 0],
+    dilation: [1, 1],
+    groups: 1,
+    height: 6,
+    width: 6,
+  } as const;
+  const folded = (await run('scaleWeight', { weight, scale }, { of: 'inputs' })).y;
+  const one = (await run('conv2dGradInput', { gy, weight: folded, bias: shift }, geometry)).gx;
+  const x = (await run('conv2dGradInput', { gy, weight }, geometry)).gx;
+  same(one, (await run('affine', { x, scale, shift }, { sign: 1 })).y, 'folded');
 });

@@ -37,10 +37,6 @@ async function evaluate(any: Node, known: Known): Promise<void> {
   } else if (node.op === 'relu') {
     const operands = { x: input(node.inputs.x), slope: input(node.inputs.zero) };
     known.set(node.outputs.y.id, (await runOp(referenceBackend, 'prelu', operands, {})).y);
-  } else if (node.op === 'addBias') {
-    const { x, bias, one } = node.inputs;
-    const operands = { x: input(x), shift: input(bias), scale: input(one) };
-    known.set(node.outputs.y.id, (await runOp(referenceBackend, 'affine', operands, { sign: 1 })).y);
   } else {
     const inputs = Object.fromEntries(
       Object.entries(node.inputs).map(([name, value]: [string, Value | undefined]) => [

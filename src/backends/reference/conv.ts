@@ -3,7 +3,7 @@ import type { ConvAttrs } from '../../ops/conv.js';
 // The innermost loops run along weights as they lie, over output channels: tests run whole networks here.
 
 import type { ReferenceKernel } from './arena.js';
-import { startFrom, View, vectorOf } from './arena.js';
+import { View, vectorOf } from './arena.js';
 import { applyPrologue } from './prologue.js';
 
 /** Calls `visit` for every tap of an output pixel that falls into an image of `h`×`w` pixels. */
@@ -72,7 +72,7 @@ export const conv2d: ReferenceKernel<'conv2d'> = ({ inputs, outputs, attrs }, ar
   }
 };
 
-/** Every product `x̂[i]·weight[k]` of `conv2d` that went into `y[o]` sends `weight[k]·gy[o]` back to `gx[i]`. */
+/** Every product `x̂[i]·weight[k]` of `conv2d` that went into `y[o]` sends `weight[k]·gy[o]` back to `gx[i]`; then the epilogue. */
 export const conv2dGradInput: ReferenceKernel<'conv2dGradInput'> = ({ inputs, outputs, attrs }, arena) => {
   const [, , groupIn, cout] = inputs.weight.shape;
   const weight = new View(arena, inputs.weight).dense();
@@ -80,7 +80,10 @@ export const conv2dGradInput: ReferenceKernel<'conv2dGradInput'> = ({ inputs, ou
   const gx = new View(arena, outputs.gx);
   const [from, to] = [gy.data, gx.data];
   const groupOut = cout / attrs.groups;
-  startFrom(arena, gx, inputs.acc);
+  const bias = vectorOf(arena, inputs.bias, gx.c, 0);
+  const slope = vectorOf(arena, inputs.slope, gx.c, 1);
+  const acc = inputs.acc && new View(arena, inputs.acc).dense();
+  gx.fill(0);
   for (let n = 0; n < gy.n; n++) {
     for (let oy = 0; oy < gy.h; oy++) {
       for (let ox = 0; ox < gy.w; ox++) {
@@ -94,6 +97,12 @@ export const conv2dGradInput: ReferenceKernel<'conv2dGradInput'> = ({ inputs, ou
           }
         });
       }
+    }
+  }
+  for (let p = 0; p < gx.pixels; p++) {
+    for (let c = 0; c < gx.c; c++) {
+      const z = to[gx.pixel(p) + c] + bias[c];
+      to[gx.pixel(p) + c] = (z > 0 ? z : slope[c] * z) + (acc ? acc[p * gx.c + c] : 0);
     }
   }
 };
@@ -134,10 +143,11 @@ export const sumPixels: ReferenceKernel<'sumPixels'> = ({ inputs, outputs }, are
   new View(arena, outputs.sum).assign(sums);
 };
 
-export const scaleWeight: ReferenceKernel<'scaleWeight'> = ({ inputs, outputs }, arena) => {
+export const scaleWeight: ReferenceKernel<'scaleWeight'> = ({ inputs, outputs, attrs }, arena) => {
   const values = new View(arena, inputs.weight).dense();
-  const cout = inputs.weight.shape[3];
-  const scale = vectorOf(arena, inputs.scale, cout, 1);
-  for (let i = 0; i < values.length; i++) values[i] *= scale[i % cout];
+  const [, , cin, cout] = inputs.weight.shape;
+  const scale = new View(arena, inputs.scale).dense();
+  const channel = (i: number) => (attrs.of === 'inputs' ? Math.floor(i / cout) % cin : i % cout);
+  for (let i = 0; i < values.length; i++) values[i] *= scale[channel(i)];
   new View(arena, outputs.y).assign(values);
 };

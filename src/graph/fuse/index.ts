@@ -17,7 +17,6 @@ export { dropUnused } from './unused.js';
  */
 export function fuse(graph: Graph): Graph {
   const work = new Rewriter({ ...graph, nodes: dropUnused(graph) });
-  // What is lowered can be folded into too, but a bias takes up the norm after it while it is one.
   for (const rule of [bytes, fold, lower, fold, prologue, accumulate]) work.apply(rule);
   return { ...graph, nodes: dropUnused({ ...graph, nodes: work.nodes }), regions: [] };
 }

@@ -20,6 +20,15 @@ export interface WeightSteps {
   readonly groupStep: number;
 }
 
+/** Weights with inputs and outputs exchanged. */
+export const transposedSteps = (weight: TensorRef, groups: number): WeightSteps => {
+  const inputs = weight.shape[3] / groups;
+  return {
+    ...{ weight, inputs, outputs: weight.shape[2] },
+    ...{ inputStep: 1, outputStep: weight.shape[3], groupStep: inputs },
+  };
+};
+
 /** Cross-correlation of `x`: output `[i, j]` of the grid goes to pixel `origin + [i, j]·step` of `y`. */
 export interface DirectConv extends Epilogue {
   readonly x: TensorRef;

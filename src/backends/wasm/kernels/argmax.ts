@@ -11,12 +11,25 @@ class ArgmaxArgs {
   labels: usize;
 }
 
+/** Which of eight channels equal `best`, as 16-bit lanes. */
+// @ts-ignore: decorator
+@inline
+function equalLanes(x: usize, best: v128): v128 {
+  return i16x8.narrow_i32x4_s(f32x4.eq(v128.load(x), best), f32x4.eq(v128.load(x, 16), best));
+}
+
 /** Bits of the channels that equal `best`, and of the last; its four from a vector that may overlap the one before. */
 // @ts-ignore: decorator
 @inline
 function channelsEqual(x: usize, body: usize, end: usize, best: v128): u64 {
   let found: u64 = 0;
-  for (let c: usize = 0; c < body; c += 16) {
+  let c: usize = 0;
+  for (; c + 64 <= body; c += 64) {
+    const low = equalLanes(x + c, best);
+    const high = equalLanes(x + c + 32, best);
+    found |= (i8x16.bitmask(i8x16.narrow_i16x8_s(low, high)) as u64) << ((c >> 2) as u64);
+  }
+  for (; c < body; c += 16) {
     found |= (i32x4.bitmask(f32x4.eq(v128.load(x + c), best)) as u64) << ((c >> 2) as u64);
   }
   const last = end - 16;
@@ -25,30 +38,38 @@ function channelsEqual(x: usize, body: usize, end: usize, best: v128): u64 {
   return found | ((i32x4.bitmask(f32x4.eq(v128.load(x + last), best)) as u64) << ((last >> 2) as u64));
 }
 
-/** The largest channel of every pixel, the first on ties, as u8. */
+/** The largest of the channels in `end` bytes at `x`, the first on ties. */
+// @ts-ignore: decorator
+@inline
+export function largestChannel(x: usize, end: usize): u8 {
+  const body = end & ~15;
+  let best = load<f32>(x);
+  if (body) {
+    let best4 = v128.load(x + end - 16);
+    let c: usize = 0;
+    for (; c + 64 <= body; c += 64) {
+      const low = f32x4.pmax(v128.load(x + c), v128.load(x + c, 16));
+      const high = f32x4.pmax(v128.load(x + c, 32), v128.load(x + c, 48));
+      best4 = f32x4.pmax(best4, f32x4.pmax(low, high));
+    }
+    for (; c < body; c += 16) best4 = f32x4.pmax(best4, v128.load(x + c));
+    best = largestLane(best4);
+    // No branch depends on the values: which class a pixel has is hard to predict.
+    if (end <= 256) return ctz(channelsEqual(x, body, end, f32x4.splat(best))) as u8;
+  } else {
+    for (let c: usize = 4; c < end; c += 4) best = max<f32>(best, load<f32>(x + c));
+  }
+  let label: usize = 0;
+  while (label + 4 < end && load<f32>(x + label) != best) label += 4;
+  return (label >> 2) as u8;
+}
+
+/** The largest channel of every pixel, as u8. */
 export function argmax(a: ArgmaxArgs, chunk: i32, local: usize): void {
-  const first = a.pixels.first(chunk);
   const last = a.pixels.last(chunk);
   const end = (a.channels as usize) << 2;
-  const body = end & ~15;
-  for (let i = first; i < last; i++) {
-    const x = a.x + (i as usize) * a.xStride;
-    let best = load<f32>(x);
-    if (body) {
-      let best4 = v128.load(x + end - 16);
-      for (let c: usize = 0; c < body; c += 16) best4 = f32x4.pmax(best4, v128.load(x + c));
-      best = largestLane(best4);
-      // No branch depends on the values: which class a pixel has is hard to predict.
-      if (end <= 256) {
-        store<u8>(a.labels + (i as usize), ctz(channelsEqual(x, body, end, f32x4.splat(best))) as u8);
-        continue;
-      }
-    } else {
-      for (let c: usize = 4; c < end; c += 4) best = max<f32>(best, load<f32>(x + c));
-    }
-    let label: usize = 0;
-    while (label + 4 < end && load<f32>(x + label) != best) label += 4;
-    store<u8>(a.labels + (i as usize), (label >> 2) as u8);
+  for (let i = a.pixels.first(chunk); i < last; i++) {
+    store<u8>(a.labels + (i as usize), largestChannel(a.x + (i as usize) * a.xStride, end));
   }
 }
 

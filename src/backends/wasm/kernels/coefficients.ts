@@ -64,6 +64,8 @@ class ScaleWeightArgs {
   y: usize;
   yStride: usize;
   channels: i32;
+  /** Where the scale belongs to the inputs their number, else 0. */
+  inputs: i32;
   pixels: Span;
 }
 
@@ -74,7 +76,12 @@ export function scaleWeight(a: ScaleWeightArgs, chunk: i32, local: usize): void 
   let x = a.weight + (first as usize) * a.weightStride;
   let y = a.y + (first as usize) * a.yStride;
   for (let pixel = first; pixel < last; pixel++) {
-    for (let c: usize = 0; c < end; c += 4) store<f32>(y + c, load<f32>(x + c) * load<f32>(a.scale + c));
+    if (a.inputs) {
+      const scale = load<f32>(a.scale + (((pixel % a.inputs) as usize) << 2));
+      for (let c: usize = 0; c < end; c += 4) store<f32>(y + c, load<f32>(x + c) * scale);
+    } else {
+      for (let c: usize = 0; c < end; c += 4) store<f32>(y + c, load<f32>(x + c) * load<f32>(a.scale + c));
+    }
     x += a.weightStride;
     y += a.yStride;
   }

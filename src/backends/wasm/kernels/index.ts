@@ -10,6 +10,7 @@ export { convDirect, convPackWeights } from './conv/direct';
 export { convGradWeight, convReduceWeights } from './conv/gradWeight';
 export { convImage } from './conv/image';
 export { convWinograd1dPair, convWinograd1dPairI16 } from './conv/pair';
+export { convPatchLabels } from './conv/patchLabels';
 export { convPointwise } from './conv/pointwise';
 export { convGradWeightWinograd1d, convWinograd1d, convWinograd1dI16 } from './conv/winograd1d';
 export { convPackWinograd1dI16 } from './conv/winograd1dI16';

@@ -107,9 +107,10 @@ export const affine: WasmKernel<'affine'> = {
 
 /** Belongs to `ops/conv.ts`, but is a batch norm's fold. */
 export const scaleWeight: WasmKernel<'scaleWeight'> = {
-  lower({ inputs: { weight, scale }, outputs: { y } }) {
+  lower({ inputs: { weight, scale }, outputs: { y }, attrs: { of } }) {
     const { chunks, range } = overPixels(y);
-    const args = { ...strided({ weight, y }), ...pointers({ scale }), ...range };
+    const inputs = of === 'inputs' ? weight.shape[2] : 0;
+    const args = { ...strided({ weight, y }), ...pointers({ scale }), ...range, inputs };
     return [{ kernel: 'scaleWeight', chunks, args }];
   },
 };

@@ -94,7 +94,7 @@ export const resizeBilinearGrad: WasmKernel<'resizeBilinearGrad'> = {
 };
 
 /** Logits that already have the size of the labels only need their largest channel. */
-const resizes = ({ inputs: { x }, outputs: { labels } }: CallFor<'resizeArgmax'>): boolean =>
+export const resizes = ({ inputs: { x }, outputs: { labels } }: CallFor<'resizeArgmax'>): boolean =>
   x.shape[1] !== labels.shape[1] || x.shape[2] !== labels.shape[2] || labels.pixelStride !== 1;
 
 export const resizeArgmax: WasmKernel<'resizeArgmax'> = {

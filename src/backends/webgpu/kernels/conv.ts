@@ -12,7 +12,7 @@ import { channelSums, channelSumsBytes } from './reduce.js';
 export const conv2d: GpuKernel<'conv2d'> = {
   candidates: (call, able) => {
     const { inputs, outputs, attrs } = call;
-    const { x, weight, bias, slope, residual } = inputs;
+    const { x, weight, residual } = inputs;
     const { y } = outputs;
     const gather: Gather = {
       images: y.shape[0],
@@ -33,17 +33,26 @@ export const conv2d: GpuKernel<'conv2d'> = {
       block: `fn weight_block(t: u32, k: u32, c: u32) -> mat4x4f {
   return mat4x4f(${[0, 1, 2, 3].map((j) => `weight_q(t * ${weight.shape[2]}u + min(k + ${j}u, ${weight.shape[2] - 1}u), c)`).join(', ')});
 }`,
-      finish: `fn finish(p: u32, c: u32, sum: vec4f) {
-  let z = ${bias ? 'sum + bias_q(0u, c)' : 'sum'};
-  let v = ${slope ? preluText('z', 'slope_q(0u, c)') : 'z'};
-  y_sq(p, c, ${residual ? 'v + residual_q(p, c)' : 'v'});
-}`,
+      finish: finishText(inputs, residual && 'residual', 'y'),
     };
     if (attrs.groups > 1) return grouped(gather, parts, weight);
     const bytes = bytesCandidate(call, gather, parts);
     return [...(bytes ? [bytes] : []), ...gatherCandidates(gather, parts, able)];
   },
 };
+
+/** WGSL of `fn finish(p: u32, c: u32, sum: vec4f)`, which stores `prelu(sum + bias) + added` at pixel `at`. */
+const finishText = (
+  { bias, slope }: { readonly bias?: TensorRef; readonly slope?: TensorRef },
+  added: string | undefined,
+  result: string,
+  at = 'p',
+): string => `fn finish(p: u32, c: u32, sum: vec4f) {
+  let at = ${at};
+  let z = ${bias ? 'sum + bias_q(0u, c)' : 'sum'};
+  let v = ${slope ? preluText('z', 'slope_q(0u, c)') : 'z'};
+  ${result}_sq(at, c, ${added ? `v + ${added}_q(at, c)` : 'v'});
+}`;
 
 type Pair = readonly [number, number];
 
@@ -84,19 +93,24 @@ export const conv2dGradInput: TunedKernel<'conv2dGradInput'> = {
       block: `fn weight_block(t: u32, k: u32, c: u32) -> mat4x4f {
   return transpose(mat4x4f(${[0, 1, 2, 3].map((i) => `weight_q(t * ${groupIn}u + min(c + ${i}u, ${groupIn - 1}u), k)`).join(', ')}));
 }`,
-      finish: `fn finish(p: u32, c: u32, sum: vec4f) {
-  let at = ${isSparse ? spreadText(gx, gy.shape, attrs.stride) : 'p'};
-  gx_sq(at, c, ${acc ? 'sum + acc_q(at, c)' : 'sum'});
-}`,
+      finish: finishText(inputs, acc && 'acc', 'gx', isSparse ? spreadText(gx, gy.shape, attrs.stride) : 'p'),
     };
     if (attrs.groups > 1) return grouped(gather, parts, weight);
     const candidates = gatherCandidates(gather, parts, able);
     if (!isSparse) return candidates;
-    // The other pixels keep what is added, or become zeros.
-    return candidates.map((candidate) => ({
-      ...candidate,
-      lower: () => [...(acc?.offset === gx.offset ? [] : [fillRest(gx, acc)]), ...candidate.lower()],
-    }));
+    // To the other pixels comes a sum of nothing.
+    const rest = (): Dispatch[] =>
+      acc?.offset === gx.offset && !inputs.bias
+        ? []
+        : [
+            perQuad(
+              gx.shape,
+              parts.tensors,
+              'finish(p, c, vec4f(0f));',
+              finishText(inputs, acc && 'acc', 'gx'),
+            ),
+          ];
+    return candidates.map((candidate) => ({ ...candidate, lower: () => [...rest(), ...candidate.lower()] }));
   },
 };
 
@@ -109,9 +123,6 @@ const sparse = ({
   weight.shape[0] * weight.shape[1] === 1 &&
   padding[0] + padding[1] === 0 &&
   stride[0] * stride[1] > 1;
-
-const fillRest = (gx: TensorRef, acc: TensorRef | undefined): Dispatch =>
-  perQuad(gx.shape, { gx, acc }, `gx_sq(p, c, ${acc ? 'acc_q(p, c)' : 'vec4f(0f)'});`);
 
 const grouped = (...of: Parameters<typeof groupedGather>): Candidate[] => [
   { name: 'grouped', lower: () => [groupedGather(...of)] },
@@ -169,7 +180,9 @@ export const sumPixels: GpuKernel<'sumPixels'> = {
 };
 
 export const scaleWeight: GpuKernel<'scaleWeight'> = {
-  lower: ({ inputs, outputs }) => [
-    perQuad(inputs.weight.shape, { ...inputs, ...outputs }, 'y_sq(p, c, weight_q(p, c) * scale_q(0u, c));'),
-  ],
+  lower: ({ inputs, outputs, attrs: { of } }) => {
+    const { shape } = inputs.weight;
+    const scale = of === 'inputs' ? `scale_ld(p % ${shape[2]}u)` : 'scale_q(0u, c)';
+    return [perQuad(shape, { ...inputs, ...outputs }, `y_sq(p, c, weight_q(p, c) * ${scale});`)];
+  },
 };

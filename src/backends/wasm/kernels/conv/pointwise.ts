@@ -12,7 +12,7 @@ import { Input } from './input';
 import { Output, storeBoth, storeSome } from './output';
 
 /** A multiple of the pixels that each product takes. */
-const blockPixels: i32 = 24;
+export const blockPixels: i32 = 24;
 
 @unmanaged
 class PointwiseArgs {
@@ -32,7 +32,7 @@ class PointwiseArgs {
 
 /** What pixels and their outputs share. */
 @unmanaged
-class PointBlock {
+export class PointBlock {
   xStep: usize;
   inputBytes: usize;
   yStep: usize;
@@ -376,22 +376,42 @@ function pointBlock<Add>(
   }
 }
 
+/** Zeros, then ones, `octBytes` each, and behind them what pixels that are `stride` apart share, but for the steps of outputs. */
+export function fillPointBlock(input: Input, stride: i32, local: usize, octBytes: usize): PointBlock {
+  memory.fill(local, 0, octBytes);
+  for (let at: usize = 0; at < octBytes; at += 4) store<f32>(local + octBytes + at, 1);
+  const k = changetype<PointBlock>(local + 2 * octBytes);
+  k.xStep = (stride as usize) * input.pixel;
+  k.inputBytes = (input.channels as usize) << 2;
+  k.wStep = (((input.channels + 3) & ~3) as usize) << 5;
+  k.spare = changetype<usize>(k) + offsetof<PointBlock>();
+  return k;
+}
+
+/** All outputs, whole eights of them, of `count` pixels. */
+export function convolvePoints(
+  k: PointBlock,
+  x: usize,
+  w: usize,
+  y: usize,
+  bias: usize,
+  slope: usize,
+  count: i32,
+  outputs: i32,
+): void {
+  pointBlock<No>(k, x, w, y, 0, bias, slope, count, outputs);
+}
+
 export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void {
   const input = a.input;
   const output = a.output;
   const from = a.span.first(chunk);
   const to = a.span.last(chunk);
-  memory.fill(local, 0, a.ones);
-  for (let at: usize = 0; at < a.ones; at += 4) store<f32>(local + a.ones + at, 1);
-  const bias = output.bias ? output.bias : local;
-  const slope = output.slope ? output.slope : local + a.ones;
-  const k = changetype<PointBlock>(local + 2 * a.ones);
-  k.xStep = (a.strideX as usize) * input.pixel;
-  k.inputBytes = (input.channels as usize) << 2;
+  const k = fillPointBlock(input, a.strideX, local, a.ones);
   k.yStep = output.pixel;
   k.rStep = output.residualPixel;
-  k.wStep = (((input.channels + 3) & ~3) as usize) << 5;
-  k.spare = changetype<usize>(k) + offsetof<PointBlock>();
+  const bias = output.bias ? output.bias : local;
+  const slope = output.slope ? output.slope : local + a.ones;
   for (let row = from; row < to; row++) {
     const n = (row / a.rows) as usize;
     const i = (row - (n as i32) * a.rows) as usize;
