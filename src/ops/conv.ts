@@ -19,6 +19,12 @@ export interface ConvAttrs {
   readonly products?: 'i16' | 'i8';
 }
 
+/** Geometry of a convolution, and where its activation is. */
+export interface ActivatedConvAttrs extends ConvAttrs {
+  /** `sum`: the PReLU comes last, after the residual. Default: before it. */
+  readonly activates?: 'sum';
+}
+
 /** Padding zeros are inserted after the prologue. */
 export interface ConvInputs extends Prologue {
   /** `N×H×W×Cin`, f32, or u8 with `normalize`. */
@@ -26,9 +32,9 @@ export interface ConvInputs extends Prologue {
   /** `kh×kw×(Cin/groups)×Cout`. */
   readonly weight: Value;
   readonly bias?: Value;
-  /** Epilogue: PReLU slope per output channel, applied after the bias. */
+  /** Epilogue: PReLU slope per output channel, applied after the bias, or with `activates` after the residual. */
   readonly slope?: Value;
-  /** Epilogue: added last, same shape as `y`. */
+  /** Epilogue: added last, or with `activates` before the PReLU; same shape as `y`. */
   readonly residual?: Value;
 }
 
@@ -43,8 +49,11 @@ const outputShape = (x: Shape, weight: Shape, attrs: ConvAttrs): Shape => [
   weight[3],
 ];
 
-/** `y = prelu(conv(x̂, weight) + bias) + residual`, cross-correlation as every framework defines it. */
-export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
+/**
+ * `y = prelu(conv(x̂, weight) + bias) + residual`, or `prelu(conv(x̂, weight) + bias + residual)`; cross-correlation as every
+ * framework defines it.
+ */
+export const conv2d: OpDef<ConvInputs, { y: Value }, ActivatedConvAttrs> = {
   infer({ x, weight, bias, slope, residual, preScale, preShift, preSlope }, attrs) {
     if (weight.shape[2] * attrs.groups !== x.shape[3]) {
       throw new UserError(
@@ -89,7 +98,12 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ConvAttrs> = {
   prologue: 'x',
   bytes: 'x',
   absorb({ inputs, attrs, label }, map, { emit }) {
-    if (inputs.slope || inputs.residual) return undefined;
+    if (inputs.slope) return undefined;
+    if (inputs.residual) {
+      const { scale, slope } = map;
+      const activates = 'sum' as const;
+      return scale ? undefined : emit('conv2d', { ...inputs, slope }, { ...attrs, activates }, { label }).y;
+    }
     const folded = folding(inputs, map, emit, { of: 'outputs', label });
     return emit('conv2d', { ...inputs, ...folded }, attrs, { label }).y;
   },

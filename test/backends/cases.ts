@@ -13,7 +13,7 @@ import type { Tensor } from './harness.js';
 import { randomBytes, randomTensor, tensor } from './harness.js';
 import { lossCases } from './lossCases.js';
 import type { Case } from './shapes.js';
-import { between, image, maybe, vector } from './shapes.js';
+import { activation, between, image, maybe, vector } from './shapes.js';
 
 /** `scale` and `shift` come together, the slope on its own. */
 function prologue(rng: Rng, channels: number) {
@@ -121,7 +121,8 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
       slope: maybe(rng, () => randomTensor(rng, vector(y[3]), 0, 0.5)),
       residual: maybe(rng, () => randomTensor(rng, y)),
     };
-    return { inputs, attrs: fromPhoto ? { ...attrs, normalize: fromPhoto.normalize } : attrs };
+    const all = { ...attrs, ...activation(rng) };
+    return { inputs, attrs: fromPhoto ? { ...all, normalize: fromPhoto.normalize } : all };
   },
   conv2dGradInput(rng) {
     const { attrs, x, weight, y } = convolution(rng);

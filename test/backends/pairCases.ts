@@ -8,7 +8,7 @@ import { convLength } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, OpName, OutputsOf } from '../../src/ops/index.js';
 import type { Tensor } from './harness.js';
 import { randomBytes, randomTensor } from './harness.js';
-import { between, vector } from './shapes.js';
+import { activation, between, vector } from './shapes.js';
 
 export interface PairCase {
   /** Its outputs are compared. */
@@ -119,7 +119,7 @@ function cross(rng: Rng): PairCase {
       residual,
       ...draft.prologue('p2', middle),
     },
-    attrs(along, 1),
+    { ...attrs(along, 1), ...activation(rng) },
     'second',
   );
   return draft.finish({ y });
@@ -175,7 +175,7 @@ function window(rng: Rng): PairCase {
         residual: draft.maybe('residual', [x[0], last[0], last[1], cout]),
         ...draft.prologue('p2', middle),
       },
-      next,
+      { ...next, ...activation(rng) },
       'second',
     );
     return draft.finish({ y });

@@ -1,5 +1,6 @@
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/ir/value.js';
+import type { ActivatedConvAttrs } from '../../src/ops/conv.js';
 import type { AttrsOf, InputsOf, KernelName } from '../../src/ops/index.js';
 import type { Tensor, Tensors } from './harness.js';
 
@@ -19,3 +20,7 @@ export const image = (rng: Rng, channels = between(rng, 1, 9)): Shape => [
   between(rng, 3, 9),
   channels,
 ];
+
+/** Of a convolution: perhaps that its PReLU takes the sum with the residual. */
+export const activation = (rng: Rng): Pick<ActivatedConvAttrs, 'activates'> =>
+  rng.chance(0.5) ? { activates: 'sum' } : {};

@@ -7,6 +7,7 @@ import type { ConvAttrs } from '../../src/ops/conv.js';
 import { convLength } from '../../src/ops/conv.js';
 import type { Layout, Tensor, View } from './harness.js';
 import { assertParity, randomBytes, randomTensor, runOp, seededRandom, testSeed } from './harness.js';
+import { activation } from './shapes.js';
 
 const seed = testSeed(11);
 const relative = 1e-5;
@@ -153,7 +154,8 @@ test('conv2d', async () => {
       ...(rng.chance(0.5) ? { slope: vector(c.cout) } : {}),
       ...(hasResidual ? { residual: randomTensor(rng, y) } : {}),
     };
-    await assertParity(wasmBackend, 'conv2d', inputs, attrs, { relative, label, layout });
+    const all = { ...attrs, ...activation(rng) };
+    await assertParity(wasmBackend, 'conv2d', inputs, all, { relative, label, layout });
   }
 });
 
@@ -213,7 +215,8 @@ test('conv2d of an RGB image in bytes', async () => {
       ...(hasResidual ? { residual: randomTensor(rng, y) } : {}),
     };
     const layout: Layout = { options, views: { y: view(rng, c.cout) } };
-    await assertParity(wasmBackend, 'conv2d', inputs, { ...attrs, normalize }, { relative, label, layout });
+    const all = { ...attrs, normalize, ...activation(rng) };
+    await assertParity(wasmBackend, 'conv2d', inputs, all, { relative, label, layout });
   }
 });
 

@@ -10,6 +10,7 @@ import { vnet } from '../../src/nets/vnet.js';
 import type { Tensor } from './harness.js';
 import { assertClose, assertParity, randomTensor, runOp, seededRandom, testSeed } from './harness.js';
 import { inference } from './network.js';
+import { activation } from './shapes.js';
 
 const seed = testSeed(71);
 const options = { threads: 1 };
@@ -52,11 +53,8 @@ test('three taps in a row: outputs to three thousandths, whatever the scale of i
       };
       const label = `seed ${seed}, ${cin} to ${cout}, dilation ${dilation}`;
       const layout = { options, views };
-      await assertParity(wasmBackend, 'conv2d', inputs, threeTaps(vertical, dilation), {
-        relative,
-        label,
-        layout,
-      });
+      const attrs = { ...threeTaps(vertical, dilation), ...activation(rng) };
+      await assertParity(wasmBackend, 'conv2d', inputs, attrs, { relative, label, layout });
     }
   }
 });

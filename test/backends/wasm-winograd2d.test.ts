@@ -4,6 +4,7 @@ import { createWasmBackend, wasmBackend } from '../../src/backends/wasm/index.js
 import type { Rng } from '../../src/data/rng.js';
 import type { Shape } from '../../src/ir/value.js';
 import { assertParity, randomTensor, seededRandom, testSeed } from './harness.js';
+import { activation } from './shapes.js';
 
 const seed = testSeed(23);
 const relative = 1e-5;
@@ -66,7 +67,8 @@ test('3×3 convolutions and their gradient of the input', async () => {
         ...some({ slope: vector(cout) }),
         ...some({ residual: randomTensor(rng, y) }),
       };
-      await assertParity(backend, 'conv2d', inputs, attrs, { relative, label, layout });
+      const activated = { ...attrs, ...activation(rng) };
+      await assertParity(backend, 'conv2d', inputs, activated, { relative, label, layout });
       const gradients = { gy: randomTensor(rng, y), weight, ...some({ acc: randomTensor(rng, x) }) };
       const all = { ...attrs, height: x[1], width: x[2] };
       await assertParity(backend, 'conv2dGradInput', gradients, all, {

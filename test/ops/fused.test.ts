@@ -85,6 +85,9 @@ test('epilogue of conv2d: bias, then slope, then residual', async () => {
   same((await run('conv2d', { x, weight, bias, slope }, attrs)).y, activated, 'bias and slope');
   const all = await run('conv2d', { x, weight, bias, slope, residual }, attrs);
   same(all.y, await sum(activated, residual), 'bias, slope and residual');
+  const summed = (await run('prelu', { x: await sum(biased, residual), slope }, {})).y;
+  const last = await run('conv2d', { x, weight, bias, slope, residual }, { ...attrs, activates: 'sum' });
+  same(last.y, summed, 'bias, residual and slope');
   const noSlope = await run('conv2d', { x, weight, residual }, attrs);
   same(noSlope.y, await sum(plain, residual), 'residual');
 });

@@ -62,10 +62,10 @@ export const conv2d: ReferenceKernel<'conv2d'> = ({ inputs, outputs, attrs }, ar
           }
         });
         for (let co = 0; co < cout; co++) {
-          const z = sums[co] + bias[co];
-          const activated = z > 0 ? z : slope[co] * z;
-          y.data[y.at(n, oy, ox) + co] =
-            activated + (residual ? residual.data[residual.at(n, oy, ox) + co] : 0);
+          const added = residual ? residual.data[residual.at(n, oy, ox) + co] : 0;
+          const [before, after] = attrs.activates === 'sum' ? [added, 0] : [0, added];
+          const z = sums[co] + bias[co] + before;
+          y.data[y.at(n, oy, ox) + co] = (z > 0 ? z : slope[co] * z) + after;
         }
       }
     }

@@ -17,6 +17,7 @@ export { dropUnused } from './unused.js';
  */
 export function fuse(graph: Graph): Graph {
   const work = new Rewriter({ ...graph, nodes: dropUnused(graph) });
-  for (const rule of [bytes, fold, lower, fold, prologue, accumulate]) work.apply(rule);
+  // Once more at the end: an activation goes behind a residual.
+  for (const rule of [bytes, fold, lower, fold, prologue, accumulate, fold]) work.apply(rule);
   return { ...graph, nodes: dropUnused({ ...graph, nodes: work.nodes }), regions: [] };
 }

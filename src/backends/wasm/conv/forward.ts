@@ -31,7 +31,7 @@ export const conv2d: WasmKernel<'conv2d'> = {
 
 export function convOf({ inputs, outputs: { y }, attrs, constants }: CallFor<'conv2d'>): Conv {
   const { x, weight, bias, slope, residual, ...prologue } = inputs;
-  const { stride, padding, dilation, groups, normalize, products } = attrs;
+  const { stride, padding, dilation, groups, normalize, products, activates } = attrs;
   const outputsOfGroup = weight.shape[3] / groups;
   const steps = {
     ...{ weight, inputs: weight.shape[2], outputs: outputsOfGroup },
@@ -44,7 +44,8 @@ export function convOf({ inputs, outputs: { y }, attrs, constants }: CallFor<'co
   }));
   return {
     ...{ x, prologue, normalize, taps, steps, groups, stride, padding, dilation, flipped: false },
-    ...{ y, bias, slope, residual, origin: [0, 0], step: [1, 1], i16: products === 'i16' },
+    ...{ y, bias, slope, residual, activatesSum: activates === 'sum', origin: [0, 0], step: [1, 1] },
+    i16: products === 'i16',
     constant: constants?.includes('weight'),
   };
 }

@@ -128,11 +128,13 @@ export interface Epilogue {
   readonly bias?: TensorRef;
   readonly slope?: TensorRef;
   readonly residual?: TensorRef;
+  /** Whether the slope is that of the sum with the residual. */
+  readonly activatesSum?: boolean;
 }
 
 /** Output `[i, j]` of a grid goes to pixel `origin + [i, j]·step` of `y`. */
 export function outputArgs(
-  { y, bias, slope, residual }: Epilogue,
+  { y, bias, slope, residual, activatesSum }: Epilogue,
   groups = 1,
   origin: readonly [number, number] = [0, 0],
   step: readonly [number, number] = [1, 1],
@@ -149,6 +151,6 @@ export function outputArgs(
   return {
     ...{ y: first, ...steps, channels: channels / groups, ...pointers({ bias, slope }) },
     ...{ residual: added.first, residualImage: added.image },
-    ...{ residualRow: added.row, residualPixel: added.pixel },
+    ...{ residualRow: added.row, residualPixel: added.pixel, activatesSum: Number(activatesSum ?? false) },
   };
 }

@@ -4,15 +4,15 @@ import type { Dispatch } from '../shader.js';
 import { bytesCandidate } from './convBytes.js';
 import { gatherCandidates } from './convGather.js';
 import type { Gather } from './convSource.js';
-import { prologueText, tapText } from './convSource.js';
+import { finishOf, finishText, prologueText, tapText } from './convSource.js';
 import type { Candidate, GpuKernel, TunedKernel } from './kernel.js';
-import { perQuad, preluText } from './kernel.js';
+import { perQuad } from './kernel.js';
 import { channelSums, channelSumsBytes } from './reduce.js';
 
 export const conv2d: GpuKernel<'conv2d'> = {
   candidates: (call, able) => {
     const { inputs, outputs, attrs } = call;
-    const { x, weight, residual } = inputs;
+    const { x, weight } = inputs;
     const { y } = outputs;
     const gather: Gather = {
       images: y.shape[0],
@@ -33,26 +33,13 @@ export const conv2d: GpuKernel<'conv2d'> = {
       block: `fn weight_block(t: u32, k: u32, c: u32) -> mat4x4f {
   return mat4x4f(${[0, 1, 2, 3].map((j) => `weight_q(t * ${weight.shape[2]}u + min(k + ${j}u, ${weight.shape[2] - 1}u), c)`).join(', ')});
 }`,
-      finish: finishText(inputs, residual && 'residual', 'y'),
+      finish: finishOf(call),
     };
     if (attrs.groups > 1) return grouped(gather, parts, weight);
     const bytes = bytesCandidate(call, gather, parts);
     return [...(bytes ? [bytes] : []), ...gatherCandidates(gather, parts, able)];
   },
 };
-
-/** WGSL of `fn finish(p: u32, c: u32, sum: vec4f)`, which stores `prelu(sum + bias) + added` at pixel `at`. */
-const finishText = (
-  { bias, slope }: { readonly bias?: TensorRef; readonly slope?: TensorRef },
-  added: string | undefined,
-  result: string,
-  at = 'p',
-): string => `fn finish(p: u32, c: u32, sum: vec4f) {
-  let at = ${at};
-  let z = ${bias ? 'sum + bias_q(0u, c)' : 'sum'};
-  let v = ${slope ? preluText('z', 'slope_q(0u, c)') : 'z'};
-  ${result}_sq(at, c, ${added ? `v + ${added}_q(at, c)` : 'v'});
-}`;
 
 type Pair = readonly [number, number];
 
@@ -80,6 +67,9 @@ export const conv2dGradInput: TunedKernel<'conv2dGradInput'> = {
       attrs: isSparse ? { ...attrs, stride: [1, 1] } : attrs,
       transposed: true,
     };
+    const { bias, slope } = inputs;
+    const operands = { bias: bias && 'bias', slope: slope && 'slope', added: acc && 'acc', result: 'gx' };
+    const finish = (at?: string) => finishText({ ...operands, at });
     const row = (k: number) =>
       `weight_ld((r + min(${k}u, ${groupIn - 1}u - c)) * ${weight.pixelStride}u + k)`;
     const parts = {
@@ -93,7 +83,7 @@ export const conv2dGradInput: TunedKernel<'conv2dGradInput'> = {
       block: `fn weight_block(t: u32, k: u32, c: u32) -> mat4x4f {
   return transpose(mat4x4f(${[0, 1, 2, 3].map((i) => `weight_q(t * ${groupIn}u + min(c + ${i}u, ${groupIn - 1}u), k)`).join(', ')}));
 }`,
-      finish: finishText(inputs, acc && 'acc', 'gx', isSparse ? spreadText(gx, gy.shape, attrs.stride) : 'p'),
+      finish: finish(isSparse ? spreadText(gx, gy.shape, attrs.stride) : undefined),
     };
     if (attrs.groups > 1) return grouped(gather, parts, weight);
     const candidates = gatherCandidates(gather, parts, able);
@@ -102,14 +92,7 @@ export const conv2dGradInput: TunedKernel<'conv2dGradInput'> = {
     const rest = (): Dispatch[] =>
       acc?.offset === gx.offset && !inputs.bias
         ? []
-        : [
-            perQuad(
-              gx.shape,
-              parts.tensors,
-              'finish(p, c, vec4f(0f));',
-              finishText(inputs, acc && 'acc', 'gx'),
-            ),
-          ];
+        : [perQuad(gx.shape, parts.tensors, 'finish(p, c, vec4f(0f));', finish())];
     return candidates.map((candidate) => ({ ...candidate, lower: () => [...rest(), ...candidate.lower()] }));
   },
 };

@@ -1,4 +1,4 @@
-import type { TensorRef } from '../../../graph/planned.js';
+import type { CallFor, TensorRef } from '../../../graph/planned.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
 import { f32 } from '../shader.js';
 import { spanOf } from '../windows.js';
@@ -79,6 +79,39 @@ fn xhat_q(p: u32, c: u32) -> vec4f {
   return v * imageScale[${quads === 1 ? '0' : 'c / 4u'}] + imageShift[${quads === 1 ? '0' : 'c / 4u'}];
 }`;
 }
+
+/** Names of the tensors of an epilogue. */
+interface Finish {
+  readonly bias?: string;
+  readonly slope?: string;
+  readonly added?: string;
+  /** What the slope is of: see `ActivatedConvAttrs`. */
+  readonly activates?: 'sum';
+  readonly result: string;
+  /** Pixel of the result and of what is added. Default `p`. */
+  readonly at?: string;
+}
+
+/** WGSL of `fn finish(p: u32, c: u32, sum: vec4f)`: stores `prelu(sum + bias) + added`, or `prelu(sum + bias + added)`. */
+export function finishText({ bias, slope, added, activates, result, at = 'p' }: Finish): string {
+  const residual = added ? ` + ${added}_q(at, c)` : '';
+  const [before, after] = activates === 'sum' ? [residual, ''] : ['', residual];
+  return `fn finish(p: u32, c: u32, sum: vec4f) {
+  let at = ${at};
+  let z = sum${bias ? ` + ${bias}_q(0u, c)` : ''}${before};
+  ${result}_sq(at, c, ${slope ? preluText('z', `${slope}_q(0u, c)`) : 'z'}${after});
+}`;
+}
+
+/** The same of a convolution; `number`: what its vectors have behind their names. */
+export const finishOf = (
+  { inputs: { bias, slope, residual }, attrs: { activates } }: CallFor<'conv2d'>,
+  number = '',
+): string =>
+  finishText({
+    ...{ bias: bias && `bias${number}`, slope: slope && `slope${number}` },
+    ...{ added: residual && 'residual', activates, result: 'y' },
+  });
 
 /** What a convolution and the gradient of its input have in common: taps gathered around each output pixel. */
 export interface Gather {

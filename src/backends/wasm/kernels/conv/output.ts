@@ -16,6 +16,17 @@ export class Output {
   residualImage: usize;
   residualRow: usize;
   residualPixel: usize;
+  /** Whether the PReLU takes the sum with the residual. */
+  activatesSum: i32;
+}
+
+/** Beside `Yes` and `No`: the residual is added before the PReLU. */
+export type Sum = i64;
+
+// @ts-ignore: decorator
+@inline
+function isSum<Add>(): bool {
+  return isSigned<Add>();
 }
 
 /** Stores the first `rest` lanes, four at most. */
@@ -54,7 +65,7 @@ export function storeSome(y: usize, low: v128, high: v128, rest: i32, spare: usi
 }
 
 /**
- * Eight channels of a pixel: bias, PReLU, residual. Of `Some`, `rest` are stored, by way of `spare`. Everything in pairs, for 256
+ * Eight channels of a pixel: bias, PReLU, residual, or of `Sum` the residual first. Of `Some`, `rest` are stored, by way of `spare`. Everything in pairs, for 256
  * bits.
  */
 // @ts-ignore: decorator
@@ -72,10 +83,16 @@ export function finish<Activate, Add, Some>(
   spare: usize,
 ): void {
   if (is<Activate>()) {
-    low = prelu4(f32x4.add(low, bias0), slope0);
-    high = prelu4(f32x4.add(high, bias1), slope1);
+    low = f32x4.add(low, bias0);
+    high = f32x4.add(high, bias1);
+    if (isSum<Add>()) {
+      low = f32x4.add(low, v128.load(r));
+      high = f32x4.add(high, v128.load(r, 16));
+    }
+    low = prelu4(low, slope0);
+    high = prelu4(high, slope1);
   }
-  if (is<Add>()) {
+  if (is<Add>() && !isSum<Add>()) {
     low = f32x4.add(low, v128.load(r));
     high = f32x4.add(high, v128.load(r, 16));
   }
@@ -164,7 +181,8 @@ export function writePixels(
     const bias = output.bias ? output.bias + at : 0;
     const slope = output.slope ? output.slope + at : 0;
     if (activate) {
-      if (r) writeFar<Yes, Yes>(output, m, octs, count, y, r, bias, slope);
+      if (r && output.activatesSum) writeFar<Yes, Sum>(output, m, octs, count, y, r, bias, slope);
+      else if (r) writeFar<Yes, Yes>(output, m, octs, count, y, r, bias, slope);
       else writeFar<Yes, No>(output, m, octs, count, y, r, bias, slope);
     } else {
       if (r) writeFar<No, Yes>(output, m, octs, count, y, r, bias, slope);
@@ -179,10 +197,12 @@ export function writePixels(
     const slope = output.slope ? output.slope + at : 0;
     const end = m + bytes;
     if (rest < 8) {
-      if (r) write<Yes, Yes, Yes>(m, end, y, yStep, r, rStep, bias, slope, rest);
+      if (r && output.activatesSum) write<Yes, Sum, Yes>(m, end, y, yStep, r, rStep, bias, slope, rest);
+      else if (r) write<Yes, Yes, Yes>(m, end, y, yStep, r, rStep, bias, slope, rest);
       else write<Yes, No, Yes>(m, end, y, yStep, r, rStep, bias, slope, rest);
     } else if (activate) {
-      if (r) write<Yes, Yes, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
+      if (r && output.activatesSum) write<Yes, Sum, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
+      else if (r) write<Yes, Yes, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
       else write<Yes, No, No>(m, end, y, yStep, r, rStep, bias, slope, 8);
     } else {
       if (r) write<No, Yes, No>(m, end, y, yStep, r, rStep, bias, slope, 8);

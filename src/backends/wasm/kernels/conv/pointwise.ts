@@ -5,11 +5,11 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { is, madd, No, prelu4, Yes } from '../lanes';
+import { madd, No, Yes } from '../lanes';
 import { Span } from '../span';
 import { wide } from '../width';
 import { Input } from './input';
-import { Output, storeBoth, storeSome } from './output';
+import { finish, Output, Sum } from './output';
 
 /** A multiple of the pixels that each product takes. */
 export const blockPixels: i32 = 24;
@@ -43,7 +43,7 @@ export class PointBlock {
   spare: usize;
 }
 
-/** Eight outputs of a pixel; of `Some`, `rest` are stored. */
+/** Eight outputs of a pixel. */
 // @ts-ignore: decorator
 @inline
 function write<Add, Some>(
@@ -56,14 +56,11 @@ function write<Add, Some>(
   rest: i32,
   spare: usize,
 ): void {
-  low = prelu4(f32x4.add(low, v128.load(bias)), v128.load(slope));
-  high = prelu4(f32x4.add(high, v128.load(bias, 16)), v128.load(slope, 16));
-  if (is<Add>()) {
-    low = f32x4.add(low, v128.load(r));
-    high = f32x4.add(high, v128.load(r, 16));
-  }
-  if (is<Some>()) storeSome(y, low, high, rest, spare);
-  else storeBoth(y, low, high);
+  const bias0 = v128.load(bias);
+  const bias1 = v128.load(bias, 16);
+  const slope0 = v128.load(slope);
+  const slope1 = v128.load(slope, 16);
+  finish<Yes, Add, Some>(y, low, high, r, bias0, bias1, slope0, slope1, rest, spare);
 }
 
 /** 4 pixels × 8 outputs; `rest`: channels from the last eight on. Pixels past `count` are computed in vain. */
@@ -420,7 +417,9 @@ export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void 
     let r = output.residual + n * output.residualImage + i * output.residualRow;
     for (let left = 0; left < a.columns; left += blockPixels) {
       const count = min(blockPixels, a.columns - left);
-      if (output.residual) pointBlock<Yes>(k, x, a.weights, y, r, bias, slope, count, output.channels);
+      if (output.residual && output.activatesSum) {
+        pointBlock<Sum>(k, x, a.weights, y, r, bias, slope, count, output.channels);
+      } else if (output.residual) pointBlock<Yes>(k, x, a.weights, y, r, bias, slope, count, output.channels);
       else pointBlock<No>(k, x, a.weights, y, r, bias, slope, count, output.channels);
       x += (blockPixels as usize) * k.xStep;
       y += (blockPixels as usize) * k.yStep;

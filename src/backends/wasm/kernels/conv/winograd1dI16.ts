@@ -174,6 +174,7 @@ function writeI16Tiles(
   m: usize,
   activate: bool,
   add: bool,
+  sum: bool,
 ): void {
   const pixel = tiles.vertical ? output.row : output.pixel;
   const line = tiles.vertical ? output.pixel : output.row;
@@ -222,19 +223,19 @@ function writeI16Tiles(
       const bias = activate ? v128.load(biases + c) : none;
       const slope = activate ? v128.load(slopes + c) : none;
       const q = r + c;
-      const y0 = finish(f32x4.add(f32x4.add(m0, s), u), inverse, q, bias, slope, activate, add);
+      const y0 = finish(f32x4.add(f32x4.add(m0, s), u), inverse, q, bias, slope, activate, add, sum);
       const o = y + c;
       v128.store(o, y0);
       if (outputs > 1) {
-        v128.store(o + step, finish(madd(two, v, t), inverse, q + rStep, bias, slope, activate, add));
+        v128.store(o + step, finish(madd(two, v, t), inverse, q + rStep, bias, slope, activate, add, sum));
       }
       if (outputs > 2) {
         const y2 = madd(four, u, s);
-        v128.store(o + 2 * step, finish(y2, inverse, q + 2 * rStep, bias, slope, activate, add));
+        v128.store(o + 2 * step, finish(y2, inverse, q + 2 * rStep, bias, slope, activate, add, sum));
       }
       if (outputs > 3) {
         const y3 = madd(eight, v, f32x4.add(t, m5));
-        v128.store(o + 3 * step, finish(y3, inverse, q + 3 * rStep, bias, slope, activate, add));
+        v128.store(o + 3 * step, finish(y3, inverse, q + 3 * rStep, bias, slope, activate, add, sum));
       }
       from += i16PlaneBytes;
     }
@@ -243,9 +244,11 @@ function writeI16Tiles(
 
 // @ts-ignore: decorator
 @inline
-function finish(v: v128, inverse: v128, r: usize, bias: v128, slope: v128, activate: bool, add: bool): v128 {
-  v = activate ? prelu4(madd(v, inverse, bias), slope) : f32x4.mul(v, inverse);
-  return add ? f32x4.add(v, v128.load(r)) : v;
+function finish(v: v128, inverse: v128, r: usize, bias: v128, slope: v128, activate: bool, add: bool, sum: bool): v128 {
+  v = activate ? madd(v, inverse, bias) : f32x4.mul(v, inverse);
+  if (sum) v = f32x4.add(v, v128.load(r));
+  if (activate) v = prelu4(v, slope);
+  return add && !sum ? f32x4.add(v, v128.load(r)) : v;
 }
 
 /** As `transformOutputs`, from 32-bit integers; `unit`: what `transformI16Inputs` gave. */
@@ -262,12 +265,14 @@ export function transformI16Outputs(
   m: usize,
 ): void {
   if (output.bias || output.slope) {
-    if (output.residual) {
-      writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, true, true);
-    } else writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, true, false);
+    if (output.residual && output.activatesSum) {
+      writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, true, true, true);
+    } else if (output.residual) {
+      writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, true, true, false);
+    } else writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, true, false, false);
   } else if (output.residual) {
-    writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, false, true);
-  } else writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, false, false);
+    writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, false, true, false);
+  } else writeI16Tiles(output, tiles, inputs, unit, places, count, base, residual, local, m, false, false, false);
 }
 
 @unmanaged

@@ -6,7 +6,7 @@
 
 import { is, madd, No, Yes } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
-import { finish, Output } from './output';
+import { finish, Output, Sum } from './output';
 import { Place, Tiles } from './tiles';
 
 /** The sum of four products and one, as `Aᵀ` has it: `m0 + a + c`. */
@@ -158,7 +158,9 @@ export function transformOutputs(
   m: usize,
 ): void {
   if (output.bias || output.slope) {
-    if (output.residual) writeTiles<Yes, Yes>(output, tiles, places, count, base, residual, local, m);
+    if (output.residual && output.activatesSum) {
+      writeTiles<Yes, Sum>(output, tiles, places, count, base, residual, local, m);
+    } else if (output.residual) writeTiles<Yes, Yes>(output, tiles, places, count, base, residual, local, m);
     else writeTiles<Yes, No>(output, tiles, places, count, base, residual, local, m);
   } else {
     if (output.residual) writeTiles<No, Yes>(output, tiles, places, count, base, residual, local, m);

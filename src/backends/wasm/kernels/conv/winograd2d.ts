@@ -19,6 +19,7 @@
 
 import { No, Yes } from '../lanes';
 import { multiplyPlanes } from './gemm';
+import { Sum } from './output';
 import { lineBytes, linesBytes, storeConstants, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 import { readStrip, transformRows } from './winograd2dInputs';
 import { returnRows, writeStrip } from './winograd2dOutputs';
@@ -91,7 +92,9 @@ function convStrip(
     const r = startOf(a, row, output.residual, output.residualImage, output.residualRow, output.residualPixel);
     const i = row % a.perImage;
     if (output.bias || output.slope) {
-      if (output.residual) writeStrip<Yes, Yes>(output, a, y, r, i, first, count, channel, octs, q, local);
+      if (output.residual && output.activatesSum) {
+        writeStrip<Yes, Sum>(output, a, y, r, i, first, count, channel, octs, q, local);
+      } else if (output.residual) writeStrip<Yes, Yes>(output, a, y, r, i, first, count, channel, octs, q, local);
       else writeStrip<Yes, No>(output, a, y, r, i, first, count, channel, octs, q, local);
     } else {
       if (output.residual) writeStrip<No, Yes>(output, a, y, r, i, first, count, channel, octs, q, local);

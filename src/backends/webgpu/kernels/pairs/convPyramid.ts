@@ -1,6 +1,6 @@
 import type { CallFor } from '../../../../graph/planned.js';
 import type { Dispatch } from '../../shader.js';
-import { prologueText } from '../convSource.js';
+import { finishOf, prologueText } from '../convSource.js';
 import type { Candidate } from '../kernel.js';
 import { preluText, quadsOf, repeat } from '../kernel.js';
 import { stripText } from '../pool.js';
@@ -39,7 +39,7 @@ function lowerPyramid(
   tileHeight: number,
   tileWidth: number,
 ): Dispatch {
-  const { bias, slope, residual, x } = conv.inputs;
+  const { x } = conv.inputs;
   const { scale, slope: slope2 } = pool.inputs;
   const [images, height, width, channels] = conv.outputs.y.shape;
   const [, h, w, cin] = x.shape;
@@ -62,11 +62,7 @@ function lowerPyramid(
     workgroupSize: INVOCATIONS,
     workgroups: images * across * down,
     code: `${prologueText(conv.inputs, conv.attrs.normalize)}
-fn finish(p: u32, c: u32, sum: vec4f) {
-  let z = ${bias ? 'sum + bias_q(0u, c)' : 'sum'};
-  let v = ${slope ? preluText('z', 'slope_q(0u, c)') : 'z'};
-  y_sq(p, c, ${residual ? 'v + residual_q(p, c)' : 'v'});
-}
+${finishOf(conv)}
 fn pooled(p: u32, c: u32, sum: vec4f) {
   let z = ${scale ? 'scale_q(0u, c) * sum + shift_q(0u, c)' : 'sum'};
   y2_sq(p, c, ${slope2 ? preluText('z', 'slope2_q(0u, c)') : 'z'});

@@ -1,6 +1,6 @@
 import type { Call, CallFor } from '../../../../graph/planned.js';
 import type { Dispatch } from '../../shader.js';
-import { prologueText } from '../convSource.js';
+import { finishOf, prologueText } from '../convSource.js';
 import type { Candidate, Capabilities } from '../kernel.js';
 import { preluText } from '../kernel.js';
 
@@ -48,10 +48,6 @@ fn between(map: Map, sum: vec4f) -> vec4f {
 }
 
 /** WGSL over `chainTensors`: `firstText`, and `finish(p, c, sum)`, which stores channels of pixel p of the result. */
-export const chainText = (first: Conv, { inputs: { bias, slope, residual }, inputs }: Conv): string =>
-  `${firstText(first, inputs)}
-fn finish(p: u32, c: u32, sum: vec4f) {
-  let z = ${bias ? 'sum + bias2_q(0u, c)' : 'sum'};
-  let v = ${slope ? preluText('z', 'slope2_q(0u, c)') : 'z'};
-  y_sq(p, c, ${residual ? 'v + residual_q(p, c)' : 'v'});
-}`;
+export const chainText = (first: Conv, second: Conv): string =>
+  `${firstText(first, second.inputs)}
+${finishOf(second, '2')}`;
