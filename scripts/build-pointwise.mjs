@@ -35,12 +35,12 @@ async function table() {
 
 const { kernelFunctions, parametric, pointwise, pointwiseNames, program } = await table();
 
-/** The lines of a loop's body that compute an expression of the values `v_NAME`, and the name of its result. */
-const compute = (expression, nameOf) =>
+/** The lines of a loop's body that compute an expression of values, which `operand` names, and the name of its result. */
+const compute = (expression, operand) =>
   program(
     expression,
     {
-      operand: (name) => `v_${nameOf(name)}`,
+      operand,
       number: (value) => `f32x4.splat(${value})`,
       add: (a, b) => `f32x4.add(${a}, ${b})`,
       multiply: (a, b) => `f32x4.mul(${a}, ${b})`,
@@ -70,30 +70,43 @@ ${[
 }
 `;
 
-/** A loop over the pixels of a chunk and over quads of channels; the last quad stores what there is. */
+/** A loop over the pixels of a chunk and over eights of channels, in pairs for 256 bits; the last quad stores what there is. */
 function loop(name, args, operands, expression, exported) {
   const { maps, gate, vectors = [], numbers = [], nameOf = (operand) => operand } = operands;
-  const { lines, result } = compute(expression, nameOf);
   const loaded = [...maps, ...(gate ? [gate] : []), ...vectors];
-  const body = [...loaded.map((from) => `const v_${from} = v128.load(${from} + c);`), ...lines];
-  const indented = (indent) => body.map((line) => `${indent}${line}\n`).join('');
+  /** Four channels `offset` bytes from c; what the four have of their own ends with `suffix`. */
+  const quad = (indent, suffix, offset) => {
+    const { lines, result } = compute(expression, (operand) => {
+      const of = nameOf(operand);
+      return `v_${of}${numbers.includes(of) ? '' : suffix}`;
+    });
+    const own = (text) => text.replace(/\bt\d+\b/g, (temporary) => temporary + suffix);
+    const loads = loaded.map(
+      (from) => `const v_${from}${suffix} = v128.load(${from} + c${offset ? `, ${offset}` : ''});`,
+    );
+    return {
+      text: [...loads, ...lines.map(own)].map((line) => `${indent}${line}\n`).join(''),
+      result: own(result),
+    };
+  };
+  const [low, high] = [quad('      ', 'a', 0), quad('      ', 'b', 16)];
+  const four = quad('      ', '', 0);
   return `
 ${exported ? 'export ' : ''}function ${name}(args: ${args}, chunk: i32, local: usize): void {
   const first = args.pixels.first(chunk);
   const last = args.pixels.last(chunk);
   const end = (args.channels as usize) << 2;
-  const body = end & ~15;
+  const eights = end & ~31;
 ${vectors.map((vector) => `  const ${vector} = args.${vector};\n`).join('')}${numbers
   .map((number) => `  const v_${number} = f32x4.splat(args.${number});\n`)
   .join('')}${[...maps, 'to']
   .map((map) => `  let ${map} = args.${map} + (first as usize) * args.${map}Stride;\n`)
   .join('')}  for (let pixel = first; pixel < last; pixel++) {
-${gate ? `    const ${gate} = args.${gate} + ((pixel / args.shared) as usize) * args.${gate}Stride;\n` : ''}    for (let c: usize = 0; c < body; c += 16) {
-${indented('      ')}      v128.store(to + c, ${result});
+${gate ? `    const ${gate} = args.${gate} + ((pixel / args.shared) as usize) * args.${gate}Stride;\n` : ''}    for (let c: usize = 0; c < eights; c += 32) {
+${low.text}${high.text}      storeBoth(to + c, ${low.result}, ${high.result});
     }
-    if (body < end) {
-      const c = body;
-${indented('      ')}      storeLanes(to + c, ${result}, ((end - body) >> 2) as i32);
+    for (let c = eights; c < end; c += 16) {
+${four.text}      storeLanes(to + c, ${four.result}, ((end - c) >> 2) as i32);
     }
 ${[...maps, 'to'].map((map) => `    ${map} += args.${map}Stride;\n`).join('')}  }
 }
@@ -146,7 +159,7 @@ const kernels = [
 ];
 
 const text = `// Written by scripts/build-pointwise.mjs from src/ops/pointwise/table.ts; not to be edited.
-import { storeLanes } from './conv/output';
+import { storeBoth, storeLanes } from './conv/output';
 import { logistic4 } from './explog';
 import { madd, prelu4 } from './lanes';
 import { Span } from './span';

@@ -113,22 +113,23 @@ export const foldCoefficients: OpDef<
   flops: ({ inputs: { gamma } }) => 4 * sizeOf(gamma.shape),
 };
 
-/** `y = residual + sign·prelu(scale[c]·x + shift[c])`; slope and residual optional, `sign` is 1 or −1. */
+/** `y = residual + sign·prelu(scale[c]·(x + added) + shift[c])`; added, slope and residual optional, `sign` is 1 or −1. */
 export const affine: OpDef<
-  { x: Value; scale: Value; shift: Value; slope?: Value; residual?: Value },
+  { x: Value; added?: Value; scale: Value; shift: Value; slope?: Value; residual?: Value },
   { y: Value },
   { readonly sign: 1 | -1 }
 > = {
-  infer({ x, scale, shift, slope, residual }) {
+  infer({ x, added, scale, shift, slope, residual }) {
     expectVectors(x.shape[3], scale, shift, slope);
+    expectShape('affine', added, x.shape);
     expectShape('affine', residual, x.shape);
     return { y: { shape: x.shape, dtype: 'f32' } };
   },
-  features: ['x', 'residual', 'y'],
+  features: ['x', 'added', 'residual', 'y'],
   flops: ({ outputs: { y } }) => 3 * sizeOf(y.shape),
-  inPlace: { y: ['residual', 'x'] },
-  map: ({ inputs: { residual, ...map }, attrs: { sign }, label }) =>
-    residual || sign !== 1 ? undefined : { ...map, label },
+  inPlace: { y: ['residual', 'x', 'added'] },
+  map: ({ inputs: { added, residual, ...map }, attrs: { sign }, label }) =>
+    added || residual || sign !== 1 ? undefined : { ...map, label },
   accumulate({ inputs, attrs, label }, residual, sign, { emit }) {
     if (inputs.residual || attrs.sign !== 1) return undefined;
     return emit('affine', { ...inputs, residual }, { sign }, { label }).y;

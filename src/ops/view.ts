@@ -94,6 +94,10 @@ export const add: OpDef<{ a: Value; b: Value }, { y: Value }, { readonly sign: 1
   flops: ({ outputs: { y } }) => sizeOf(y.shape),
   inPlace: { y: ['a', 'b'] },
   sum: ({ inputs, attrs }) => ({ ...inputs, ...attrs }),
+  absorb({ inputs: { a, b }, attrs }, { scale, shift, slope }, { emit }) {
+    if (attrs.sign !== 1 || !scale || !shift) return undefined;
+    return emit('affine', { x: a, added: b, scale, shift, slope }, { sign: 1 }).y;
+  },
 };
 
 /** `a + sign·b`. */

@@ -211,6 +211,7 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
       scale: randomTensor(rng, vector(x[3]), 0.5, 2),
       shift: randomTensor(rng, vector(x[3])),
       slope: maybe(rng, () => randomTensor(rng, vector(x[3]), 0, 0.5)),
+      added: maybe(rng, () => randomTensor(rng, x)),
       residual: maybe(rng, () => randomTensor(rng, x)),
     };
     return { inputs, attrs: { sign: rng.pick([1, -1]) } };

@@ -109,7 +109,7 @@ test('epilogue of conv2dGradInput: bias, then slope, then what is added', async 
   same(await of({ bias, slope, acc }), await sum(activated, acc), 'bias, slope and what is added');
 });
 
-test('affine: slope before the sign, residual last', async () => {
+test('affine: what is added first, slope before the sign, residual last', async () => {
   const rng = seededRandom(seed);
   const x = randomTensor(rng, [2, 3, 4, 5]);
   const residual = randomTensor(rng, x.shape);
@@ -117,6 +117,9 @@ test('affine: slope before the sign, residual last', async () => {
   const operands = { x, scale: scale!, shift: shift!, slope };
   const negated = (await run('scale', { x: applied }, { factor: -1 })).y;
   same((await run('affine', operands, { sign: 1 })).y, applied, 'slope');
+  const added = randomTensor(rng, x.shape);
+  const whole = (await run('affine', { ...operands, x: await sum(x, added) }, { sign: 1 })).y;
+  same((await run('affine', { ...operands, added }, { sign: 1 })).y, whole, 'added');
   same((await run('affine', operands, { sign: -1 })).y, negated, 'sign −1');
   same((await run('affine', { ...operands, residual }, { sign: 1 })).y, await sum(residual, applied), 'sum');
   same(

@@ -1,7 +1,7 @@
 import type { Graph } from '../../ir/graph.js';
 import { accumulate } from './accumulate.js';
 import { bytes } from './bytes.js';
-import { fold } from './fold.js';
+import { fold, foldSums } from './fold.js';
 import { lower } from './lower.js';
 import { prologue } from './prologue.js';
 import { Rewriter } from './rewriter.js';
@@ -17,7 +17,6 @@ export { dropUnused } from './unused.js';
  */
 export function fuse(graph: Graph): Graph {
   const work = new Rewriter({ ...graph, nodes: dropUnused(graph) });
-  // Once more at the end: an activation goes behind a residual.
-  for (const rule of [bytes, fold, lower, fold, prologue, accumulate, fold]) work.apply(rule);
+  for (const rule of [bytes, lower, fold, prologue, accumulate, foldSums]) work.apply(rule);
   return { ...graph, nodes: dropUnused({ ...graph, nodes: work.nodes }), regions: [] };
 }

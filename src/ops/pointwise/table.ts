@@ -70,14 +70,15 @@ const slope = operand('slope');
 export const parametric = {
   /** `y = x > 0 ? x : slope[c]·x`. */
   prelu: { maps: ['x'], vectors: ['slope'], value: () => prelu(x, slope) },
-  /** `y = residual + sign·prelu(scale[c]·x + shift[c])`. */
+  /** `y = residual + sign·prelu(scale[c]·(x + added) + shift[c])`. */
   affine: {
-    maps: ['x', 'residual'],
+    maps: ['x', 'added', 'residual'],
     vectors: ['scale', 'shift', 'slope'],
     numbers: ['sign'],
-    optional: ['slope', 'residual'],
+    optional: ['added', 'slope', 'residual'],
     value(has) {
-      const z = multiplyAdd(x, operand('scale'), operand('shift'));
+      const sum = has('added') ? add(x, operand('added')) : x;
+      const z = multiplyAdd(sum, operand('scale'), operand('shift'));
       const activated = has('slope') ? prelu(z, slope) : z;
       const sign = operand('sign');
       return has('residual') ? multiplyAdd(sign, activated, operand('residual')) : multiply(sign, activated);

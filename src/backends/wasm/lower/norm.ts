@@ -98,9 +98,10 @@ function coefficients(from: {
 }
 
 export const affine: WasmKernel<'affine'> = {
-  lower({ inputs: { x, scale, shift, slope, residual }, outputs: { y }, attrs: { sign } }) {
+  lower({ inputs: { x, added, scale, shift, slope, residual }, outputs: { y }, attrs: { sign } }) {
     const { chunks, range } = overPixels(y);
-    const args = { ...strided({ x, residual, to: y }), ...pointers({ scale, shift, slope }), ...range, sign };
+    const maps = strided({ x, added, residual, to: y });
+    const args = { ...maps, ...pointers({ scale, shift, slope }), ...range, sign };
     return [{ kernel: 'affine', chunks, args }];
   },
 };
