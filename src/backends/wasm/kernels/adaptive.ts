@@ -1,3 +1,8 @@
+import { storeBoth } from './conv/output';
+
+/** Channels of a chunk: as many as have their sums in registers, and whole lines of memory. */
+export const adaptiveChannels: i32 = 32;
+
 @unmanaged
 class AdaptiveArgs {
   /** One pixel per bin. */
@@ -10,7 +15,7 @@ class AdaptiveArgs {
   columns: i32;
   height: i32;
   width: i32;
-  /** Blocks of 16 channels. */
+  /** Blocks of `adaptiveChannels`. */
   blocks: i32;
 }
 
@@ -26,7 +31,41 @@ function end(i: i32, n: i32, m: i32): i32 {
   return ((i + 1) * n + m - 1) / m;
 }
 
-/** One chunk: 16 channels of one bin. Rows are summed first, which keeps the rounding small. */
+/** `to += v` of eight channels. */
+// @ts-ignore: decorator
+@inline
+function addEight(to: usize, low: v128, high: v128): void {
+  storeBoth(to, f32x4.add(v128.load(to), low), f32x4.add(v128.load(to, 16), high));
+}
+
+/** Adds the sum of `count` pixels, 32 channels of each, to `to`. */
+function addRow(p: usize, step: usize, count: i32, to: usize): void {
+  let a0 = f32x4.splat(0);
+  let b0 = f32x4.splat(0);
+  let a1 = f32x4.splat(0);
+  let b1 = f32x4.splat(0);
+  let a2 = f32x4.splat(0);
+  let b2 = f32x4.splat(0);
+  let a3 = f32x4.splat(0);
+  let b3 = f32x4.splat(0);
+  for (let i = 0; i < count; i++) {
+    a0 = f32x4.add(a0, v128.load(p));
+    b0 = f32x4.add(b0, v128.load(p, 16));
+    a1 = f32x4.add(a1, v128.load(p, 32));
+    b1 = f32x4.add(b1, v128.load(p, 48));
+    a2 = f32x4.add(a2, v128.load(p, 64));
+    b2 = f32x4.add(b2, v128.load(p, 80));
+    a3 = f32x4.add(a3, v128.load(p, 96));
+    b3 = f32x4.add(b3, v128.load(p, 112));
+    p += step;
+  }
+  addEight(to, a0, b0);
+  addEight(to + 32, a1, b1);
+  addEight(to + 64, a2, b2);
+  addEight(to + 96, a3, b3);
+}
+
+/** One chunk: 32 channels of one bin. Rows are summed first, which keeps the rounding small. */
 export function adaptivePool(a: AdaptiveArgs, chunk: i32, local: usize): void {
   const bin = chunk / a.blocks;
   const image = bin / (a.rows * a.columns);
@@ -39,9 +78,21 @@ export function adaptivePool(a: AdaptiveArgs, chunk: i32, local: usize): void {
   const weight: f32 = <f32>1 / (((bottom - top) * (right - left)) as f32);
   const out = a.bins + (bin as usize) * a.binsStride;
   const step = a.imageStride;
-  const from = (chunk % a.blocks) * 16;
-  const to = min(from + 16, a.channels);
+  const from = (chunk % a.blocks) * adaptiveChannels;
+  const to = min(from + adaptiveChannels, a.channels);
   let channel = from;
+  if (to - from == adaptiveChannels) {
+    const at = (channel as usize) << 2;
+    memory.fill(out + at, 0, 128);
+    for (let y = top; y < bottom; y++) {
+      const p = a.image + (((image * a.height + y) * a.width + left) as usize) * step + at;
+      addRow(p, step, right - left, out + at);
+    }
+    for (let o = out + at; o < out + at + 128; o += 16) {
+      v128.store(o, f32x4.mul(v128.load(o), f32x4.splat(weight)));
+    }
+    return;
+  }
   for (; channel + 4 <= to; channel += 4) {
     const at = (channel as usize) << 2;
     let total = f32x4.splat(0);

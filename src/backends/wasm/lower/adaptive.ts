@@ -1,9 +1,10 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { AdaptiveArgs } from '../abi.js';
+import { adaptiveChannels } from '../abi.js';
 import type { WasmKernel } from '../stage.js';
 import { strided } from '../stage.js';
 
-const blocksOf = (ref: TensorRef): number => Math.ceil(ref.shape[3] / 16);
+const blocksOf = (ref: TensorRef): number => Math.ceil(ref.shape[3] / adaptiveChannels);
 
 const argsOf = (bins: TensorRef, image: TensorRef): AdaptiveArgs => ({
   ...strided({ bins, image }),

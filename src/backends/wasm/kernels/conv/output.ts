@@ -58,6 +58,11 @@ export function storeBoth(to: usize, low: v128, high: v128): void {
 export function storeSome(y: usize, low: v128, high: v128, rest: i32, spare: usize): void {
   storeBoth(spare, low, high);
   const end = spare + ((min(rest, 8) as usize) << 2);
+  if (rest >= 4) {
+    v128.store(y, v128.load(spare));
+    y += 16;
+    spare += 16;
+  }
   for (; spare < end; spare += 4) {
     store<f32>(y, load<f32>(spare));
     y += 4;
