@@ -1,6 +1,7 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
 import type { WasmKernel } from '../stage.js';
 import { keptPointer, scratchPointer } from '../stage.js';
+import type { Algorithm } from './algorithm.js';
 import { algorithmOf, stagesOf } from './algorithm.js';
 import type { Conv } from './direct.js';
 import { tapsOf } from './geometry.js';
@@ -9,16 +10,22 @@ import { tapsOf } from './geometry.js';
  * Whether weights are transformed ahead: where that is a few kilobytes, or a large part of the work. One weight takes as
  * long as 80 pixels' products with it, in 256 bits as 160: with 4096 pixels 4 % of the time, with 512 pixels a quarter.
  */
-const keeps = (bytes: number, [images, height, width]: TensorRef['shape']): boolean =>
-  bytes <= 1 << 18 || images * height * width <= 4096;
+function keeps({ name, scratchBytes }: Algorithm, [images, height, width]: TensorRef['shape']): boolean {
+  const pixels = images * height * width;
+  // Two-dimensional Winograd multiplies each weight by a quarter of them.
+  const few = pixels <= 4096 || (name === 'winograd2d' && pixels <= 16_384 && scratchBytes <= 64 << 20);
+  return scratchBytes <= 1 << 18 || few;
+}
 
 export const conv2d: WasmKernel<'conv2d'> = {
   algorithm: (call) => algorithmOf(convOf(call)).name,
   scratchBytes: (call) => (call.kept ? 0 : algorithmOf(convOf(call)).scratchBytes),
   keptBytes(call) {
-    const { scratchBytes, weightStages } = algorithmOf(convOf(call));
+    const algorithm = algorithmOf(convOf(call));
     const constant = call.constants?.includes('weight');
-    return constant && weightStages && keeps(scratchBytes, call.outputs.y.shape) ? scratchBytes : 0;
+    return constant && algorithm.weightStages && keeps(algorithm, call.outputs.y.shape)
+      ? algorithm.scratchBytes
+      : 0;
   },
   lower(call) {
     const algorithm = algorithmOf(convOf(call));

@@ -1,5 +1,6 @@
 /** What `winograd2d.ts` multiplies by. */
 
+import { storeBoth } from './output';
 import { halfRoot, root } from './winograd2dArgs';
 
 @unmanaged
@@ -16,30 +17,35 @@ class PackWinograd2dArgs {
   coefficientBytes: usize;
 }
 
-/** `G·w` of three vectors, results `step` bytes apart. */
+/** `G·w` of eight outputs, `w…` 32 bytes apart, results `step` bytes apart; in pairs for 256 bits, constants from memory. */
 // @ts-ignore: decorator
 @inline
-function transform(w0: v128, w1: v128, w2: v128, to: usize, step: usize): void {
-  const minusThree = f32x4.splat(-3);
-  const six = f32x4.splat(6);
-  const a = f32x4.div(f32x4.add(w0, f32x4.mul(w2, f32x4.splat(0.5))), minusThree);
-  const b = f32x4.div(f32x4.mul(f32x4.splat(halfRoot), w1), minusThree);
-  const c = f32x4.div(f32x4.add(w0, f32x4.add(w2, w2)), six);
-  const e = f32x4.div(f32x4.mul(f32x4.splat(root), w1), six);
-  v128.store(to, w0);
-  v128.store(to + step, f32x4.add(a, b));
-  v128.store(to + 2 * step, f32x4.sub(a, b));
-  v128.store(to + 3 * step, f32x4.add(c, e));
-  v128.store(to + 4 * step, f32x4.sub(c, e));
-  v128.store(to + 5 * step, w2);
-}
-
-/** The same of eight outputs, `w…` 32 bytes apart. */
-function transformEight(w: usize, to: usize, step: usize): void {
-  for (let half: usize = 0; half < 32; half += 16) {
-    const at = w + half;
-    transform(v128.load(at), v128.load(at, 32), v128.load(at, 64), to + half, step);
-  }
+function transformEight(w: usize, to: usize, step: usize, constants: usize): void {
+  const p0 = v128.load(w);
+  const q0 = v128.load(w, 16);
+  const p1 = v128.load(w, 32);
+  const q1 = v128.load(w, 48);
+  const p2 = v128.load(w, 64);
+  const q2 = v128.load(w, 80);
+  const half = v128.load(constants);
+  const minusThree = v128.load(constants, 16);
+  const six = v128.load(constants, 32);
+  const halfRoots = v128.load(constants, 48);
+  const roots = v128.load(constants, 64);
+  const pa = f32x4.div(f32x4.add(p0, f32x4.mul(p2, half)), minusThree);
+  const qa = f32x4.div(f32x4.add(q0, f32x4.mul(q2, half)), minusThree);
+  const pb = f32x4.div(f32x4.mul(halfRoots, p1), minusThree);
+  const qb = f32x4.div(f32x4.mul(halfRoots, q1), minusThree);
+  const pc = f32x4.div(f32x4.add(p0, f32x4.add(p2, p2)), six);
+  const qc = f32x4.div(f32x4.add(q0, f32x4.add(q2, q2)), six);
+  const pe = f32x4.div(f32x4.mul(roots, p1), six);
+  const qe = f32x4.div(f32x4.mul(roots, q1), six);
+  storeBoth(to, p0, q0);
+  storeBoth(to + step, f32x4.add(pa, pb), f32x4.add(qa, qb));
+  storeBoth(to + 2 * step, f32x4.sub(pa, pb), f32x4.sub(qa, qb));
+  storeBoth(to + 3 * step, f32x4.add(pc, pe), f32x4.add(qc, qe));
+  storeBoth(to + 4 * step, f32x4.sub(pc, pe), f32x4.sub(qc, qe));
+  storeBoth(to + 5 * step, p2, q2);
 }
 
 /** Eight weights from one input to outputs, `count` of them real, to `dst`. */
@@ -54,9 +60,10 @@ function gather(w: usize, step: usize, count: i32, dst: usize): void {
   }
 }
 
-/** Bytes of the nine taps of eight outputs, and of these with the columns that they become. */
+/** Bytes of the nine taps of eight outputs; of the columns that they become; of constants, and of all that. */
 const tapsBytes: usize = 288;
-export const packBytes: usize = 864;
+const columnsBytes: usize = 576;
+export const packBytes: usize = 944;
 
 /** `G·w·Gᵀ` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 8 outputs. */
 export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usize): void {
@@ -64,6 +71,12 @@ export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usi
   const outputs = min(8, a.outputs - first);
   const inputs = (a.inputs + 3) & ~3;
   const columns = local + tapsBytes;
+  const constants = columns + columnsBytes;
+  v128.store(constants, f32x4.splat(0.5));
+  v128.store(constants, f32x4.splat(-3), 16);
+  v128.store(constants, f32x4.splat(6), 32);
+  v128.store(constants, f32x4.splat(halfRoot), 48);
+  v128.store(constants, f32x4.splat(root), 64);
   let dst = a.packed + ((first * inputs) << 2);
   let w = a.w + (first as usize) * a.outputStep;
   for (let i = 0; i < inputs; i++) {
@@ -72,11 +85,11 @@ export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usi
       for (let row: usize = 0; row < 3; row++) {
         gather(w + tap * a.tapStep + row * a.rowStep, a.outputStep, i < a.inputs ? outputs : 0, taps + 32 * row);
       }
-      transformEight(taps, columns + 32 * tap, 96);
+      transformEight(taps, columns + 32 * tap, 96, constants);
     }
     let to = dst;
-    for (let line: usize = 0; line < 576; line += 96) {
-      transformEight(columns + line, to, a.coefficientBytes);
+    for (let line: usize = 0; line < columnsBytes; line += 96) {
+      transformEight(columns + line, to, a.coefficientBytes, constants);
       to += 6 * a.coefficientBytes;
     }
     w += a.inputStep;
