@@ -1,8 +1,8 @@
 /**
  * Races networks on CPU cores against every peer that is installed, in one run, turn by turn.
  *
- *     npm run bench:cpu -- [--networks vnet] [--size 1024x2048] [--threads 2] [--rounds 7] [--only training] [--base NAME]
- *         [--json FILE]
+ *     npm run bench:cpu -- [--networks vnet] [--size 1024x2048] [--threads 2] [--rounds 7] [--before 2] [--only training]
+ *         [--base NAME] [--json FILE]
  *
  * `--base` names the program that the times are divided by, such as 'vnet --precision i16'.
  *
@@ -38,6 +38,12 @@ const flags = new Command('bench:cpu')
   .addOption(sizeOption())
   .option('--threads <n>', 'threads of every program', whole(1, 256), 2)
   .option('--rounds <n>', 'timed turns of each program', whole(1), 7)
+  .option(
+    '--before <n>',
+    'runs of a program right before the one that is timed; 0: it comes straight after the pause',
+    whole(0),
+    2,
+  )
   .option('--only <text>', 'only jobs whose title contains this, such as training', '')
   .option('--base <program>', 'whose time the others are divided by', 'vnet')
   .option('--json <file>', 'write all times to a file')
@@ -51,11 +57,12 @@ const flags = new Command('bench:cpu')
     size: PixelSize;
     threads: number;
     rounds: number;
+    before: number;
     only: string;
     base: string;
     json?: string;
   }>();
-const { threads, rounds } = flags;
+const { threads, rounds, before } = flags;
 const { height, width } = flags.size;
 
 interface Job {
@@ -233,7 +240,9 @@ async function run(job: Job): Promise<Result[]> {
       peers.map((entry) => [
         entry.name,
         async () => {
-          const answer = await again(entry.name, entry.peer);
+          const next = () => again(entry.name, entry.peer);
+          for (let i = 0; i < before; i++) if (!(await next())) return undefined;
+          const answer = await next();
           if (!answer) return undefined;
           entry.peakRss = answer.peakRssBytes;
           entry.cpuMs.push(answer.cpuMs!);

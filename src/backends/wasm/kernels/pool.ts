@@ -1,3 +1,4 @@
+import { laneMask } from './conv/input';
 import { storeBoth } from './conv/output';
 import { madd, prelu1, prelu4 } from './lanes';
 
@@ -70,6 +71,7 @@ export function fillTile(
   const pixelBytes = padded << 2;
   const end = count << 2;
   const body = end & ~15;
+  const mask = laneMask((count & 3) as i32);
   const from = max(left, 0);
   const until = min(left + columns, a.xWidth);
   for (let r = 0; r < rows; r++) {
@@ -91,7 +93,9 @@ export function fillTile(
         if (hasSlope) v = prelu4(v, v128.load(preSlope + c));
         v128.store(out + c, v);
       }
-      if (body < end) {
+      if (body < end && !hasScale && !hasSlope) {
+        v128.store(out + body, v128.and(v128.load(x + body), mask));
+      } else if (body < end) {
         v128.store(out + body, f32x4.splat(0));
         for (let c: usize = body; c < end; c += 4) {
           let v = load<f32>(x + c);
