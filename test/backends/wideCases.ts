@@ -72,10 +72,12 @@ const draws: { readonly [K in KernelName]?: Draw<K> } = {
     inputs: {
       ...{ x: randomTensor(rng, x), scale: vector(rng, x), shift: vector(rng, x) },
       slope: rng.chance(0.5) ? vector(rng, x) : undefined,
+      added: rng.chance(0.5) ? randomTensor(rng, x) : undefined,
       residual: rng.chance(0.5) ? randomTensor(rng, x) : undefined,
     },
     attrs: { sign: -1 },
   }),
+  adaptivePool: (rng, x) => ({ inputs: { x: randomTensor(rng, x) }, attrs: { height: 2, width: 3 } }),
   pyramidPool: (rng, x) => ({
     inputs: {
       ...{ x: randomTensor(rng, x), preScale: vector(rng, x), preShift: vector(rng, x) },
