@@ -39,8 +39,8 @@ const mostWeightBytes = { made: 4 << 20, constant: 320 << 20 };
  * error, three times that of the direct form: the gradient of a whole small ICNet was off by 6 % where it is 1 % otherwise.
  */
 const leastTiles = 16;
-/** Tiles in a row of one residue of a dilated convolution: products take four at a time. */
-const leastAcross = 4;
+/** Tiles in a row of one residue of a dilated convolution; those of several rows make a strip. */
+const leastAcross = 2;
 
 export function algorithmOf(conv: Conv): Algorithm {
   const { steps, padding, dilation, flipped } = conv;
