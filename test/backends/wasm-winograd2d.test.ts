@@ -25,6 +25,8 @@ const cases = (rng: Rng): Case[] => [
   { cin: 9, cout: 13, size: [22, 30] },
   { cin: 8, cout: 19, size: [16, 33], padding: [0, 2] },
   { cin: 20, cout: 8, size: [17, 29], padding: [3, 0] },
+  { cin: 25, cout: 25, size: [24, 40] },
+  { cin: 35, cout: 19, size: [20, 36] },
   { cin: 64, cout: 40, size: [12, 40] },
   // Inputs in several parts; few tiles, which chunks share.
   { cin: 300, cout: 24, size: [16, 20] },
@@ -56,7 +58,11 @@ test('3×3 convolutions and their gradient of the input', async () => {
       const label = `seed ${seed} ${JSON.stringify(c)}`;
       const layout = {
         options: { threads: 1 },
-        views: { y: { pixelStride: cout + rng.int(9), channelOffset: 0 } },
+        // Behind the channels of `x` lies NaN.
+        views: {
+          x: { pixelStride: cin + rng.int(9), channelOffset: 0 },
+          y: { pixelStride: cout + rng.int(9), channelOffset: 0 },
+        },
       };
       const inputs = {
         x: randomTensor(rng, x),

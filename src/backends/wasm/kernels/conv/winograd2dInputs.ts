@@ -1,7 +1,7 @@
 /** The input side of `winograd2d.ts`: down the columns of a strip, then along its rows. */
 
 import { madd } from '../lanes';
-import { Input, packPixels, packZeros } from './input';
+import { Input, laneMask, packPixels, packZeros } from './input';
 import { storeBoth } from './output';
 import { lineBytes, linesBytes, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 
@@ -90,6 +90,20 @@ function transformColumns(
   }
 }
 
+/**
+ * Zeros in the lanes of the last four channels that do not exist, in all six lines of their eight: what pixels hold behind their
+ * channels may be anything, and the products multiply it by zeros.
+ */
+function clearRest(channels: i32, count: i32, line: usize): void {
+  const mask = laneMask(channels & 3);
+  line += channels & 4 ? 16 : 0;
+  for (let k = 0; k < 6; k++) {
+    const end = line + ((count as usize) << 5);
+    for (let at = line; at < end; at += 32) v128.store(at, v128.and(v128.load(at), mask));
+    line += lineBytes;
+  }
+}
+
 /** The six rows from `top` of `count` pixels from `left`, all inside, as they lie or after prologue and padding. */
 function readRows(
   input: Input,
@@ -105,7 +119,7 @@ function readRows(
   const row = input.row;
   const pixel = input.pixel;
   let x = image + (top as usize) * row + (left as usize) * pixel;
-  const plain = !input.scale && !input.slope && !(input.channels & 3);
+  const plain = !input.scale && !input.slope;
   if (plain && top >= 0 && top + 6 <= input.height) {
     transformColumns(
       x,
@@ -121,6 +135,7 @@ function readRows(
       constants,
       to,
     );
+    if (input.channels & 3) clearRest(input.channels, count, to + ((octs - 1) as usize) * linesBytes);
     return;
   }
   const bytes = (octs as usize) * lineBytes;
