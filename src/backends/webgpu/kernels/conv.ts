@@ -90,19 +90,20 @@ export const conv2dGradInput: TunedKernel<'conv2dGradInput'> = {
     if (!isSparse) return candidates;
     // To the other pixels comes a sum of nothing.
     const rest = (): Dispatch[] =>
-      acc?.offset === gx.offset && !inputs.bias
+      acc?.offset === gx.offset
         ? []
         : [perQuad(gx.shape, parts.tensors, 'finish(p, c, vec4f(0f));', finish())];
     return candidates.map((candidate) => ({ ...candidate, lower: () => [...rest(), ...candidate.lower()] }));
   },
 };
 
-/** Whether most pixels of the result get nothing of a convolution: one of a single tap and a stride. */
+/** Whether most pixels of the result get nothing, and no bias: of a convolution of a single tap and a stride. */
 const sparse = ({
-  inputs: { weight },
+  inputs: { weight, bias },
   attrs: { stride, padding, groups },
 }: CallFor<'conv2dGradInput'>): boolean =>
   groups === 1 &&
+  !bias &&
   weight.shape[0] * weight.shape[1] === 1 &&
   padding[0] + padding[1] === 0 &&
   stride[0] * stride[1] > 1;

@@ -70,8 +70,8 @@ export function storeSome(y: usize, low: v128, high: v128, rest: i32, spare: usi
 }
 
 /**
- * Eight channels of a pixel: bias, PReLU, residual, or of `Sum` the residual first. Of `Some`, `rest` are stored, by way of `spare`. Everything in pairs, for 256
- * bits.
+ * Eight channels of a pixel: bias, PReLU, residual, or of `Sum` the residual first. Of `Some`, `rest` are stored, by way of
+ * `spare`. Everything in pairs, for 256 bits.
  */
 // @ts-ignore: decorator
 @inline

@@ -4,9 +4,10 @@
  */
 
 import { largestChannel } from '../argmax';
+import { No } from '../lanes';
 import { Span } from '../span';
 import { Input } from './input';
-import { blockPixels, convolvePoints, fillPointBlock } from './pointwise';
+import { blockPixels, fillPointBlock, pointBlock } from './pointwise';
 
 @unmanaged
 class PatchLabelsArgs {
@@ -48,7 +49,7 @@ export function convPatchLabels(a: PatchLabelsArgs, chunk: i32, local: usize): v
       let weights = a.weights;
       let y = labels;
       for (let i = 0; i < a.patchRows; i++) {
-        convolvePoints(k, x, weights, logits, bias, slope, count, outputs);
+        pointBlock<No>(k, x, weights, logits, 0, bias, slope, count, outputs);
         let at = logits;
         let label = y;
         for (let p = 0; p < count; p++) {

@@ -340,7 +340,7 @@ function points8<Add, Some>(
 }
 
 /** All outputs of `count` pixels. */
-function pointBlock<Add>(
+export function pointBlock<Add>(
   k: PointBlock,
   x: usize,
   w: usize,
@@ -383,20 +383,6 @@ export function fillPointBlock(input: Input, stride: i32, local: usize, octBytes
   k.wStep = (((input.channels + 3) & ~3) as usize) << 5;
   k.spare = changetype<usize>(k) + offsetof<PointBlock>();
   return k;
-}
-
-/** All outputs, whole eights of them, of `count` pixels. */
-export function convolvePoints(
-  k: PointBlock,
-  x: usize,
-  w: usize,
-  y: usize,
-  bias: usize,
-  slope: usize,
-  count: i32,
-  outputs: i32,
-): void {
-  pointBlock<No>(k, x, w, y, 0, bias, slope, count, outputs);
 }
 
 export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void {
