@@ -2,9 +2,10 @@
  * Races networks on CPU cores against every peer that is installed, in one run, turn by turn.
  *
  *     npm run bench:cpu -- [--networks vnet] [--size 1024x2048] [--threads 2] [--rounds 7] [--before 2] [--only training]
- *         [--base NAME] [--json FILE]
+ *         [--base NAME] [--isa avx2] [--json FILE]
  *
- * `--base` names the program that the times are divided by, such as 'vnet --precision i16'.
+ * `--base` names the program that the times are divided by, such as 'vnet --precision i16'. `--isa avx2` hides AVX-512 from all
+ * programs, so that a machine which has it fills the table of one that has not.
  *
  * VNet is raced in inference and training; other networks in inference, against what runs their exported ONNX model.
  *
@@ -15,7 +16,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { type PixelSize, sizeOption, whole } from '../../src/cli/options.js';
 import { Rng } from '../../src/data/rng.js';
 import { exportOnnx } from '../../src/interop/onnx.js';
@@ -25,6 +26,7 @@ import { modelSlots, smallestPlan } from '../../src/model/slots.js';
 import type { Network } from '../../src/nets/index.js';
 import { networkFromConfig } from '../../src/nets/index.js';
 import { initialWeights } from '../../src/nets/initialize.js';
+import { avx2Environment } from '../peers/avx2.js';
 import { PeerProcess } from '../peers/process.js';
 import { programsFor, short } from '../peers/programs.js';
 import type { Answer, Mode } from '../peers/protocol.js';
@@ -46,6 +48,11 @@ const flags = new Command('bench:cpu')
   )
   .option('--only <text>', 'only jobs whose title contains this, such as training', '')
   .option('--base <program>', 'whose time the others are divided by', 'vnet')
+  .addOption(
+    new Option('--isa <name>', 'instructions that programs see: avx2 hides AVX-512 (Linux, x86-64, cc)')
+      .choices(['native', 'avx2'])
+      .default('native'),
+  )
   .option('--json <file>', 'write all times to a file')
   .addHelpText(
     'after',
@@ -60,6 +67,7 @@ const flags = new Command('bench:cpu')
     before: number;
     only: string;
     base: string;
+    isa: 'native' | 'avx2';
     json?: string;
   }>();
 const { threads, rounds, before } = flags;
@@ -102,6 +110,8 @@ interface Result {
 
 const folder = await mkdtemp(join(tmpdir(), 'vnet-bench-'));
 const file = (name: string): string => join(folder, name);
+/** Of every program's process. */
+let environment = process.env;
 
 /** Writes what all programs of a job read. */
 async function writeInputs({ net, mode, shape: [batch, height, width] }: Job): Promise<void> {
@@ -203,7 +213,7 @@ async function run(job: Job): Promise<Result[]> {
   let ours: Answer | undefined;
   for (const program of programsFor(job.mode, job.net.name)) {
     const { name } = program;
-    const started = await PeerProcess.start(program, load);
+    const started = await PeerProcess.start(program, load, environment);
     if ('reason' in started) {
       console.error(`${name}: left out (${started.reason})`);
       continue;
@@ -284,16 +294,20 @@ function print(job: string, results: readonly Result[]): void {
 }
 
 console.log(
-  `${cpus()[0].model}, ${threads} threads, Node ${process.version}, medians of ${rounds} rounds in turn`,
+  `${cpus()[0].model}, ${threads} threads, Node ${process.version}${flags.isa === 'avx2' ? ', AVX-512 hidden' : ''}, medians of ${rounds} rounds in turn`,
 );
 const results: Result[] = [];
 try {
+  if (flags.isa === 'avx2') environment = avx2Environment(folder);
   for (const job of jobs.filter(({ name }) => name.includes(flags.only))) {
     const done = await run(job);
     print(job.name, done);
     results.push(...done);
     if (flags.json) await writeFile(flags.json, JSON.stringify(results, null, 1));
   }
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 1;
 } finally {
   await rm(folder, { recursive: true });
 }

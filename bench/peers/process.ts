@@ -24,12 +24,13 @@ export class PeerProcess {
     child.stdin!.on('error', () => {});
   }
 
-  /** Starts and loads a peer; the reason where it is not there or cannot do it. */
+  /** Starts and loads a peer in an environment; the reason where it is not there or cannot do it. */
   static async start(
     { command, args }: Program,
     load: LoadCommand,
+    env: NodeJS.ProcessEnv = process.env,
   ): Promise<{ peer: PeerProcess; version: string } | { reason: string }> {
-    const peer = new PeerProcess(spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] }));
+    const peer = new PeerProcess(spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env }));
     try {
       return { peer, version: (await peer.ask(load)).version ?? '' };
     } catch (error) {

@@ -9,6 +9,8 @@ import { serve } from './protocol.js';
 
 let executor: Executor;
 let mode: Mode;
+/** What predictions are read into, as a stream does. */
+let output: Float32Array | Uint8Array | undefined;
 const precision = process.argv.includes('i16') ? 'i16' : 'f32';
 const policy = process.argv.includes('save') ? 'save' : 'reversible';
 /** Learning rate, β₁, β₂, ε, weight decay, and the bias corrections of the first step. */
@@ -43,7 +45,7 @@ await serve({
       return { ms: performance.now() - start, loss };
     }
     await executor.run('forward');
-    const output = await executor.read(mode === 'logits' ? 'logits' : 'prediction');
+    output = await executor.read(mode === 'logits' ? 'logits' : 'prediction', output);
     const ms = performance.now() - start;
     if (predicted) await writeFile(predicted, output);
     return { ms };

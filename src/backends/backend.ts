@@ -57,8 +57,8 @@ export interface Backend {
   readonly scratchBytes: ScratchRule;
   /** Of CPU cores: how many threads a plan will run on, of those asked for. */
   threads?(wanted?: number): Promise<number>;
-  /** Of CPU cores: bits of the vectors that kernels run on, and why. */
-  vectors?(): Promise<{ readonly bits: 128 | 256; readonly why: string }>;
+  /** Of CPU cores: bits of the vectors that kernels run on, pixels of a register block, and why. */
+  vectors?(): Promise<{ readonly bits: 128 | 256; readonly pixels: 4 | 6; readonly why: string }>;
   /** Of a device on which one kernel may go several ways, which differ in their last bits. */
   readonly ways?: {
     /** Those that a plan goes. */

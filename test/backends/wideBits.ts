@@ -1,11 +1,11 @@
-/** What `wasm-wide.test.ts` runs in processes of their own: prints the width of vectors, and a digest of what is computed. */
+/** What `wasm-wide.test.ts` runs in processes of their own: prints the register blocks, and a digest of what is computed. */
 import { createHash } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
 import { networkFromConfig } from '../../src/nets/index.js';
 import { inference, trainingStep } from './network.js';
 
-const { bits, why } = await wasmBackend.vectors!();
+const { bits, pixels, why } = await wasmBackend.vectors!();
 // Only the optimising compiler merges vectors; short runs would end before it takes over. (Leaving out the other compiler,
 // `--no-liftoff`, ends Node 26: V8 14 inlines by what that one has counted.)
 setFlagsFromString('--wasm-sync-tier-up');
@@ -39,4 +39,4 @@ for (const [name, height, width] of [
     digests[`${name} ${height}×${width} ${output}`] = createHash('sha256').update(bytes).digest('hex');
   }
 }
-process.stdout.write(JSON.stringify({ bits, why, digests }));
+process.stdout.write(JSON.stringify({ bits, pixels, why, digests }));

@@ -24,8 +24,7 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
     return module;
   };
   const chosen = () => build ?? (host.hasRelaxedSimd() ? 'relaxed' : 'plain');
-  const vectors = async (): Promise<Vectors> =>
-    (await host.vectors?.(chosen())) ?? { bits: 128, why: 'what WebAssembly has' };
+  const vectors = async (): Promise<Vectors> => host.vectors(chosen());
   return {
     name: 'wasm',
     scratchBytes,
@@ -48,9 +47,10 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
       }
       const start = await host.threads(wanted);
       const threads = start ? (wanted ?? host.cores()) : 1;
-      const { bits } = await vectors();
+      const { bits, pixels } = await vectors();
+      const blocks = { wide: bits === 256, tall: pixels === 6 };
       const module = await load(chosen());
-      return new WasmExecutor(plan, compile(plan), module, bits === 256, threads, start, host.cores());
+      return new WasmExecutor(plan, compile(plan), module, blocks, threads, start, host.cores());
     },
   };
 }

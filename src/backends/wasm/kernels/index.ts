@@ -39,4 +39,4 @@ export { softmaxLoss, softmaxLossJoin, softmaxLossScale } from './softmaxLoss';
 export { preluGrad, sumPixels } from './sums';
 export { multiplyTrial } from './trial';
 export { copy, copyDense } from './view';
-export { wide } from './width';
+export { tall, wide } from './width';

@@ -1,5 +1,6 @@
 import type { Phase } from '../../../ir/graph.js';
 import type { Program } from '../program.js';
+import type { Blocks } from './host.js';
 import { Thread } from './thread.js';
 import type { Crew } from './threads.js';
 
@@ -14,12 +15,12 @@ export class Alone implements Crew {
 
   constructor(
     module: WebAssembly.Module,
-    wide: boolean,
+    blocks: Blocks,
     memory: WebAssembly.Memory,
     private readonly program: Program,
   ) {
     const { steps, boardBase, boardWords, localsBase: local } = program;
-    this.thread = new Thread({ module, memory, steps, boardBase, boardWords, local, threads: 1, wide });
+    this.thread = new Thread({ module, memory, steps, boardBase, boardWords, local, threads: 1, blocks });
   }
 
   async run(phases: readonly Phase[], timed = false): Promise<Float64Array | undefined> {

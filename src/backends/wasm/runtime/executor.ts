@@ -7,7 +7,7 @@ import { densely } from '../../dense.js';
 import type { Program } from '../program.js';
 import { arenaBase, pixelsOf } from '../stage.js';
 import { Alone } from './alone.js';
-import type { Hand } from './host.js';
+import type { Blocks, Hand } from './host.js';
 import type { Crew } from './threads.js';
 import { Pool } from './threads.js';
 
@@ -26,7 +26,7 @@ export class WasmExecutor implements Executor {
     readonly plan: Plan,
     private readonly program: Program,
     module: WebAssembly.Module,
-    wide: boolean,
+    blocks: Blocks,
     threads: number,
     /** Starts a worker thread; without it, the caller's thread does the work. */
     start?: () => Hand,
@@ -35,8 +35,8 @@ export class WasmExecutor implements Executor {
     this.memory = allocate(program.localsBase + threads * program.localBytes);
     new Int32Array(this.memory.buffer, program.argsBase, program.args.length).set(program.args);
     this.pool = start
-      ? new Pool(module, wide, this.memory, program, threads, start, mostSpares)
-      : new Alone(module, wide, this.memory, program);
+      ? new Pool(module, blocks, this.memory, program, threads, start, mostSpares)
+      : new Alone(module, blocks, this.memory, program);
   }
 
   get allocatedBytes(): number {

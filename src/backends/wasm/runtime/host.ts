@@ -1,9 +1,18 @@
 import type { Build } from './module.js';
 import type { Request } from './worker.js';
 
-/** The width of vectors, and what decided it. */
+/** Which register blocks kernels multiply in (`kernels/width.ts`); the results are the same. */
+export interface Blocks {
+  /** Whether modules are compiled to vectors of 256 bits. */
+  readonly wide: boolean;
+  /** Whether blocks have six pixels instead of four. */
+  readonly tall: boolean;
+}
+
+/** The width of vectors, the pixels of a block, and what decided the width. */
 export interface Vectors {
   readonly bits: 128 | 256;
+  readonly pixels: 4 | 6;
   readonly why: string;
 }
 
@@ -15,8 +24,8 @@ export interface Host {
   usableBytes(): number;
   /** Whether the engine has fused multiply-adds. */
   hasRelaxedSimd(): boolean;
-  /** Which vectors modules of a build run on; before it is loaded. Without it, 128 bits. */
-  vectors?(build: Build): Promise<Vectors>;
+  /** Which vectors modules of a build run on; before it is loaded. */
+  vectors(build: Build): Promise<Vectors>;
   loadModule(build: Build): Promise<WebAssembly.Module>;
   /**
    * Starts a worker thread, once it is clear that there are any.

@@ -23,7 +23,7 @@ export const nodeHost: Host = {
     return WebAssembly.validate(relaxedProbe);
   },
   // What is compiled with the flag stays so: asked once, for all builds.
-  vectors: async () => {
+  async vectors() {
     vectors ??= readFile(fileOf('relaxed')).then(chooseVectors);
     return vectors;
   },

@@ -2,6 +2,7 @@ import type { Phase } from '../../../ir/graph.js';
 import { Barrier } from './barrier.js';
 import type { BoardInit } from './board.js';
 import { Board } from './board.js';
+import type { Blocks } from './host.js';
 
 type Kernel = (args: number, chunk: number, local: number) => void;
 
@@ -12,8 +13,7 @@ export interface ThreadInit extends BoardInit {
   /** Address of this thread's private memory. */
   readonly local: number;
   readonly threads: number;
-  /** Whether the module was compiled to vectors of 256 bits. */
-  readonly wide: boolean;
+  readonly blocks: Blocks;
 }
 
 /** One of the threads that walk a program together, taking chunks from what they share. */
@@ -24,7 +24,9 @@ export class Thread {
 
   constructor(private readonly init: ThreadInit) {
     const { exports } = new WebAssembly.Instance(init.module, { env: { memory: init.memory } });
-    (exports.wide as WebAssembly.Global).value = init.wide ? 1 : 0;
+    for (const name of ['wide', 'tall'] as const) {
+      (exports[name] as WebAssembly.Global).value = init.blocks[name] ? 1 : 0;
+    }
     const shared = init.memory.buffer as unknown as SharedArrayBuffer;
     this.barrier = new Barrier(shared, init.threads);
     this.board = new Board(shared, init);

@@ -2,7 +2,7 @@ import type { Phase } from '../../../ir/graph.js';
 import type { Program } from '../program.js';
 import { Barrier } from './barrier.js';
 import { Board } from './board.js';
-import type { Hand } from './host.js';
+import type { Blocks, Hand } from './host.js';
 import type { RunReply } from './worker.js';
 
 /** Idle workers of disposed pools: starting a thread costs more than many runs. */
@@ -46,7 +46,7 @@ export class Pool implements Crew {
 
   constructor(
     module: WebAssembly.Module,
-    wide: boolean,
+    blocks: Blocks,
     memory: WebAssembly.Memory,
     program: Program,
     threads: number,
@@ -57,7 +57,7 @@ export class Pool implements Crew {
     this.barrier = new Barrier(shared, threads);
     this.board = new Board(shared, program);
     const { steps, boardBase, boardWords, localsBase, localBytes } = program;
-    const parts = { module, memory, steps, boardBase, boardWords, threads, wide };
+    const parts = { module, memory, steps, boardBase, boardWords, threads, blocks };
     this.workers = Array.from({ length: threads }, (_, i) => {
       const worker = spares.pop() ?? start();
       worker.listen(

@@ -7,54 +7,73 @@ import { UserError } from '../../../errors.js';
 import { layouts, planeBytes } from '../abi.js';
 import { quadTable } from '../conv/geometry.js';
 import { encode } from '../encode.js';
-import type { Vectors } from './host.js';
+import type { Blocks, Vectors } from './host.js';
 
-/** The first Node whose V8 merges what these kernels do. */
+/** The first Node whose V8 merges what these kernels do, and has the registers for blocks of six pixels. */
 const leastNode = 24;
 /** How much faster 256 bits must be to be taken: a processor without AVX2 gains nothing. */
 const leastGain = 1.2;
+/** How much faster blocks of six pixels must be. */
+const leastGainOfSix = 1.02;
 const flag = 'experimental-wasm-revectorize';
 
 /**
  * Turns merging on for all WebAssembly that this process compiles from now on, if it works here: one kernel must give the
- * same bits with and without, and be faster with it. A few milliseconds.
+ * same bits with and without, and be faster with it. Then blocks of four and of six pixels race. A few milliseconds.
  * @param bytes the module of kernels.
- * @throws UserError where VNET_SIMD is neither 128 nor 256.
+ * @throws UserError where VNET_SIMD is neither 128 nor 256, with x4 or x6 behind it or without.
  */
 export function chooseVectors(bytes: Uint8Array<ArrayBuffer>): Vectors {
   const asked = process.env.VNET_SIMD || undefined;
-  if (asked !== undefined && asked !== '128' && asked !== '256') {
-    throw new UserError(`VNET_SIMD=${asked}: expected 128 or 256`, 2);
+  const [, askedBits, askedPixels] = asked?.match(/^(128|256)(?:x([46]))?$/) ?? [];
+  if (asked !== undefined && !askedBits) {
+    throw new UserError(
+      `VNET_SIMD=${asked}: expected 128 or 256, or with the pixels of a block 128x4, 128x6, 256x4 or 256x6`,
+      2,
+    );
   }
+  const pixelsAsked = askedPixels ? (Number(askedPixels) as 4 | 6) : undefined;
   const major = Number.parseInt(process.versions.node, 10);
-  if (asked === '128') return { bits: 128, why: 'VNET_SIMD=128' };
-  if (process.arch !== 'x64')
-    return { bits: 128, why: `256 bits need an x64 processor, not ${process.arch}` };
-  if (major < leastNode) return { bits: 128, why: `256 bits need Node ${leastNode}, not ${major}` };
+  const narrowly = (why: string): Vectors => ({
+    bits: 128,
+    pixels: pixelsAsked ?? (major < leastNode ? 4 : 6),
+    why,
+  });
+  if (askedBits === '128') return narrowly(`VNET_SIMD=${asked}`);
+  if (process.arch !== 'x64') return narrowly(`256 bits need an x64 processor, not ${process.arch}`);
+  if (major < leastNode) return narrowly(`256 bits need Node ${leastNode}, not ${major}`);
   try {
     // The optimising compiler alone merges; it is waited for. (Without the other one,
     // `--no-liftoff`, V8 14 ends the process where it inlines.)
     setFlagsFromString('--wasm-sync-tier-up');
-    const narrow = new Trial(marked(bytes), false);
+    const narrow = new Trial(marked(bytes), { wide: false, tall: false });
     narrow.warm();
     setFlagsFromString(`--${flag}`);
-    const merged = new Trial(bytes, true);
+    const merged = new Trial(bytes, { wide: true, tall: false });
+    const tall = new Trial(bytes, { wide: true, tall: true });
     merged.warm();
-    const gain = gainOf(narrow, merged);
-    const same = narrow.result().every((word, i) => word === merged.result()[i]);
-    if (same && (asked === '256' || gain >= leastGain)) {
-      return { bits: 256, why: `AVX2, ${gain.toFixed(2)} times as fast` };
+    tall.warm();
+    const gain = gainOf(narrow, merged, leastGain);
+    const same = [merged, tall].every((trial) =>
+      narrow.result().every((word, i) => word === trial.result()[i]),
+    );
+    if (same && (askedBits === '256' || gain >= leastGain)) {
+      const sixes = pixelsAsked ? pixelsAsked === 6 : gainOf(merged, tall, Infinity) >= leastGainOfSix;
+      const pixels = sixes ? 6 : 4;
+      return {
+        ...{ bits: 256, pixels },
+        why: `AVX2, ${gain.toFixed(2)} times as fast, blocks of ${pixels} pixels`,
+      };
     }
     setFlagsFromString(`--no-${flag}`);
-    return {
-      bits: 128,
-      why: same
+    return narrowly(
+      same
         ? `256 bits are ${gain.toFixed(2)} times as fast here, too little: no AVX2?`
         : '256 bits give other results here',
-    };
+    );
   } catch (error) {
     setFlagsFromString(`--no-${flag}`);
-    return { bits: 128, why: `256 bits failed: ${(error as Error).message}` };
+    return narrowly(`256 bits failed: ${(error as Error).message}`);
   } finally {
     setFlagsFromString('--no-wasm-sync-tier-up');
   }
@@ -72,12 +91,12 @@ function marked(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 /** Turns of a trial, and how many more where the gain is too little: other programs may have had the processor. */
 const turnsOfTrial = { least: 12, most: 96 };
 
-/** How much sooner `merged` is done; the least times of turns of both. */
-function gainOf(narrow: Trial, merged: Trial): number {
+/** How much sooner the second is done; the least times of turns of both, more of them until it gains `enough`. */
+function gainOf(first: Trial, second: Trial, enough: number): number {
   const least = [Infinity, Infinity];
   for (let turn = 0; turn < turnsOfTrial.most; turn++) {
-    if (turn >= turnsOfTrial.least && least[0] / least[1] >= leastGain) break;
-    for (const [i, trial] of [narrow, merged].entries()) {
+    if (turn >= turnsOfTrial.least && least[0] / least[1] >= enough) break;
+    for (const [i, trial] of [first, second].entries()) {
       const before = performance.now();
       trial.run();
       least[i] = Math.min(least[i], performance.now() - before);
@@ -97,10 +116,11 @@ class Trial {
   private readonly memory = new WebAssembly.Memory({ initial: 6, maximum: 6, shared: true });
   private readonly kernel: (args: number, chunk: number, local: number) => void;
 
-  constructor(bytes: Uint8Array<ArrayBuffer>, wide: boolean) {
+  constructor(bytes: Uint8Array<ArrayBuffer>, { wide, tall }: Blocks) {
     const { memory } = this;
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
     (exports.wide as WebAssembly.Global).value = wide ? 1 : 0;
+    (exports.tall as WebAssembly.Global).value = tall ? 1 : 0;
     this.kernel = exports.multiplyTrial as Trial['kernel'];
     const floats = new Float32Array(memory.buffer);
     // A linear congruence: the same numbers in every trial.

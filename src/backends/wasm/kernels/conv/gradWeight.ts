@@ -1,8 +1,9 @@
 import { No } from '../lanes';
 import { Span } from '../span';
 import { Ints } from '../tables';
-import { outerPlanes, planeBytes } from './gemm';
+import { planeBytes } from './gemm';
 import { Input, packPixels, packWindow, Window } from './input';
+import { outerPlanes } from './outer';
 
 @unmanaged
 class GradWeightArgs {

@@ -8,7 +8,8 @@
 import { firstFloats, secondFloats, thirdFloats } from '../bytes';
 import { madd, No, Yes } from '../lanes';
 import { Span } from '../span';
-import { ImageBlock, multiplyStrip } from './imageProducts';
+import { ImageBlock } from './imageBlock';
+import { multiplyStrip } from './imageProducts';
 import { Input } from './input';
 import { Output } from './output';
 

@@ -7,7 +7,8 @@ import { largestChannel } from '../argmax';
 import { No } from '../lanes';
 import { Span } from '../span';
 import { Input } from './input';
-import { blockPixels, fillPointBlock, pointBlock } from './pointwise';
+import { fillPointBlock } from './pointBlock';
+import { blockPixels, pointBlock } from './pointwise';
 
 @unmanaged
 class PatchLabelsArgs {

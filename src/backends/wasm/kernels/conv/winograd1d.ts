@@ -12,9 +12,10 @@
 
 import { No, Yes } from '../lanes';
 import { Span } from '../span';
-import { coefficientBytes, multiplyPlanes, outerPlanes, tilesPerBlock } from './gemm';
+import { coefficientBytes, multiplyPlanes, tilesPerBlock } from './gemm';
 import { i16CoefficientBytes, multiplyI16Planes } from './i16';
 import { Input } from './input';
+import { outerPlanes } from './outer';
 import { Output } from './output';
 import { coefficientsOf, fillConstants, placeTiles, Tiles } from './tiles';
 import { transformGradients } from './winograd1dGradients';

@@ -6,8 +6,9 @@
 
 import { No, Yes } from '../lanes';
 import { Span } from '../span';
-import { coefficientBytes, multiplyPlanes, outerPlanes, planeBytes } from './gemm';
+import { coefficientBytes, multiplyPlanes, planeBytes } from './gemm';
 import { Input } from './input';
+import { outerPlanes } from './outer';
 import { Output } from './output';
 import { fillConstants, placeTiles, Tiles } from './tiles';
 import { transformGradients } from './winograd1dGradients';
