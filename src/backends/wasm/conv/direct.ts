@@ -8,7 +8,7 @@ import { cut, pointer } from '../stage.js';
 import { memoryRange, wholeRanges } from '../touches.js';
 import type { Epilogue, Tap } from './geometry.js';
 import { inputArgs, octsOf, outputArgs, planWindow, quadsOf } from './geometry.js';
-import { convTouches, rowsOfSpan } from './touches.js';
+import { convTouches, pixelsOfSpan, rowsOfBlocks } from './touches.js';
 
 /** How the kernels find the weight from one input to one output of a group: steps in elements. */
 export interface WeightSteps {
@@ -73,30 +73,57 @@ export const mostChunks = 128;
 export const gridOf = ({ y, origin, step, extent }: DirectConv): readonly [rows: number, columns: number] =>
   extent ?? [Math.ceil((y.shape[1] - origin[0]) / step[0]), Math.ceil((y.shape[2] - origin[1]) / step[1])];
 
+/** Whether each output is the product of the pixel at its own place. */
+const isInPlace = (conv: DirectConv): boolean => {
+  const { x, y, taps, stride, origin, step } = conv;
+  const [rows, columns] = gridOf(conv);
+  return (
+    taps.length === 1 &&
+    [taps[0].y, taps[0].x, ...origin].every((n) => n === 0) &&
+    [...stride, ...step].every((n) => n === 1) &&
+    [x, y].every(({ shape }) => shape[1] === rows && shape[2] === columns)
+  );
+};
+
+/** The same convolution where images have another shape of as many pixels. */
+function reshaped(conv: DirectConv, height: number, width: number): DirectConv {
+  const shape = <T extends TensorRef | undefined>(ref: T): T =>
+    ref && { ...ref, shape: [ref.shape[0], height, width, ref.shape[3]] };
+  const { x, y, residual } = conv;
+  return { ...conv, x: shape(x), y: shape(y), residual: shape(residual), extent: undefined };
+}
+
 /** `packed`: weights as `packStage` leaves them. */
 export function directStage(conv: DirectConv, packed: number): Stage {
-  const { x, groups, taps, steps, stride } = conv;
-  const [rows, columns] = gridOf(conv);
+  const { groups, taps, steps, stride } = conv;
+  const [images, height, width] = conv.y.shape;
+  const inPlace = isInPlace(conv);
+  // Where rows do not matter, blocks go on from one to the next.
+  const asRow = inPlace ? reshaped(conv, 1, height * width) : conv;
+  const [rows, columns] = gridOf(asRow);
   const groupBytes = packedWeightBytes(steps, 1, taps.length);
-  const window = planWindow(taps, stride, steps.inputs, columns);
-  const flopsPerRow = 2 * columns * taps.length * steps.inputs * steps.outputs;
-  const { span, chunks } = cut(
-    x.shape[0] * rows,
-    leastFlops / (flopsPerRow + 8 * columns * steps.outputs),
-    mostChunks,
-  );
-
-  const touches = convTouches(conv, [packedRange(conv, packed)], rowsOfSpan(span, rows));
+  const window = planWindow(taps, stride, steps.inputs, columns, inPlace);
+  const { block } = window;
+  const perRow = Math.ceil(columns / block);
+  const flopsOfBlock = 2 * Math.min(block, columns) * steps.outputs * (taps.length * steps.inputs + 4);
+  const { span, chunks } = cut(images * rows * perRow, leastFlops / flopsOfBlock, mostChunks);
+  const touches = inPlace
+    ? convTouches(
+        reshaped(conv, columns, 1),
+        [packedRange(conv, packed)],
+        pixelsOfSpan(span, perRow, block, columns),
+      )
+    : convTouches(conv, [packedRange(conv, packed)], rowsOfBlocks(span, perRow, rows));
   return {
     kernel: 'convDirect',
     chunks: chunks * groups,
     touches: (chunk) => touches(chunk % chunks),
     localBytes: window.bytes + (Math.min(octsOf(steps.outputs), octsPerPass) + 1) * planeBytes,
     args: {
-      input: inputArgs(x, groups, conv.prologue, conv.normalize),
+      input: inputArgs(asRow.x, groups, conv.prologue, conv.normalize),
       window: window.args,
-      output: outputArgs(conv, groups, conv.origin, conv.step),
-      ...{ rows, columns, block: window.block, span, chunksPerGroup: chunks },
+      output: outputArgs(asRow, groups, conv.origin, conv.step),
+      ...{ rows, columns, block, perRow, span, chunksPerGroup: chunks },
       ...{ weights: packed, groupBytes, planes: window.table.length, table: window.table },
       inputBytes: window.bytes,
     },

@@ -49,17 +49,25 @@ export interface WindowPlan {
   readonly table: readonly number[];
 }
 
+/** Below so many blocks there is an even number of them, for two threads. */
+const fewBlocks = 32;
+
+/** `even`: columns are cut into blocks of all but one size, however many pixels that is. */
 export function planWindow(
   taps: readonly Tap[],
   stride: readonly [number, number],
   channels: number,
   columns: number,
+  even = false,
 ): WindowPlan {
   const octs = octsOf(channels);
   const lines = new Set(taps.map(({ y }) => y)).size;
   const fitting = Math.floor(packedBytes / (32 * octs * Math.max(1, lines)) / 12) * 12;
   const most = Math.min(mostPixels, Math.max(48, fitting));
-  const block = 12 * Math.ceil(columns / Math.ceil(columns / most) / 12);
+  const least = Math.ceil(columns / most);
+  const blocks = even && least > 1 && least < fewBlocks ? least + (least % 2) : least;
+  const unit = even ? 2 : 12;
+  const block = unit * Math.ceil(columns / blocks / unit);
 
   const slots: Slot[] = [];
   const slotOfTap = new Map<Tap, Slot>();

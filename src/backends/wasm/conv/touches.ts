@@ -48,6 +48,30 @@ export const rowsOfSpan =
     return [rowOf(chunk * perChunk), rowOf(Math.min(count, (chunk + 1) * perChunk) - 1)];
   };
 
+/** Chunks of blocks of pixels, `perRow` of them in a row. */
+export const rowsOfBlocks = ({ count, perChunk }: Span, perRow: number, perImage: number) => {
+  const rowOf = (block: number): RowOf => {
+    const row = Math.floor(block / perRow);
+    return [Math.floor(row / perImage), row % perImage];
+  };
+  return (chunk: number): readonly [RowOf, RowOf] => [
+    rowOf(chunk * perChunk),
+    rowOf(Math.min(count, (chunk + 1) * perChunk) - 1),
+  ];
+};
+
+/** The pixels, as rows of one, of chunks of blocks of `block` pixels; `perImage` blocks cover the `pixels` of an image. */
+export const pixelsOfSpan =
+  ({ count, perChunk }: Span, perImage: number, block: number, pixels: number) =>
+  (chunk: number): readonly [RowOf, RowOf] => {
+    const first = chunk * perChunk;
+    const last = Math.min(count, first + perChunk) - 1;
+    return [
+      [Math.floor(first / perImage), (first % perImage) * block],
+      [Math.floor(last / perImage), Math.min(pixels, ((last % perImage) + 1) * block) - 1],
+    ];
+  };
+
 /** The same, of the images that hold the rows. */
 export const imagesOfSpan = (span: Span, perImage: number, height: number) => {
   const rows = rowsOfSpan(span, perImage);

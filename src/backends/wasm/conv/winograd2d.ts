@@ -16,7 +16,10 @@ const coefficients = 36;
 /** Floating-point operations, of the direct form, worth taking a chunk for. */
 const leastFlops = 8e6;
 
-/** With fewer chunks than this, chunks share their tiles, this many times eight outputs each: transforms of inputs cost a tenth. */
+/**
+ * With fewer chunks than this, chunks share their tiles, this many times eight outputs each, half of it where there is but one:
+ * transforms of inputs cost a tenth.
+ */
 const fewChunks = 8;
 const leastShare = 16;
 
@@ -71,7 +74,8 @@ export function winograd2dStage(
   const together = Math.max(1, Math.min(fitting, total));
   const pieces = cut(Math.ceil(total / together), leastFlops / flops / together, 128);
   const span = { count: total, perChunk: together * pieces.span.perChunk };
-  const shareOcts = Math.min(outOcts, pieces.chunks < fewChunks ? leastShare : outOcts);
+  const share = pieces.chunks === 1 ? leastShare / 2 : pieces.chunks < fewChunks ? leastShare : outOcts;
+  const shareOcts = Math.min(outOcts, share);
   const shares = Math.ceil(outOcts / shareOcts);
   const weightBytes = winograd2dBytes(steps) / coefficients;
   const ones = 32 * Math.max(inOcts, outOcts);

@@ -1,5 +1,8 @@
-/** Looks before sleeping: some 20 µs, because other processes may need the core more. */
-const spins = 2000;
+/**
+ * Looks before sleeping: some 0.2 ms. Most stages of a network wait less for each other, and being woken takes as long as a small
+ * one; other processes may need the core more.
+ */
+const spins = 20_000;
 
 /** A counter in shared memory that threads wait on: they look for a moment, then they sleep. */
 export class Signal {

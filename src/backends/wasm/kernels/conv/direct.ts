@@ -51,9 +51,10 @@ class DirectArgs {
   output: Output;
   rows: i32;
   columns: i32;
-  /** Output pixels packed at a time. */
+  /** Output pixels packed at a time, and how many times that makes a row. */
   block: i32;
-  /** Rows of all images. */
+  perRow: i32;
+  /** Blocks of all images. */
   span: Span;
   chunksPerGroup: i32;
   weights: usize;
@@ -68,7 +69,7 @@ class DirectArgs {
 /** Outputs, in eights, whose products are made and written at a time: they stay in a cache until all inputs are added. */
 export const octsPerPass: i32 = 32;
 
-/** Direct convolution, also of the gradient of the input: rows of output pixels, any window. */
+/** Direct convolution, also of the gradient of the input: blocks of output pixels, any window. */
 export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
   const input = grid.input;
   const window = grid.window;
@@ -81,32 +82,32 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
   const weights = grid.weights + (group as usize) * grid.groupBytes;
   const products = local + grid.inputBytes;
   const octBytes = (grid.planes as usize) << 7;
-  for (let row = from; row < to; row++) {
+  for (let block = from; block < to; block++) {
+    const row = block / grid.perRow;
+    const ox = (block - row * grid.perRow) * grid.block;
     const n = row / grid.rows;
     const oy = row - n * grid.rows;
-    for (let ox = 0; ox < grid.columns; ox += grid.block) {
-      const count = min(grid.block, grid.columns - ox);
-      packWindow(input, window, group, n, oy, ox, count, local);
-      const y =
-        output.y +
-        (n as usize) * output.image +
-        (oy as usize) * output.row +
-        (ox as usize) * output.pixel +
-        ((first as usize) << 2);
-      const r = output.residual
-        ? output.residual +
-          (n as usize) * output.residualImage +
-          (oy as usize) * output.residualRow +
-          (ox as usize) * output.residualPixel +
-          ((first as usize) << 2)
-        : 0;
-      for (let o = 0; o < octs; o += octsPerPass) {
-        const some = min(octsPerPass, octs - o);
-        const w = weights + (o as usize) * octBytes;
-        multiplyPlanes(grid.table, grid.planes, local, w, some, count, products);
-        const at = (o as usize) << 5;
-        writePixels(output, first, 8 * o, some, products, count, y + at, r ? r + at : 0);
-      }
+    const count = min(grid.block, grid.columns - ox);
+    packWindow(input, window, group, n, oy, ox, count, local);
+    const y =
+      output.y +
+      (n as usize) * output.image +
+      (oy as usize) * output.row +
+      (ox as usize) * output.pixel +
+      ((first as usize) << 2);
+    const r = output.residual
+      ? output.residual +
+        (n as usize) * output.residualImage +
+        (oy as usize) * output.residualRow +
+        (ox as usize) * output.residualPixel +
+        ((first as usize) << 2)
+      : 0;
+    for (let o = 0; o < octs; o += octsPerPass) {
+      const some = min(octsPerPass, octs - o);
+      const w = weights + (o as usize) * octBytes;
+      multiplyPlanes(grid.table, grid.planes, local, w, some, count, products);
+      const at = (o as usize) << 5;
+      writePixels(output, first, 8 * o, some, products, count, y + at, r ? r + at : 0);
     }
   }
 }
