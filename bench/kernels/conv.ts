@@ -1,6 +1,6 @@
 /**
  * Convolutions of VNet at 1024×2048 and one or two for each other algorithm, one image, against the machine's ceiling of
- * fused multiply-adds, in processor time; on vectors of 128 and of 256 bits side by side, where this machine and Node have
+ * fused multiply-adds; on vectors of 128 and of 256 bits side by side, where this machine and Node have
  * both. `node build/bench/kernels/conv.js [--threads 1] [--only text] [--runs 5] [--build plain]`
  */
 
@@ -94,14 +94,6 @@ const pairs: readonly (readonly [x: Shape, dilation: number])[] = [
 
 const pairName = ([x, dilation]: (typeof pairs)[number]): string => `pair d${dilation} ${x[3]}→${x[3]}`;
 
-/** Milliseconds of all threads together: other work on the machine disturbs it less than the time of day. */
-async function processorTime(work: () => unknown): Promise<number> {
-  const before = process.cpuUsage();
-  await work();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-}
-
 interface Speed {
   readonly algorithm: string;
   readonly gflops: number;
@@ -167,12 +159,16 @@ async function speed<K extends KernelName>(
   return { algorithm, gflops: flops / best / 1e6, scratchBytes: bytes };
 }
 
-/** Milliseconds of the best of some runs; the executor is done then. */
+/**
+ * Milliseconds of all threads together in the best of some runs, by the clocks of the threads: a system tells the processor time of
+ * a thread that still runs some milliseconds late. The executor is done then.
+ */
 async function least(executor: Executor): Promise<number> {
   for (let run = 0; run < 3; run++) await executor.run('forward');
   let best = Infinity;
   for (let run = 0; run < flags.runs; run++) {
-    best = Math.min(best, await processorTime(() => executor.run('forward')));
+    const times = await executor.profile('forward');
+    best = Math.min(best, threads * times.reduce((sum, ms) => sum + ms, 0));
   }
   await executor.dispose();
   return best;
