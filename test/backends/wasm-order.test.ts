@@ -86,6 +86,8 @@ const cases: readonly (readonly [name: string, mode: 'train' | 'infer', height: 
   ['enet', 'infer', 128, 96],
   ['espnet', 'infer', 128, 96],
   ['icnet', 'infer', 64, 96],
+  // Blocks of pixels that go on from row to row, several in an image.
+  ['icnet', 'infer', 320, 288],
   ['vnet', 'train', 131, 93],
   ['enet', 'train', 64, 96],
 ];
