@@ -18,7 +18,7 @@
 #define BIT(n) (1u << (n))
 
 typedef int (*sigaction_t)(int, const struct sigaction *, struct sigaction *);
-static sigaction_t real_sigaction;
+static sigaction_t libc_sigaction(void) { return (sigaction_t)dlsym(RTLD_NEXT, "sigaction"); }
 /* What the program itself wants done where it faults: V8 finds accesses out of bounds so. */
 static struct sigaction of_program;
 
@@ -65,17 +65,15 @@ static void on_fault(int number, siginfo_t *info, void *context) {
 
 /* Instead of libc's: the handler above stays in its place. */
 int sigaction(int number, const struct sigaction *action, struct sigaction *old) {
-  if (!real_sigaction) real_sigaction = (sigaction_t)dlsym(RTLD_NEXT, "sigaction");
-  if (number != SIGSEGV) return real_sigaction(number, action, old);
+  if (number != SIGSEGV) return libc_sigaction()(number, action, old);
   if (old) *old = of_program;
   if (action) of_program = *action;
   return 0;
 }
 
 __attribute__((constructor)) static void start(void) {
-  if (!real_sigaction) real_sigaction = (sigaction_t)dlsym(RTLD_NEXT, "sigaction");
   struct sigaction mine = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-  real_sigaction(SIGSEGV, &mine, NULL);
+  libc_sigaction()(SIGSEGV, &mine, NULL);
   if (syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0) != 0) {
     fputs("this processor or kernel cannot fault on CPUID\n", stderr);
     _exit(1);

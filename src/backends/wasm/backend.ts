@@ -24,7 +24,7 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
     return module;
   };
   const chosen = () => build ?? (host.hasRelaxedSimd() ? 'relaxed' : 'plain');
-  const vectors = async (): Promise<Vectors> => host.vectors(chosen());
+  const vectors = (): Promise<Vectors> => host.vectors(chosen());
   return {
     name: 'wasm',
     scratchBytes,

@@ -8,7 +8,7 @@ import { cut, pointer } from '../stage.js';
 import { memoryRange, wholeRanges } from '../touches.js';
 import type { Epilogue, Tap } from './geometry.js';
 import { inputArgs, octsOf, outputArgs, planWindow, quadsOf } from './geometry.js';
-import { convTouches, pixelsOfSpan, rowsOfBlocks } from './touches.js';
+import { convTouches, pixelsOfSpan, rowsOfSpan } from './touches.js';
 
 /** How the kernels find the weight from one input to one output of a group: steps in elements. */
 export interface WeightSteps {
@@ -73,13 +73,17 @@ export const mostChunks = 128;
 export const gridOf = ({ y, origin, step, extent }: DirectConv): readonly [rows: number, columns: number] =>
   extent ?? [Math.ceil((y.shape[1] - origin[0]) / step[0]), Math.ceil((y.shape[2] - origin[1]) / step[1])];
 
+/** Whether each output is the product of one pixel, the one at its place times the stride. */
+export const isOfOneTap = ({ taps }: DirectConv): boolean =>
+  taps.length === 1 && taps[0].y === 0 && taps[0].x === 0;
+
 /** Whether each output is the product of the pixel at its own place. */
 const isInPlace = (conv: DirectConv): boolean => {
-  const { x, y, taps, stride, origin, step } = conv;
+  const { x, y, stride, origin, step } = conv;
   const [rows, columns] = gridOf(conv);
   return (
-    taps.length === 1 &&
-    [taps[0].y, taps[0].x, ...origin].every((n) => n === 0) &&
+    isOfOneTap(conv) &&
+    origin.every((n) => n === 0) &&
     [...stride, ...step].every((n) => n === 1) &&
     [x, y].every(({ shape }) => shape[1] === rows && shape[2] === columns)
   );
@@ -113,7 +117,7 @@ export function directStage(conv: DirectConv, packed: number): Stage {
         [packedRange(conv, packed)],
         pixelsOfSpan(span, perRow, block, columns),
       )
-    : convTouches(conv, [packedRange(conv, packed)], rowsOfBlocks(span, perRow, rows));
+    : convTouches(conv, [packedRange(conv, packed)], rowsOfSpan(span, rows, perRow));
   return {
     kernel: 'convDirect',
     chunks: chunks * groups,

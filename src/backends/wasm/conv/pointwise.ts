@@ -3,18 +3,16 @@ import { sizes } from '../abi.js';
 import type { Stage } from '../stage.js';
 import { cut } from '../stage.js';
 import type { DirectConv } from './direct.js';
-import { gridOf, leastFlops, mostChunks, packedRange } from './direct.js';
+import { gridOf, isOfOneTap, leastFlops, mostChunks, packedRange } from './direct.js';
 import { inputArgs, octsOf, outputArgs } from './geometry.js';
 import { convTouches, rowsOfSpan } from './touches.js';
 
 /** Whether every output is the product of one pixel, as it lies: `kernels/conv/pointwise.ts`. */
 export function isPointwise(conv: DirectConv): boolean {
   const [rows, columns] = gridOf(conv);
-  const { x, prologue, normalize, stride, taps, groups } = conv;
+  const { x, prologue, normalize, stride, groups } = conv;
   return (
-    taps.length === 1 &&
-    taps[0].y === 0 &&
-    taps[0].x === 0 &&
+    isOfOneTap(conv) &&
     groups === 1 &&
     !normalize &&
     !prologue?.preScale &&

@@ -40,18 +40,10 @@ export function convTouches(
   };
 }
 
-/** Chunks of rows of all images, `perImage` of them in one. */
-export const rowsOfSpan =
-  ({ count, perChunk }: Span, perImage: number) =>
-  (chunk: number): readonly [RowOf, RowOf] => {
-    const rowOf = (i: number): RowOf => [Math.floor(i / perImage), i % perImage];
-    return [rowOf(chunk * perChunk), rowOf(Math.min(count, (chunk + 1) * perChunk) - 1)];
-  };
-
-/** Chunks of blocks of pixels, `perRow` of them in a row. */
-export const rowsOfBlocks = ({ count, perChunk }: Span, perRow: number, perImage: number) => {
-  const rowOf = (block: number): RowOf => {
-    const row = Math.floor(block / perRow);
+/** Chunks of rows of all images, `perImage` of them in one, or of the blocks that they are cut into, `perRow` in a row. */
+export const rowsOfSpan = ({ count, perChunk }: Span, perImage: number, perRow = 1) => {
+  const rowOf = (i: number): RowOf => {
+    const row = Math.floor(i / perRow);
     return [Math.floor(row / perImage), row % perImage];
   };
   return (chunk: number): readonly [RowOf, RowOf] => [
@@ -59,18 +51,6 @@ export const rowsOfBlocks = ({ count, perChunk }: Span, perRow: number, perImage
     rowOf(Math.min(count, (chunk + 1) * perChunk) - 1),
   ];
 };
-
-/** The pixels, as rows of one, of chunks of blocks of `block` pixels; `perImage` blocks cover the `pixels` of an image. */
-export const pixelsOfSpan =
-  ({ count, perChunk }: Span, perImage: number, block: number, pixels: number) =>
-  (chunk: number): readonly [RowOf, RowOf] => {
-    const first = chunk * perChunk;
-    const last = Math.min(count, first + perChunk) - 1;
-    return [
-      [Math.floor(first / perImage), (first % perImage) * block],
-      [Math.floor(last / perImage), Math.min(pixels, ((last % perImage) + 1) * block) - 1],
-    ];
-  };
 
 /** The same, of the images that hold the rows. */
 export const imagesOfSpan = (span: Span, perImage: number, height: number) => {
@@ -80,6 +60,18 @@ export const imagesOfSpan = (span: Span, perImage: number, height: number) => {
     return [
       [first[0], 0],
       [last[0], height - 1],
+    ];
+  };
+};
+
+/** Chunks of blocks of `block` pixels, as rows of one pixel; `perImage` blocks cover the `pixels` of an image. */
+export const pixelsOfSpan = (span: Span, perImage: number, block: number, pixels: number) => {
+  const blocks = rowsOfSpan(span, perImage);
+  return (chunk: number): readonly [RowOf, RowOf] => {
+    const [first, last] = blocks(chunk);
+    return [
+      [first[0], first[1] * block],
+      [last[0], Math.min(pixels, (last[1] + 1) * block) - 1],
     ];
   };
 };

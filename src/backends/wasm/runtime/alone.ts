@@ -1,6 +1,6 @@
 import type { Phase } from '../../../ir/graph.js';
 import type { Program } from '../program.js';
-import type { Blocks } from './host.js';
+import type { Blocks } from './blocks.js';
 import { Thread } from './thread.js';
 import type { Crew } from './threads.js';
 

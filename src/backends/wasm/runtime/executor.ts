@@ -7,7 +7,8 @@ import { densely } from '../../dense.js';
 import type { Program } from '../program.js';
 import { arenaBase, pixelsOf } from '../stage.js';
 import { Alone } from './alone.js';
-import type { Blocks, Hand } from './host.js';
+import type { Blocks } from './blocks.js';
+import type { Hand } from './host.js';
 import type { Crew } from './threads.js';
 import { Pool } from './threads.js';
 

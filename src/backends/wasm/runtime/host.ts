@@ -1,14 +1,6 @@
 import type { Build } from './module.js';
 import type { Request } from './worker.js';
 
-/** Which register blocks kernels multiply in (`kernels/width.ts`); the results are the same. */
-export interface Blocks {
-  /** Whether modules are compiled to vectors of 256 bits. */
-  readonly wide: boolean;
-  /** Whether blocks have six pixels instead of four. */
-  readonly tall: boolean;
-}
-
 /** The width of vectors, the pixels of a block, and what decided the width. */
 export interface Vectors {
   readonly bits: 128 | 256;

@@ -1,8 +1,9 @@
 import type { Phase } from '../../../ir/graph.js';
 import { Barrier } from './barrier.js';
+import type { Blocks } from './blocks.js';
+import { useBlocks } from './blocks.js';
 import type { BoardInit } from './board.js';
 import { Board } from './board.js';
-import type { Blocks } from './host.js';
 
 type Kernel = (args: number, chunk: number, local: number) => void;
 
@@ -24,9 +25,7 @@ export class Thread {
 
   constructor(private readonly init: ThreadInit) {
     const { exports } = new WebAssembly.Instance(init.module, { env: { memory: init.memory } });
-    for (const name of ['wide', 'tall'] as const) {
-      (exports[name] as WebAssembly.Global).value = init.blocks[name] ? 1 : 0;
-    }
+    useBlocks(exports, init.blocks);
     const shared = init.memory.buffer as unknown as SharedArrayBuffer;
     this.barrier = new Barrier(shared, init.threads);
     this.board = new Board(shared, init);

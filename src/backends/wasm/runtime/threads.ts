@@ -1,8 +1,9 @@
 import type { Phase } from '../../../ir/graph.js';
 import type { Program } from '../program.js';
 import { Barrier } from './barrier.js';
+import type { Blocks } from './blocks.js';
 import { Board } from './board.js';
-import type { Blocks, Hand } from './host.js';
+import type { Hand } from './host.js';
 import type { RunReply } from './worker.js';
 
 /** Idle workers of disposed pools: starting a thread costs more than many runs. */

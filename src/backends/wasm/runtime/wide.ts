@@ -7,7 +7,9 @@ import { UserError } from '../../../errors.js';
 import { layouts, planeBytes } from '../abi.js';
 import { quadTable } from '../conv/geometry.js';
 import { encode } from '../encode.js';
-import type { Blocks, Vectors } from './host.js';
+import type { Blocks } from './blocks.js';
+import { useBlocks } from './blocks.js';
+import type { Vectors } from './host.js';
 
 /** The first Node whose V8 merges what these kernels do, and has the registers for blocks of six pixels. */
 const leastNode = 24;
@@ -116,11 +118,10 @@ class Trial {
   private readonly memory = new WebAssembly.Memory({ initial: 6, maximum: 6, shared: true });
   private readonly kernel: (args: number, chunk: number, local: number) => void;
 
-  constructor(bytes: Uint8Array<ArrayBuffer>, { wide, tall }: Blocks) {
+  constructor(bytes: Uint8Array<ArrayBuffer>, blocks: Blocks) {
     const { memory } = this;
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    (exports.wide as WebAssembly.Global).value = wide ? 1 : 0;
-    (exports.tall as WebAssembly.Global).value = tall ? 1 : 0;
+    useBlocks(exports, blocks);
     this.kernel = exports.multiplyTrial as Trial['kernel'];
     const floats = new Float32Array(memory.buffer);
     // A linear congruence: the same numbers in every trial.
