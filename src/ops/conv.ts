@@ -111,6 +111,17 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ActivatedConvAttrs> = {
     if (inputs.residual || sign !== 1) return undefined;
     return emit('conv2d', { ...inputs, residual }, attrs, { label }).y;
   },
+  pointwise({ inputs, attrs, outputs: { y } }) {
+    const { x, weight, bias, ...others } = inputs;
+    const { stride, padding, normalize } = attrs;
+    const one = [weight.shape[0], weight.shape[1], ...stride].every((n) => n === 1);
+    const alone = Object.values(others).every((input) => !input) && !normalize;
+    if (!one || !alone || padding.some((n) => n > 0) || y.shape[3] > x.shape[3]) return undefined;
+    return {
+      x,
+      of: (other, { emit, label }) => emit('conv2d', { x: other, weight, bias }, attrs, { label }).y,
+    };
+  },
 };
 
 interface Weights {

@@ -54,6 +54,12 @@ export interface Prologue {
   readonly preSlope?: Value;
 }
 
+/** What a node makes of its input `x`, and the same of another. */
+export interface Applied {
+  readonly x: Value;
+  of(other: Value, where: { readonly emit: Emit; readonly label: string }): Value;
+}
+
 /** A node as the rules of its op see it. */
 export interface OpNodeView<I extends object, O extends object, A extends object> {
   readonly inputs: I;
@@ -109,6 +115,13 @@ export interface OpDef<I extends object, O extends object, A extends object> {
   map?(node: OpNodeView<I, O, A>): ChannelMap | undefined;
   /** `map` of what the node computes, in one node that takes its place; `undefined` where it cannot. */
   absorb?(node: OpNodeView<I, O, A>, map: ChannelMap, context: RewriteContext): Value | undefined;
+  /**
+   * The node as a map of every pixel by itself, linear but for a constant, to no more channels than before, where it is one; its
+   * output is `y`.
+   */
+  pointwise?(node: OpNodeView<I, O, A>): Applied | undefined;
+  /** The node as means of pixels, of the same ones in all channels, that are more than the pixels of its input; its output is `y`. */
+  upsampling?(node: OpNodeView<I, O, A>): Applied | undefined;
   /** The input that the op reads through a prologue (`Prologue`). */
   readonly prologue?: 'x';
   /** The node as bytes of an image that become numbers, where that is all it is; its output is `y`. */

@@ -32,6 +32,10 @@ export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
   },
   features: ['x', 'y'],
   flops: ({ outputs: { y } }) => 8 * sizeOf(y.shape),
+  upsampling: ({ inputs: { x }, attrs, outputs: { y } }) =>
+    sizeOf(y.shape) > sizeOf(x.shape)
+      ? { x, of: (other, { emit, label }) => emit('resizeBilinear', { x: other }, attrs, { label }).y }
+      : undefined,
 };
 
 /** Transpose of `resizeBilinear`; `height`, `width`: of `gx` (the size before resizing). */

@@ -99,8 +99,12 @@ export function tileArgs(
   };
 }
 
-/** Tiles or columns in a strip, where `count` of them are cut into equal ones that fit the kernels' blocks. */
-export const stripOf = (count: number): number => Math.ceil(count / Math.ceil(count / tilesPerBlock));
+/** Whole blocks of pixels, of four and of six. */
+const stripUnit = 12;
+
+/** Tiles or columns in a strip, where `count` of them are cut into strips that fit the kernels' blocks. */
+export const stripOf = (count: number, most: number = tilesPerBlock): number =>
+  stripUnit * Math.ceil(count / Math.ceil(count / most) / stripUnit);
 
 /** What the kernels of one form share; `weights`: address, and bytes as the kernel says. */
 function tileStage(

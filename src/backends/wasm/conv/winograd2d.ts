@@ -7,9 +7,10 @@ import { memoryRange, wholeRanges } from '../touches.js';
 import type { DirectConv, WeightSteps } from './direct.js';
 import { inputArgs, octsOf, outputArgs, quadsOf, quadTable } from './geometry.js';
 import { convTouches, rowsOfSpan } from './touches.js';
+import { stripOf } from './winograd1d.js';
 
 /** Of a strip; its columns, with two more for each row of tiles, fit in a line. */
-const mostTiles = 32;
+const mostTiles = 48;
 const mostColumns = lineBytes / 32;
 const coefficients = 36;
 
@@ -68,7 +69,7 @@ export function winograd2dStage(
   const [inOcts, outOcts] = [octsOf(inputs), octsOf(outputs)];
   const flops = 8 * width * 9 * inputs * outputs;
   const across = tilesAlong(width);
-  const strip = Math.ceil(across / Math.ceil(across / mostTiles));
+  const strip = stripOf(across, mostTiles);
   const total = y.shape[0] * parts * tilesAlong(height);
   const fitting = Math.min(Math.floor(mostTiles / across), Math.floor(mostColumns / (4 * across + 2)));
   const together = Math.max(1, Math.min(fitting, total));

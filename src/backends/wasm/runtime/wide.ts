@@ -4,6 +4,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { UserError } from '../../../errors.js';
+import type { KernelArgs } from '../abi.js';
 import { layouts, planeBytes } from '../abi.js';
 import { quadTable } from '../conv/geometry.js';
 import { encode } from '../encode.js';
@@ -109,30 +110,34 @@ function gainOf(first: Trial, second: Trial, enough: number): number {
 
 /** Pixels, quads of inputs, and octs of outputs: blocks of both kinds. */
 const [pixels, quads, octs] = [48, 19, 3];
-const [a, weights, out, args] = [65536, 196608, 262144, 327680];
+const [a, matrix, weights, out, args] = [65536, 196608, 229376, 262144, 327680];
 /** Products at a time: some 30 µs. */
 const turns = 16;
 
 /** Products of random numbers in a memory of their own. */
 class Trial {
   private readonly memory = new WebAssembly.Memory({ initial: 6, maximum: 6, shared: true });
-  private readonly kernel: (args: number, chunk: number, local: number) => void;
+  private readonly exports: WebAssembly.Exports;
 
   constructor(bytes: Uint8Array<ArrayBuffer>, blocks: Blocks) {
     const { memory } = this;
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    useBlocks(exports, blocks);
-    this.kernel = exports.multiplyTrial as Trial['kernel'];
+    this.exports = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports;
+    useBlocks(this.exports, blocks);
     const floats = new Float32Array(memory.buffer);
     // A linear congruence: the same numbers in every trial.
     let state = 1;
-    for (let i = a / 4; i < out / 4; i++) {
+    for (let i = a / 4; i < weights / 4; i++) {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
       floats[i] = state / 2 ** 31 - 1;
     }
+    // How packed weights lie depends on the blocks.
+    this.write('convPackWeights', {
+      ...{ packed: weights, inputs: 4 * quads, outputs: 8 * octs, blocks: octs, groupBytes: 0, taps: 1 },
+      ...{ inputStep: 32 * octs, outputStep: 4, groupStep: 0, sources: [matrix] },
+    });
+    for (let oct = 0; oct < octs; oct++) this.call('convPackWeights', oct);
     const table = quadTable(4 * quads, planeBytes);
-    const words = encode(layouts.multiplyTrial, { a, quads, table, weights, octs, pixels, out }, args);
-    new Int32Array(memory.buffer, args, words.length).set(words);
+    this.write('multiplyTrial', { a, quads, table, weights, octs, pixels, out });
   }
 
   /** Until the optimising compiler has taken over: V8 waits for some 13 MB of code run, a turn is 2 MB and more. */
@@ -141,10 +146,19 @@ class Trial {
   }
 
   run(): void {
-    for (let turn = 0; turn < turns; turn++) this.kernel(args, 0, 0);
+    for (let turn = 0; turn < turns; turn++) this.call('multiplyTrial', 0);
   }
 
   result(): Uint32Array {
     return new Uint32Array(this.memory.buffer, out, (octs * planeBytes) / 4);
+  }
+
+  private write<K extends keyof KernelArgs>(kernel: K, values: KernelArgs[K]): void {
+    const words = encode(layouts[kernel], values, args);
+    new Int32Array(this.memory.buffer, args, words.length).set(words);
+  }
+
+  private call(kernel: keyof KernelArgs, chunk: number): void {
+    (this.exports[kernel] as (args: number, chunk: number, local: number) => void)(args, chunk, 0);
   }
 }

@@ -3,6 +3,7 @@ import { Ints } from '../tables';
 import { multiplyPlanes } from './gemm';
 import { Input, packWindow, Window } from './input';
 import { Output, writePixels } from './output';
+import { weightsOffset, weightsStep } from './weights';
 
 @unmanaged
 class PackWeightsArgs {
@@ -22,24 +23,28 @@ class PackWeightsArgs {
 }
 
 /**
- * Weights as `multiplyPlanes` walks them: `[group][block of 8 outputs][tap][input][8]`, filled up with zeros to whole
- * blocks and to multiples of 4 inputs. One chunk: one block.
+ * Weights as `multiplyPlanes` walks them: `[group][block of 8 outputs][tap][input][8]`, blocks as in `weights.ts`, filled up with
+ * zeros to whole blocks and to multiples of 4 inputs. One chunk: one block.
  */
 export function convPackWeights(a: PackWeightsArgs, chunk: i32, local: usize): void {
   const group = chunk / a.blocks;
-  const first = (chunk % a.blocks) * 8;
+  const block = chunk % a.blocks;
+  const first = 8 * block;
   const outputs = min(8, a.outputs - first);
   const inputs = (a.inputs + 3) & ~3;
-  let dst = a.packed + (group as usize) * a.groupBytes + ((first * a.taps * inputs) << 2);
+  const bytes = ((a.taps * inputs) as usize) << 5;
+  const step = weightsStep(block, a.blocks, bytes);
+  let dst = a.packed + (group as usize) * a.groupBytes + weightsOffset(block, a.blocks, bytes);
   const offset = (group as usize) * a.groupStep + (first as usize) * a.outputStep;
   for (let t = 0; t < a.taps; t++) {
     const w = load<usize>(a.sources + ((t as usize) << 2)) + offset;
     for (let i = 0; i < inputs; i++) {
       for (let o = 0; o < 8; o++) {
         const real = i < a.inputs && o < outputs;
-        store<f32>(dst, real ? load<f32>(w + (i as usize) * a.inputStep + (o as usize) * a.outputStep) : 0);
-        dst += 4;
+        const weight: f32 = real ? load<f32>(w + (i as usize) * a.inputStep + (o as usize) * a.outputStep) : 0;
+        store<f32>(dst + ((o as usize) << 2), weight);
       }
+      dst += step;
     }
   }
 }

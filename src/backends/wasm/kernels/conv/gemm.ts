@@ -12,6 +12,7 @@
  */
 import { is, madd, No, Yes } from '../lanes';
 import { inSixes, tall, wide } from '../width';
+import { arePaired } from './weights';
 
 /** Bytes from one plane to the next in blocks of tiles and in products: not a power of two, for the cache's sake. */
 export const planeBytes: usize = 9984;
@@ -126,39 +127,50 @@ function multiply6x8<First>(table: usize, count: i32, a: usize, w: usize, out: u
  * The same for 4 pixels and 16 outputs; `step`: bytes between the weights of 8 and the next 8. Both halves of a plane are one run of
  * eight inputs: a loop of four turns is left too soon.
  */
-function multiply4x16<First>(table: usize, count: i32, a: usize, w: usize, step: usize, out: usize): void {
-  let a0 = is<First>() ? f32x4.splat(0) : v128.load(out);
-  let b0 = is<First>() ? f32x4.splat(0) : v128.load(out, 16);
-  let a1 = is<First>() ? f32x4.splat(0) : v128.load(out, 32);
-  let b1 = is<First>() ? f32x4.splat(0) : v128.load(out, 48);
-  let a2 = is<First>() ? f32x4.splat(0) : v128.load(out, 64);
-  let b2 = is<First>() ? f32x4.splat(0) : v128.load(out, 80);
-  let a3 = is<First>() ? f32x4.splat(0) : v128.load(out, 96);
-  let b3 = is<First>() ? f32x4.splat(0) : v128.load(out, 112);
-  let c0 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes);
-  let d0 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 16);
-  let c1 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 32);
-  let d1 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 48);
-  let c2 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 64);
-  let d2 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 80);
-  let c3 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 96);
-  let d3 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 112);
-  let u = w + step;
+function multiply4x16<First, Paired>(table: usize, count: i32, a: usize, w: usize, u: usize, out: usize): void {
+  const turn: usize = is<Paired>() ? 64 : 32;
   const end = table + ((count as usize) << 2);
-  while (table < end) {
-    const first = load<usize>(table);
-    let x = a + first;
-    let next = w + 128;
+  const first = load<usize>(table);
+  let x = a + first;
+  let next = w + 4 * turn;
+  table += 4;
+  if (table < end && load<usize>(table) == first + 16) {
+    next += 4 * turn;
     table += 4;
-    if (table < end && load<usize>(table) == first + 16) {
-      next += 128;
-      table += 4;
-    }
+  }
+  const u0 = v128.load(w);
+  const u1 = v128.load(w, 16);
+  const u2 = is<Paired>() ? v128.load(w, 32) : v128.load(u);
+  const u3 = is<Paired>() ? v128.load(w, 48) : v128.load(u, 16);
+  const v0 = v128.load32_splat(x);
+  const v1 = v128.load32_splat(x, 32);
+  const v2 = v128.load32_splat(x, 64);
+  const v3 = v128.load32_splat(x, 96);
+  let a0 = madd(v0, u0, is<First>() ? f32x4.splat(0) : v128.load(out));
+  let b0 = madd(v0, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 16));
+  let a1 = madd(v1, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 32));
+  let b1 = madd(v1, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 48));
+  let a2 = madd(v2, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 64));
+  let b2 = madd(v2, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 80));
+  let a3 = madd(v3, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 96));
+  let b3 = madd(v3, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 112));
+  let c0 = madd(v0, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes));
+  let d0 = madd(v0, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 16));
+  let c1 = madd(v1, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 32));
+  let d1 = madd(v1, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 48));
+  let c2 = madd(v2, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 64));
+  let d2 = madd(v2, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 80));
+  let c3 = madd(v3, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 96));
+  let d3 = madd(v3, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 112));
+  x += 4;
+  w += turn;
+  if (!is<Paired>()) u += turn;
+  while (true) {
     while (w < next) {
       const w0 = v128.load(w);
       const w1 = v128.load(w, 16);
-      const w2 = v128.load(u);
-      const w3 = v128.load(u, 16);
+      const w2 = is<Paired>() ? v128.load(w, 32) : v128.load(u);
+      const w3 = is<Paired>() ? v128.load(w, 48) : v128.load(u, 16);
       const x0 = v128.load32_splat(x);
       const x1 = v128.load32_splat(x, 32);
       const x2 = v128.load32_splat(x, 64);
@@ -180,8 +192,17 @@ function multiply4x16<First>(table: usize, count: i32, a: usize, w: usize, step:
       c3 = madd(x3, w2, c3);
       d3 = madd(x3, w3, d3);
       x += 4;
-      w += 32;
-      u += 32;
+      w += turn;
+      if (!is<Paired>()) u += turn;
+    }
+    if (table >= end) break;
+    const run = load<usize>(table);
+    x = a + run;
+    next = w + 4 * turn;
+    table += 4;
+    if (table < end && load<usize>(table) == run + 16) {
+      next += 4 * turn;
+      table += 4;
     }
   }
   v128.store(out, a0);
@@ -203,47 +224,60 @@ function multiply4x16<First>(table: usize, count: i32, a: usize, w: usize, step:
 }
 
 /** The same for 6 pixels: 12 sums wait longer for each other, see `width.ts`. */
-function multiply6x16<First>(table: usize, count: i32, a: usize, w: usize, step: usize, out: usize): void {
-  let a0 = is<First>() ? f32x4.splat(0) : v128.load(out);
-  let b0 = is<First>() ? f32x4.splat(0) : v128.load(out, 16);
-  let a1 = is<First>() ? f32x4.splat(0) : v128.load(out, 32);
-  let b1 = is<First>() ? f32x4.splat(0) : v128.load(out, 48);
-  let a2 = is<First>() ? f32x4.splat(0) : v128.load(out, 64);
-  let b2 = is<First>() ? f32x4.splat(0) : v128.load(out, 80);
-  let a3 = is<First>() ? f32x4.splat(0) : v128.load(out, 96);
-  let b3 = is<First>() ? f32x4.splat(0) : v128.load(out, 112);
-  let a4 = is<First>() ? f32x4.splat(0) : v128.load(out, 128);
-  let b4 = is<First>() ? f32x4.splat(0) : v128.load(out, 144);
-  let a5 = is<First>() ? f32x4.splat(0) : v128.load(out, 160);
-  let b5 = is<First>() ? f32x4.splat(0) : v128.load(out, 176);
-  let c0 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes);
-  let d0 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 16);
-  let c1 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 32);
-  let d1 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 48);
-  let c2 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 64);
-  let d2 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 80);
-  let c3 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 96);
-  let d3 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 112);
-  let c4 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 128);
-  let d4 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 144);
-  let c5 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 160);
-  let d5 = is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 176);
-  let u = w + step;
+function multiply6x16<First, Paired>(table: usize, count: i32, a: usize, w: usize, u: usize, out: usize): void {
+  const turn: usize = is<Paired>() ? 64 : 32;
   const end = table + ((count as usize) << 2);
-  while (table < end) {
-    const first = load<usize>(table);
-    let x = a + first;
-    let next = w + 128;
+  const first = load<usize>(table);
+  let x = a + first;
+  let next = w + 4 * turn;
+  table += 4;
+  if (table < end && load<usize>(table) == first + 16) {
+    next += 4 * turn;
     table += 4;
-    if (table < end && load<usize>(table) == first + 16) {
-      next += 128;
-      table += 4;
-    }
+  }
+  const u0 = v128.load(w);
+  const u1 = v128.load(w, 16);
+  const u2 = is<Paired>() ? v128.load(w, 32) : v128.load(u);
+  const u3 = is<Paired>() ? v128.load(w, 48) : v128.load(u, 16);
+  const v0 = v128.load32_splat(x);
+  const v1 = v128.load32_splat(x, 32);
+  const v2 = v128.load32_splat(x, 64);
+  const v3 = v128.load32_splat(x, 96);
+  const v4 = v128.load32_splat(x, 128);
+  const v5 = v128.load32_splat(x, 160);
+  let a0 = madd(v0, u0, is<First>() ? f32x4.splat(0) : v128.load(out));
+  let b0 = madd(v0, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 16));
+  let a1 = madd(v1, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 32));
+  let b1 = madd(v1, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 48));
+  let a2 = madd(v2, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 64));
+  let b2 = madd(v2, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 80));
+  let a3 = madd(v3, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 96));
+  let b3 = madd(v3, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 112));
+  let a4 = madd(v4, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 128));
+  let b4 = madd(v4, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 144));
+  let a5 = madd(v5, u0, is<First>() ? f32x4.splat(0) : v128.load(out, 160));
+  let b5 = madd(v5, u1, is<First>() ? f32x4.splat(0) : v128.load(out, 176));
+  let c0 = madd(v0, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes));
+  let d0 = madd(v0, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 16));
+  let c1 = madd(v1, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 32));
+  let d1 = madd(v1, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 48));
+  let c2 = madd(v2, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 64));
+  let d2 = madd(v2, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 80));
+  let c3 = madd(v3, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 96));
+  let d3 = madd(v3, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 112));
+  let c4 = madd(v4, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 128));
+  let d4 = madd(v4, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 144));
+  let c5 = madd(v5, u2, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 160));
+  let d5 = madd(v5, u3, is<First>() ? f32x4.splat(0) : v128.load(out, planeBytes + 176));
+  x += 4;
+  w += turn;
+  if (!is<Paired>()) u += turn;
+  while (true) {
     while (w < next) {
       const w0 = v128.load(w);
       const w1 = v128.load(w, 16);
-      const w2 = v128.load(u);
-      const w3 = v128.load(u, 16);
+      const w2 = is<Paired>() ? v128.load(w, 32) : v128.load(u);
+      const w3 = is<Paired>() ? v128.load(w, 48) : v128.load(u, 16);
       const x0 = v128.load32_splat(x);
       const x1 = v128.load32_splat(x, 32);
       const x2 = v128.load32_splat(x, 64);
@@ -275,8 +309,17 @@ function multiply6x16<First>(table: usize, count: i32, a: usize, w: usize, step:
       c5 = madd(x5, w2, c5);
       d5 = madd(x5, w3, d5);
       x += 4;
-      w += 32;
-      u += 32;
+      w += turn;
+      if (!is<Paired>()) u += turn;
+    }
+    if (table >= end) break;
+    const run = load<usize>(table);
+    x = a + run;
+    next = w + 4 * turn;
+    table += 4;
+    if (table < end && load<usize>(table) == run + 16) {
+      next += 4 * turn;
+      table += 4;
     }
   }
   v128.store(out, a0);
@@ -311,9 +354,28 @@ function multiply6x16<First>(table: usize, count: i32, a: usize, w: usize, step:
  */
 const quadsPerPass: i32 = 32;
 
-/** `pixels` pixels, `count` quads of inputs from `w` on; `step`: bytes between the weights of 8 outputs and the next 8. */
+/** 16 outputs of `pixels` pixels; `u`: without `Paired`, the weights of the second 8. */
+function multiply16<First, Paired>(
+  table: usize,
+  count: i32,
+  a: usize,
+  w: usize,
+  u: usize,
+  pixels: i32,
+  out: usize,
+): void {
+  const end = (pixels as usize) << 5;
+  let p: usize = 0;
+  for (const by6 = tall ? (inSixes(pixels) as usize) << 5 : 0; p < by6; p += 192) {
+    multiply6x16<First, Paired>(table, count, a + p, w, u, out + p);
+  }
+  for (; p < end; p += 128) multiply4x16<First, Paired>(table, count, a + p, w, u, out + p);
+}
+
+/** `pixels` pixels, `count` quads of inputs from `from` on; `step`: bytes of the weights of 8 outputs. */
 function multiplyPass<First>(
   table: usize,
+  from: i32,
   count: i32,
   a: usize,
   w: usize,
@@ -324,15 +386,18 @@ function multiplyPass<First>(
 ): void {
   const end = (pixels as usize) << 5;
   const sixes = (inSixes(pixels) as usize) << 5;
+  const skipped = (from as usize) << 7;
+  table += (from as usize) << 2;
   if (wide) {
+    const paired = arePaired(step);
     for (; octs >= 2; octs -= 2) {
-      let p: usize = 0;
-      for (const by6 = tall ? sixes : 0; p < by6; p += 192) multiply6x16<First>(table, count, a + p, w, step, out + p);
-      for (; p < end; p += 128) multiply4x16<First>(table, count, a + p, w, step, out + p);
+      if (paired) multiply16<First, Yes>(table, count, a, w + 2 * skipped, 0, pixels, out);
+      else multiply16<First, No>(table, count, a, w + skipped, w + step + skipped, pixels, out);
       w += 2 * step;
       out += 2 * planeBytes;
     }
   }
+  w += skipped;
   for (; octs > 0; octs--) {
     let p: usize = 0;
     for (const by6 = wide || tall ? sixes : 0; p < by6; p += 192) multiply6x8<First>(table, count, a + p, w, out + p);
@@ -344,15 +409,20 @@ function multiplyPass<First>(
 
 /**
  * All outputs of `pixels` pixels (rounded up to a multiple of 12 at most): `out` planes = `a` planes × packed weights.
- * `table`: where the quads of inputs lie; `w`: blocks of 8 outputs (see `convPackWeights`).
+ * `table`: where the quads of inputs lie; `w`: blocks of 8 outputs (see `weights.ts`).
  */
 export function multiplyPlanes(table: usize, count: i32, a: usize, w: usize, octs: i32, pixels: i32, out: usize): void {
+  // Pixels that no tap reaches.
+  if (count == 0) {
+    for (let oct = 0; oct < octs; oct++) memory.fill(out + (oct as usize) * planeBytes, 0, (pixels as usize) << 5);
+    return;
+  }
   const step = (count as usize) << 7;
-  const most = count > 2 * quadsPerPass ? quadsPerPass : count;
-  multiplyPass<Yes>(table, most, a, w, step, octs, pixels, out);
+  // Parts alike, of whole eights.
+  const parts = count > 2 * quadsPerPass ? (count + quadsPerPass / 2) / quadsPerPass : 1;
+  const most = ((count + parts - 1) / parts + 1) & ~1;
+  multiplyPass<Yes>(table, 0, min(most, count), a, w, step, octs, pixels, out);
   for (let done = most; done < count; done += most) {
-    const at = (done as usize) << 2;
-    const rest = min(most, count - done);
-    multiplyPass<No>(table + at, rest, a, w + ((done as usize) << 7), step, octs, pixels, out);
+    multiplyPass<No>(table, done, min(most, count - done), a, w, step, octs, pixels, out);
   }
 }

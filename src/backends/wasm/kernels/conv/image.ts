@@ -12,6 +12,7 @@ import { ImageBlock } from './imageBlock';
 import { multiplyStrip } from './imageProducts';
 import { Input } from './input';
 import { Output } from './output';
+import { secondOffset, weightsStep } from './weights';
 
 /** Rows of taps, at most. */
 export const mostLines: i32 = 16;
@@ -101,6 +102,8 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
   k.xStep = (grid.strideX * 12) as usize;
   k.yStep = output.pixel;
   k.wStep = grid.wStep;
+  k.second = secondOffset(k.wStep);
+  k.turn = weightsStep(0, 2, k.wStep);
   k.biasStep = output.bias ? 32 : 0;
   k.slopeStep = output.slope ? 32 : 0;
   k.spare = ones + 64;

@@ -11,6 +11,9 @@ export class ImageBlock {
   xStep: usize;
   yStep: usize;
   wStep: usize;
+  /** Of 16 outputs: bytes from the weights of the first 8 to the others, and from an input to the next. */
+  second: usize;
+  turn: usize;
   /** Bytes from the bias and slope of 8 outputs to those of the next 8: zero where there are none. */
   biasStep: usize;
   slopeStep: usize;

@@ -30,7 +30,8 @@ function multiply4x16<Activate, Some>(
   let d1 = f32x4.splat(0);
   let d2 = f32x4.splat(0);
   let d3 = f32x4.splat(0);
-  let u = w + k.wStep;
+  let u = w + k.second;
+  const turn = k.turn;
   const step = k.xStep;
   let line = k.rows;
   for (const last = line + ((k.lines as usize) << 2); line < last; line += 4) {
@@ -68,8 +69,8 @@ function multiply4x16<Activate, Some>(
       x1 += 4;
       x2 += 4;
       x3 += 4;
-      w += 32;
-      u += 32;
+      w += turn;
+      u += turn;
     }
   }
   write<Activate, No>(y, a0, b0, bias, slope, 8, 0);
@@ -123,7 +124,8 @@ function multiply6x16<Activate, Some>(
   let d3 = f32x4.splat(0);
   let d4 = f32x4.splat(0);
   let d5 = f32x4.splat(0);
-  let u = w + k.wStep;
+  let u = w + k.second;
+  const turn = k.turn;
   const step = k.xStep;
   let line = k.rows;
   for (const last = line + ((k.lines as usize) << 2); line < last; line += 4) {
@@ -175,8 +177,8 @@ function multiply6x16<Activate, Some>(
       x3 += 4;
       x4 += 4;
       x5 += 4;
-      w += 32;
-      u += 32;
+      w += turn;
+      u += turn;
     }
   }
   write<Activate, No>(y, a0, b0, bias, slope, 8, 0);

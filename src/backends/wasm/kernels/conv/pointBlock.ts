@@ -1,6 +1,7 @@
 import { Yes } from '../lanes';
 import { Input } from './input';
 import { finish } from './output';
+import { secondOffset, weightsStep } from './weights';
 
 /** What pixels and their outputs share. */
 @unmanaged
@@ -9,8 +10,11 @@ export class PointBlock {
   inputBytes: usize;
   yStep: usize;
   rStep: usize;
-  /** Bytes between the weights of 8 outputs and the next 8. */
+  /** Bytes of the weights of 8 outputs. */
   wStep: usize;
+  /** Of 16 outputs: bytes from the first 8 to the others, and from an input to the next. */
+  second: usize;
+  turn: usize;
   /** Address of room for eight outputs. */
   spare: usize;
 }
@@ -43,6 +47,8 @@ export function fillPointBlock(input: Input, stride: i32, local: usize, octBytes
   k.xStep = (stride as usize) * input.pixel;
   k.inputBytes = (input.channels as usize) << 2;
   k.wStep = (((input.channels + 3) & ~3) as usize) << 5;
+  k.second = secondOffset(k.wStep);
+  k.turn = weightsStep(0, 2, k.wStep);
   k.spare = changetype<usize>(k) + offsetof<PointBlock>();
   return k;
 }

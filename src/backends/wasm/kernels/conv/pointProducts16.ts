@@ -37,7 +37,8 @@ function point4x16<Add, Some>(
   let x1 = count > 1 ? x0 + k.xStep : x0;
   let x2 = count > 2 ? x1 + k.xStep : x0;
   let x3 = count > 3 ? x2 + k.xStep : x0;
-  let u = w + k.wStep;
+  let u = w + k.second;
+  const turn = k.turn;
   const end = x + k.inputBytes;
   while (x0 < end) {
     const w0 = v128.load(w);
@@ -68,8 +69,8 @@ function point4x16<Add, Some>(
     x1 += 4;
     x2 += 4;
     x3 += 4;
-    w += 32;
-    u += 32;
+    w += turn;
+    u += turn;
   }
   write<Add, No>(y, a0, b0, bias, slope, r, 8, 0);
   write<Add, Some>(y + 32, c0, d0, bias + 32, slope + 32, r + 32, rest, k.spare);
@@ -134,7 +135,8 @@ function point6x16<Add, Some>(
   let x3 = count > 3 ? x2 + k.xStep : x0;
   let x4 = count > 4 ? x3 + k.xStep : x0;
   let x5 = count > 5 ? x4 + k.xStep : x0;
-  let u = w + k.wStep;
+  let u = w + k.second;
+  const turn = k.turn;
   const end = x + k.inputBytes;
   while (x0 < end) {
     const w0 = v128.load(w);
@@ -177,8 +179,8 @@ function point6x16<Add, Some>(
     x3 += 4;
     x4 += 4;
     x5 += 4;
-    w += 32;
-    u += 32;
+    w += turn;
+    u += turn;
   }
   write<Add, No>(y, a0, b0, bias, slope, r, 8, 0);
   write<Add, Some>(y + 32, c0, d0, bias + 32, slope + 32, r + 32, rest, k.spare);

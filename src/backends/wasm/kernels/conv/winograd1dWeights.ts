@@ -3,6 +3,7 @@
 import { is, madd, No, Yes } from '../lanes';
 import { Span } from '../span';
 import { storeBoth, storeSome } from './output';
+import { weightsOffset, weightsStep } from './weights';
 
 @unmanaged
 class PackWinograd1dArgs {
@@ -65,18 +66,21 @@ export function convPackWinograd1d(a: PackWinograd1dArgs, chunk: i32, local: usi
   const inputs = (a.inputs + 3) & ~3;
   const bytes = a.coefficientBytes;
   const step = a.outputStep;
-  let dst = a.packed + ((first * a.lines * inputs) << 2);
+  const octs = (a.outputs + 7) >> 3;
+  const octBytes = ((a.lines * inputs) as usize) << 5;
+  const between = weightsStep(chunk, octs, octBytes);
+  let dst = a.packed + weightsOffset(chunk, octs, octBytes);
   for (let line = 0; line < a.lines; line++) {
     let w = a.w + (line as usize) * a.lineStep + (first as usize) * step;
     for (let i = 0; i < a.inputs; i++) {
       transformFour(w, a.tapStep, step, outputs, dst, bytes);
       transformFour(w + 4 * step, a.tapStep, step, outputs - 4, dst + 16, bytes);
       w += a.inputStep;
-      dst += 32;
+      dst += between;
     }
     for (let i = a.inputs; i < inputs; i++) {
       for (let k: usize = 0; k < 6; k++) memory.fill(dst + k * bytes, 0, 32);
-      dst += 32;
+      dst += between;
     }
   }
 }

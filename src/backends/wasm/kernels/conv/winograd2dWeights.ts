@@ -1,6 +1,7 @@
 /** What `winograd2d.ts` multiplies by. */
 
 import { storeBoth } from './output';
+import { weightsOffset, weightsStep } from './weights';
 import { halfRoot, root } from './winograd2dArgs';
 
 @unmanaged
@@ -68,6 +69,7 @@ export const packBytes: usize = 944;
 /** `G·w·Gᵀ` in the order of `convPackWeights`, one coefficient after the other. One chunk: one block of 8 outputs. */
 export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usize): void {
   const first = chunk * 8;
+  const octs = (a.outputs + 7) >> 3;
   const outputs = min(8, a.outputs - first);
   const inputs = (a.inputs + 3) & ~3;
   const columns = local + tapsBytes;
@@ -77,7 +79,9 @@ export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usi
   v128.store(constants, f32x4.splat(6), 32);
   v128.store(constants, f32x4.splat(halfRoot), 48);
   v128.store(constants, f32x4.splat(root), 64);
-  let dst = a.packed + ((first * inputs) << 2);
+  const bytes = (inputs as usize) << 5;
+  const step = weightsStep(chunk, octs, bytes);
+  let dst = a.packed + weightsOffset(chunk, octs, bytes);
   let w = a.w + (first as usize) * a.outputStep;
   for (let i = 0; i < inputs; i++) {
     for (let tap: usize = 0; tap < 3; tap++) {
@@ -93,6 +97,6 @@ export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usi
       to += 6 * a.coefficientBytes;
     }
     w += a.inputStep;
-    dst += 32;
+    dst += step;
   }
 }
