@@ -32,6 +32,7 @@ import { relu } from './relu.js';
 import { rescale } from './rescale.js';
 import { resizeArgmax, resizeBilinear, resizeBilinearGrad } from './resize.js';
 import { sgd } from './sgd.js';
+import { upsampleTaps, weightPart } from './taps.js';
 import { add, concat, copy, scale, split } from './view.js';
 
 /** Every operation by name. The same names are the files and tables of each backend. */
@@ -55,6 +56,8 @@ export const ops = {
   resizeBilinear,
   resizeBilinearGrad,
   resizeArgmax,
+  weightPart,
+  upsampleTaps,
   crossEntropy,
   focal,
   dice,

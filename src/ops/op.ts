@@ -1,4 +1,5 @@
 import type { DType, Shape, Value } from '../ir/value.js';
+import type { ResizeAttrs } from './resize.js';
 
 /** Shape and element type of a value that an op produces. */
 export interface ValueType {
@@ -54,10 +55,25 @@ export interface Prologue {
   readonly preSlope?: Value;
 }
 
+/** Where a rule emits nodes, and what they are called. */
+export interface Place {
+  readonly emit: Emit;
+  readonly label: string;
+}
+
 /** What a node makes of its input `x`, and the same of another. */
 export interface Applied {
   readonly x: Value;
-  of(other: Value, where: { readonly emit: Emit; readonly label: string }): Value;
+  of(other: Value, place: Place): Value;
+}
+
+/** A node whose output is the sum of what it makes of each channel of `x`, by parts of the channels. */
+export interface SumOfChannels {
+  readonly x: Value;
+  /** What it makes of the channels from `from` on that `x` has, plus `sum`, and all that it does to the whole. */
+  whole(x: Value, from: number, sum: Value, place: Place): Value;
+  /** What it makes of the channels from `from` on where they are those of `x` upsampled, plus `sum`. */
+  ofUpsampled(x: Value, from: number, upsampling: ResizeAttrs, sum: Value | undefined, place: Place): Value;
 }
 
 /** A node as the rules of its op see it. */
@@ -121,7 +137,9 @@ export interface OpDef<I extends object, O extends object, A extends object> {
    */
   pointwise?(node: OpNodeView<I, O, A>): Applied | undefined;
   /** The node as means of pixels, of the same ones in all channels, that are more than the pixels of its input; its output is `y`. */
-  upsampling?(node: OpNodeView<I, O, A>): Applied | undefined;
+  upsampling?(node: OpNodeView<I, O, A>): (Applied & { readonly attrs: ResizeAttrs }) | undefined;
+  /** The node as a sum over channels, where that is all it is but for what comes after; its output is `y`. */
+  sumOfChannels?(node: OpNodeView<I, O, A>): SumOfChannels | undefined;
   /** The input that the op reads through a prologue (`Prologue`). */
   readonly prologue?: 'x';
   /** The node as bytes of an image that become numbers, where that is all it is; its output is `y`. */

@@ -34,7 +34,7 @@ export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
   flops: ({ outputs: { y } }) => 8 * sizeOf(y.shape),
   upsampling: ({ inputs: { x }, attrs, outputs: { y } }) =>
     sizeOf(y.shape) > sizeOf(x.shape)
-      ? { x, of: (other, { emit, label }) => emit('resizeBilinear', { x: other }, attrs, { label }).y }
+      ? { x, attrs, of: (other, { emit, label }) => emit('resizeBilinear', { x: other }, attrs, { label }).y }
       : undefined,
 };
 

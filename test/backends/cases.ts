@@ -247,6 +247,31 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     const [height, width] = same ? [x[1], x[2]] : [between(rng, 1, 20), between(rng, 1, 20)];
     return { inputs: { x: randomTensor(rng, x) }, attrs: { height, width, alignCorners: rng.chance(0.5) } };
   },
+  weightPart(rng) {
+    const weight: Shape = [between(rng, 1, 3), between(rng, 1, 3), between(rng, 1, 9), between(rng, 1, 9)];
+    const from = rng.int(weight[2]);
+    const attrs = { from, count: between(rng, 1, weight[2] - from), apart: rng.chance(0.5) };
+    return { inputs: { weight: randomTensor(rng, weight) }, attrs };
+  },
+  upsampleTaps(rng) {
+    const [kernel, padding] = [
+      [rng.pick([1, 3, 5]), rng.pick([1, 2, 3])],
+      [rng.int(3), rng.int(3)],
+    ] as const;
+    const dilation = [between(rng, 1, 3), between(rng, 1, 2)] as const;
+    const [height, width] = [between(rng, 9, 20), between(rng, 9, 20)];
+    const channels = rng.pick([between(rng, 1, 9), 8, 12, 16]);
+    const [n, h, w] = image(rng);
+    const [rows, columns] = [height, width].map((size, i) =>
+      convLength(size, kernel[i], 1, padding[i], dilation[i]),
+    );
+    const attrs = { kernel, padding, dilation, height, width, alignCorners: rng.chance(0.5) };
+    const inputs = {
+      x: randomTensor(rng, [n, h, w, kernel[0] * kernel[1] * channels]),
+      sum: maybe(rng, () => randomTensor(rng, [n, rows, columns, channels])),
+    };
+    return { inputs, attrs };
+  },
   ...lossCases,
   copy(rng) {
     const x = image(rng);

@@ -195,3 +195,25 @@ test('a batch norm folded into the weight and bias of the transposed convolution
   const x = (await run('conv2dGradInput', { gy, weight }, geometry)).gx;
   same(one, (await run('affine', { x, scale, shift }, { sign: 1 })).y, 'folded');
 });
+
+test('taps before an upsampling: a convolution of the upsampled map', async () => {
+  const rng = seededRandom(seed);
+  for (const alignCorners of [false, true]) {
+    const x = randomTensor(rng, [2, 2, 3, 5]);
+    const weight = randomTensor(rng, [3, 2, 9, 4]);
+    const [padding, dilation] = [[2, 1] as const, [2, 1] as const];
+    const geometry: ConvAttrs = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
+    const upsampling = { height: 11, width: 8, alignCorners };
+    const part = (apart: boolean) => run('weightPart', { weight }, { from: 3, count: 5, apart });
+    const taps = (await run('conv2d', { x, weight: (await part(true)).y }, geometry)).y;
+    const window = { kernel: [3, 2] as const, padding, dilation, ...upsampling };
+    const first = (await run('upsampleTaps', { x: taps }, window)).y;
+    const after = (await run('resizeBilinear', { x }, upsampling)).y;
+    const convolved = { ...geometry, padding, dilation };
+    const expected = (await run('conv2d', { x: after, weight: (await part(false)).y }, convolved)).y;
+    same(first, expected, `taps, corners ${alignCorners}`);
+    const added = randomTensor(rng, expected.shape);
+    const summed = (await run('upsampleTaps', { x: taps, sum: added }, window)).y;
+    same(summed, await sum(expected, added), 'sum');
+  }
+});

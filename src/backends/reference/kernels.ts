@@ -20,4 +20,5 @@ export * from './pool.js';
 export * from './rescale.js';
 export * from './resize.js';
 export * from './sgd.js';
+export * from './taps.js';
 export * from './view.js';

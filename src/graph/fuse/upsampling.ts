@@ -1,5 +1,6 @@
+import type { Value } from '../../ir/value.js';
 import { opOf } from '../../ops/index.js';
-import type { Rule } from './rewriter.js';
+import type { Rewriter, Rule } from './rewriter.js';
 
 /**
  * An upsampling mixes pixels by weights that add up to one, so what maps pixels one by one, linearly but for a constant, gives the
@@ -15,3 +16,50 @@ export const beforeUpsampling: Rule = (node, work) => {
     return { y: upsampling.of(mapped, { emit, label: producer.label }) };
   });
 };
+
+/** Pixels that an upsampling makes of one, at least, for taps to come before it: what they make is as many maps as they are. */
+const leastScale = 16;
+
+/**
+ * What adds up all channels of maps side by side, some of which are upsampled by far, takes these before their upsampling and the
+ * others by themselves (the pyramid of PSPNet: half of the channels of its largest convolution, from 50 pixels). The maps that
+ * are not upsampled must come one after the other.
+ */
+export const taps: Rule = (node, work) => {
+  const sum = opOf(node).sumOfChannels?.(node);
+  const joined = sum && work.producerOf(sum.x);
+  if (!joined || opOf(joined).view !== 'join' || !work.onlyReader(sum.x, node)) return;
+  const parts = partsOf(Object.values(joined.inputs) as Value[], work);
+  const coarse = parts.filter(({ upsampling }) => upsampling);
+  const others = parts.filter(({ upsampling }) => !upsampling);
+  const places = others.map((part) => parts.indexOf(part));
+  if (coarse.length === 0 || others.length === 0 || places.some((place, i) => place !== places[0] + i))
+    return;
+  work.rewrite(node, undefined, ({ emit }) => {
+    const place = { emit, label: node.label };
+    let all: Value | undefined;
+    for (const { from, upsampling } of coarse) {
+      all = sum.ofUpsampled(upsampling!.x, from, upsampling!.attrs, all, place);
+    }
+    const [{ value, from }] = others;
+    const rest = others.length === 1 ? value : emit('concat', named(others), {}, { label: joined.label }).y;
+    return { y: sum.whole(rest, from, all!, place) };
+  });
+};
+
+/** Maps side by side: the first channel of each, and the upsampling that makes it, if it is worth coming after the taps. */
+function partsOf(maps: readonly Value[], work: Rewriter) {
+  let from = 0;
+  return maps.map((value) => {
+    const producer = work.producerOf(value);
+    const upsampling = producer && opOf(producer).upsampling?.(producer);
+    const pixels = ({ shape: [, height, width] }: Value) => height * width;
+    const far = upsampling && pixels(value) >= leastScale * pixels(upsampling.x);
+    const part = { value, from, upsampling: far ? upsampling : undefined };
+    from += value.shape[3];
+    return part;
+  });
+}
+
+const named = (parts: readonly { readonly value: Value }[]): Record<string, Value> =>
+  Object.fromEntries(parts.map(({ value }, i) => [`x${i}`, value]));

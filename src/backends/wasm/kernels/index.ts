@@ -37,6 +37,7 @@ export { resizeBilinear, resizeBilinearGrad } from './resize';
 export { sgd } from './sgd';
 export { softmaxLoss, softmaxLossJoin, softmaxLossScale } from './softmaxLoss';
 export { preluGrad, sumPixels } from './sums';
+export { upsampleTaps, weightPart } from './taps';
 export { multiplyTrial } from './trial';
 export { copy, copyDense } from './view';
 export { tall, wide } from './width';

@@ -19,4 +19,5 @@ export * from './rescale.js';
 export * from './resize.js';
 export * from './sgd.js';
 export * from './sums.js';
+export * from './taps.js';
 export * from './view.js';

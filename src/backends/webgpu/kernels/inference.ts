@@ -12,6 +12,7 @@ import { foldCoefficients } from './norm.js';
 import { parametricKernels, pointwiseKernels } from './pointwise.js';
 import { pyramidPool } from './pool.js';
 import { resizeArgmax, resizeBilinear } from './resize.js';
+import { upsampleTaps, weightPart } from './taps.js';
 import { copy } from './view.js';
 
 /** What plans of inference have. */
@@ -24,6 +25,8 @@ export const inferenceKernels = {
   pyramidPool,
   resizeBilinear,
   resizeArgmax,
+  weightPart,
+  upsampleTaps,
   copy,
   ...pointwiseKernels,
   ...parametricKernels,

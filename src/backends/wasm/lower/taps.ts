@@ -1,0 +1,38 @@
+import type { WasmKernel } from '../stage.js';
+import { cut, strided } from '../stage.js';
+import { axes, rowBytes } from './resize.js';
+
+export const weightPart: WasmKernel<'weightPart'> = {
+  lower({ inputs: { weight }, outputs: { y }, attrs: { from, count, apart } }) {
+    const [kh, kw, inputs, outputs] = weight.shape;
+    const { span, chunks } = cut(count, 32768 / (kh * kw * outputs));
+    const args = {
+      ...strided({ weight, y }),
+      taps: kh * kw,
+      ...{ inputs, outputs, from, count, apart: Number(apart) },
+    };
+    return [{ kernel: 'weightPart', chunks, args: { ...args, span } }];
+  },
+};
+
+export const upsampleTaps: WasmKernel<'upsampleTaps'> = {
+  lower({ inputs: { x, sum }, outputs: { y }, attrs }) {
+    const { kernel, padding, dilation, height, width } = attrs;
+    const [images, rows, columns, channels] = y.shape;
+    const { span, chunks } = cut(images * rows, 65536 / (4 * columns * channels));
+    const upsampled = { ...y, shape: [images, height, width, channels] as const };
+    return [
+      {
+        kernel: 'upsampleTaps',
+        chunks,
+        args: {
+          ...strided({ x, sum, y }),
+          ...{ channels, rows, columns, span, kernelY: kernel[0], kernelX: kernel[1] },
+          ...{ dilationY: dilation[0], dilationX: dilation[1], paddingY: padding[0], paddingX: padding[1] },
+          axes: axes(x, upsampled, attrs),
+        },
+        localBytes: kernel[1] * rowBytes({ ...x, shape: [1, 1, x.shape[2], channels] }),
+      },
+    ];
+  },
+};
