@@ -3,6 +3,7 @@ import type { Shape, Value } from '../ir/value.js';
 import { formatShape, sizeOf } from '../ir/value.js';
 import { expectShape, expectVectors } from './fit.js';
 import type { ChannelMap, Normalization, OpDef, Place, Prologue, RewriteContext } from './op.js';
+import type { InputRange } from './taps.js';
 
 /** Geometry of a convolution; pairs are `[vertical, horizontal]`. Padding is zeros, the same on both sides. */
 export interface ConvAttrs {
@@ -128,12 +129,12 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ActivatedConvAttrs> = {
     const alone = Object.values(others).every((input) => !input) && !normalize;
     if (!alone || groups > 1 || stride.some((n) => n > 1)) return undefined;
     const kernel = kernelOf(weight.shape);
-    const part = (from: number, count: number, apart: boolean, { emit, label }: Place) =>
-      emit('weightPart', { weight }, { from, count, apart }, { label, phase: 'prepare' }).y;
+    const part = (ranges: readonly InputRange[], apart: boolean, { emit, label }: Place) =>
+      emit('weightPart', { weight }, { ranges, apart }, { label, phase: 'prepare' }).y;
     return {
       x,
-      whole(map, from, sum, place) {
-        const some = part(from, map.shape[3], false, place);
+      whole(map, channels, sum, place) {
+        const some = part(channels, false, place);
         const operands = { x: map, weight: some, bias, slope, residual: sum };
         const activates = slope ? ({ activates: 'sum' } as const) : {};
         return place.emit('conv2d', operands, { ...attrs, ...activates }, { label: place.label }).y;
@@ -141,9 +142,14 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ActivatedConvAttrs> = {
       ofUpsampled(map, from, upsampling, sum, place) {
         const { emit, label } = place;
         const pixelwise: ConvAttrs = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
-        const taps = emit('conv2d', { x: map, weight: part(from, map.shape[3], true, place) }, pixelwise, {
-          label,
-        }).y;
+        const taps = emit(
+          'conv2d',
+          { x: map, weight: part([[from, map.shape[3]]], true, place) },
+          pixelwise,
+          {
+            label,
+          },
+        ).y;
         return emit('upsampleTaps', { x: taps, sum }, { kernel, padding, dilation, ...upsampling }, { label })
           .y;
       },

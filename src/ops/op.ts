@@ -1,5 +1,6 @@
 import type { DType, Shape, Value } from '../ir/value.js';
 import type { ResizeAttrs } from './resize.js';
+import type { InputRange } from './taps.js';
 
 /** Shape and element type of a value that an op produces. */
 export interface ValueType {
@@ -70,8 +71,8 @@ export interface Applied {
 /** A node whose output is the sum of what it makes of each channel of `x`, by parts of the channels. */
 export interface SumOfChannels {
   readonly x: Value;
-  /** What it makes of the channels from `from` on that `x` has, plus `sum`, and all that it does to the whole. */
-  whole(x: Value, from: number, sum: Value, place: Place): Value;
+  /** What it makes of some channels, those of `x`, plus `sum`, and all that it does to the whole. */
+  whole(x: Value, channels: readonly InputRange[], sum: Value, place: Place): Value;
   /** What it makes of the channels from `from` on where they are those of `x` upsampled, plus `sum`. */
   ofUpsampled(x: Value, from: number, upsampling: ResizeAttrs, sum: Value | undefined, place: Place): Value;
 }

@@ -6,20 +6,23 @@ import type { OpDef } from './op.js';
 import type { ResizeAttrs } from './resize.js';
 
 /** Consecutive inputs of a weight. */
+export type InputRange = readonly [from: number, count: number];
+
 export interface WeightPartAttrs {
-  readonly from: number;
-  readonly count: number;
+  /** In their order. */
+  readonly ranges: readonly InputRange[];
   /** Whether each tap's outputs are outputs of their own. */
   readonly apart: boolean;
 }
 
 /**
- * The weights from inputs `from … from + count − 1` alone: `kh×kw×count×Cout`, or with `apart` those of a 1×1 convolution that
- * gives what every tap makes of a pixel, `1×1×count×(kh·kw·Cout)`, tap by tap. `weight`: `kh×kw×Cin×Cout`, of one group.
+ * The weights from some inputs alone: `kh×kw×count×Cout`, or with `apart` those of a 1×1 convolution that gives what every tap
+ * makes of a pixel, `1×1×count×(kh·kw·Cout)`, tap by tap. `weight`: `kh×kw×Cin×Cout`, of one group.
  */
 export const weightPart: OpDef<{ weight: Value }, { y: Value }, WeightPartAttrs> = {
-  infer({ weight }, { count, apart }) {
+  infer({ weight }, { ranges, apart }) {
     const [kh, kw, , outputs] = weight.shape;
+    const count = ranges.reduce((sum, range) => sum + range[1], 0);
     return {
       y: { shape: apart ? [1, 1, count, kh * kw * outputs] : [kh, kw, count, outputs], dtype: 'f32' },
     };

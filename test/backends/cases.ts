@@ -249,9 +249,13 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
   },
   weightPart(rng) {
     const weight: Shape = [between(rng, 1, 3), between(rng, 1, 3), between(rng, 1, 9), between(rng, 1, 9)];
-    const from = rng.int(weight[2]);
-    const attrs = { from, count: between(rng, 1, weight[2] - from), apart: rng.chance(0.5) };
-    return { inputs: { weight: randomTensor(rng, weight) }, attrs };
+    const ranges: [number, number][] = [];
+    for (let at = rng.int(weight[2]); at < weight[2]; at += rng.int(3)) {
+      const count = between(rng, 1, weight[2] - at);
+      ranges.push([at, count]);
+      at += count;
+    }
+    return { inputs: { weight: randomTensor(rng, weight) }, attrs: { ranges, apart: rng.chance(0.5) } };
   },
   upsampleTaps(rng) {
     const [kernel, padding] = [
@@ -259,7 +263,7 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
       [rng.int(3), rng.int(3)],
     ] as const;
     const dilation = [between(rng, 1, 3), between(rng, 1, 2)] as const;
-    const [height, width] = [between(rng, 9, 20), between(rng, 9, 20)];
+    const [height, width] = [between(rng, 13, 24), between(rng, 9, 20)];
     const channels = rng.pick([between(rng, 1, 9), 8, 12, 16]);
     const [n, h, w] = image(rng);
     const [rows, columns] = [height, width].map((size, i) =>

@@ -204,7 +204,18 @@ test('taps before an upsampling: a convolution of the upsampled map', async () =
     const [padding, dilation] = [[2, 1] as const, [2, 1] as const];
     const geometry: ConvAttrs = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
     const upsampling = { height: 11, width: 8, alignCorners };
-    const part = (apart: boolean) => run('weightPart', { weight }, { from: 3, count: 5, apart });
+    const part = (apart: boolean) =>
+      run(
+        'weightPart',
+        { weight },
+        {
+          ranges: [
+            [3, 2],
+            [6, 3],
+          ],
+          apart,
+        },
+      );
     const taps = (await run('conv2d', { x, weight: (await part(true)).y }, geometry)).y;
     const window = { kernel: [3, 2] as const, padding, dilation, ...upsampling };
     const first = (await run('upsampleTaps', { x: taps }, window)).y;

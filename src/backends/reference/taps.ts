@@ -3,13 +3,15 @@ import { View } from './arena.js';
 import { interpolate, samplesOf } from './resize.js';
 
 export const weightPart: ReferenceKernel<'weightPart'> = ({ inputs, outputs, attrs }, arena) => {
-  const { from, count, apart } = attrs;
+  const { ranges, apart } = attrs;
   const [kh, kw, cin, cout] = inputs.weight.shape;
   const weight = new View(arena, inputs.weight).dense();
+  const channels = ranges.flatMap(([from, count]) => Array.from({ length: count }, (_, i) => from + i));
+  const count = channels.length;
   const part = new Float64Array(kh * kw * count * cout);
   for (let tap = 0; tap < kh * kw; tap++) {
     for (let i = 0; i < count; i++) {
-      const at = (tap * cin + from + i) * cout;
+      const at = (tap * cin + channels[i]) * cout;
       part.set(weight.subarray(at, at + cout), (apart ? i * kh * kw + tap : tap * count + i) * cout);
     }
   }

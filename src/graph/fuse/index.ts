@@ -6,7 +6,7 @@ import { lower } from './lower.js';
 import { prologue } from './prologue.js';
 import { Rewriter } from './rewriter.js';
 import { dropUnused } from './unused.js';
-import { beforeUpsampling, taps } from './upsampling.js';
+import { beforeUpsampling, tapsBeforeUpsampling } from './upsampling.js';
 
 export { dropUnused } from './unused.js';
 
@@ -18,7 +18,16 @@ export { dropUnused } from './unused.js';
  */
 export function fuse(graph: Graph): Graph {
   const work = new Rewriter({ ...graph, nodes: dropUnused(graph) });
-  for (const rule of [bytes, lower, fold, beforeUpsampling, taps, prologue, accumulate, foldSums])
+  for (const rule of [
+    bytes,
+    lower,
+    fold,
+    beforeUpsampling,
+    tapsBeforeUpsampling,
+    prologue,
+    accumulate,
+    foldSums,
+  ])
     work.apply(rule);
   return { ...graph, nodes: dropUnused({ ...graph, nodes: work.nodes }), regions: [] };
 }

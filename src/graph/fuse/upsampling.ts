@@ -22,28 +22,26 @@ const leastScale = 16;
 
 /**
  * What adds up all channels of maps side by side, some of which are upsampled by far, takes these before their upsampling and the
- * others by themselves (the pyramid of PSPNet: half of the channels of its largest convolution, from 50 pixels). The maps that
- * are not upsampled must come one after the other.
+ * others by themselves (the pyramid of PSPNet: half of the channels of its largest convolution, from 50 pixels).
  */
-export const taps: Rule = (node, work) => {
+export const tapsBeforeUpsampling: Rule = (node, work) => {
   const sum = opOf(node).sumOfChannels?.(node);
   const joined = sum && work.producerOf(sum.x);
   if (!joined || opOf(joined).view !== 'join' || !work.onlyReader(sum.x, node)) return;
   const parts = partsOf(Object.values(joined.inputs) as Value[], work);
   const coarse = parts.filter(({ upsampling }) => upsampling);
   const others = parts.filter(({ upsampling }) => !upsampling);
-  const places = others.map((part) => parts.indexOf(part));
-  if (coarse.length === 0 || others.length === 0 || places.some((place, i) => place !== places[0] + i))
-    return;
+  if (coarse.length === 0 || others.length === 0) return;
   work.rewrite(node, undefined, ({ emit }) => {
     const place = { emit, label: node.label };
     let all: Value | undefined;
     for (const { from, upsampling } of coarse) {
       all = sum.ofUpsampled(upsampling!.x, from, upsampling!.attrs, all, place);
     }
-    const [{ value, from }] = others;
-    const rest = others.length === 1 ? value : emit('concat', named(others), {}, { label: joined.label }).y;
-    return { y: sum.whole(rest, from, all!, place) };
+    const channels = others.map(({ value, from }) => [from, value.shape[3]] as const);
+    const rest =
+      others.length === 1 ? others[0].value : emit('concat', named(others), {}, { label: joined.label }).y;
+    return { y: sum.whole(rest, channels, all!, place) };
   });
 };
 

@@ -29,6 +29,8 @@ export const quadTable = (channels: number, plane: number): number[] =>
 const mostPixels = planeBytes / 32;
 /** Packed input that stays in a first-level cache beside the products. */
 const packedBytes = 32768;
+/** Where inputs are many, products take them in parts: 128 of so many pixels stay in that cache. */
+const leastPixels = 72;
 /** Pixels that a register tile may read past the end. */
 const overread = 12;
 
@@ -63,7 +65,7 @@ export function planWindow(
   const octs = octsOf(channels);
   const lines = new Set(taps.map(({ y }) => y)).size;
   const fitting = Math.floor(packedBytes / (32 * octs * Math.max(1, lines)) / 12) * 12;
-  const most = Math.min(mostPixels, Math.max(48, fitting));
+  const most = Math.min(mostPixels, Math.max(leastPixels, fitting));
   const least = Math.ceil(columns / most);
   const blocks = even && least > 1 && least < fewBlocks ? least + (least % 2) : least;
   const unit = even ? 2 : 12;

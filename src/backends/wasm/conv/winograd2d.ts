@@ -52,6 +52,18 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
   };
 }
 
+/** Where pieces are fewer, two threads wait for each other at the end of an odd number. */
+const manyPieces = 16;
+
+/** Rows of tiles in a strip, `most` of `total` or somewhat fewer. */
+function rowsTogether(total: number, most: number): number {
+  const pieces = (together: number) => Math.ceil(total / together);
+  for (let together = most; together > most / 2; together--) {
+    if (pieces(together) >= manyPieces || pieces(together) % 2 === 0) return together;
+  }
+  return most;
+}
+
 /** The convolution; `packed`: weights as `packStage` leaves them. */
 export function winograd2dStage(
   conv: DirectConv,
@@ -72,7 +84,7 @@ export function winograd2dStage(
   const strip = stripOf(across, mostTiles);
   const total = y.shape[0] * parts * tilesAlong(height);
   const fitting = Math.min(Math.floor(mostTiles / across), Math.floor(mostColumns / (4 * across + 2)));
-  const together = Math.max(1, Math.min(fitting, total));
+  const together = rowsTogether(total, Math.max(1, Math.min(fitting, total)));
   const pieces = cut(Math.ceil(total / together), leastFlops / flops / together, 128);
   const span = { count: total, perChunk: together * pieces.span.perChunk };
   const share = pieces.chunks === 1 ? leastShare / 2 : pieces.chunks < fewChunks ? leastShare : outOcts;

@@ -12,11 +12,12 @@ class WeightPartArgs {
   taps: i32;
   inputs: i32;
   outputs: i32;
+  /** Inputs copied: from this one on, to this one on of the result, which has `count`. */
   from: i32;
+  first: i32;
   count: i32;
   /** Whether the outputs of each tap are outputs of their own. */
   apart: i32;
-  /** Inputs of the part. */
   span: Span;
 }
 
@@ -26,8 +27,8 @@ export function weightPart(a: WeightPartArgs, chunk: i32, local: usize): void {
   for (let i = a.span.first(chunk); i < last; i++) {
     for (let tap = 0; tap < a.taps; tap++) {
       const to = a.apart
-        ? (i as usize) * a.yStride + (tap as usize) * bytes
-        : ((tap * a.count + i) as usize) * a.yStride;
+        ? ((a.first + i) as usize) * a.yStride + (tap as usize) * bytes
+        : ((tap * a.count + a.first + i) as usize) * a.yStride;
       memory.copy(a.y + to, a.weight + ((tap * a.inputs + a.from + i) as usize) * a.weightStride, bytes);
     }
   }

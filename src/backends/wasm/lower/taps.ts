@@ -1,17 +1,19 @@
-import type { WasmKernel } from '../stage.js';
+import type { Stage, WasmKernel } from '../stage.js';
 import { cut, strided } from '../stage.js';
 import { axes, rowBytes } from './resize.js';
 
 export const weightPart: WasmKernel<'weightPart'> = {
-  lower({ inputs: { weight }, outputs: { y }, attrs: { from, count, apart } }) {
+  lower({ inputs: { weight }, outputs: { y }, attrs: { ranges, apart } }) {
     const [kh, kw, inputs, outputs] = weight.shape;
-    const { span, chunks } = cut(count, 32768 / (kh * kw * outputs));
-    const args = {
-      ...strided({ weight, y }),
-      taps: kh * kw,
-      ...{ inputs, outputs, from, count, apart: Number(apart) },
-    };
-    return [{ kernel: 'weightPart', chunks, args: { ...args, span } }];
+    const sizes = { taps: kh * kw, inputs, outputs, apart: Number(apart) };
+    const count = ranges.reduce((sum, range) => sum + range[1], 0);
+    let first = 0;
+    return ranges.map(([from, some]): Stage => {
+      const { span, chunks } = cut(some, 32768 / (kh * kw * outputs));
+      const args = { ...strided({ weight, y }), ...sizes, from, first, count, span };
+      first += some;
+      return { kernel: 'weightPart', chunks, args };
+    });
   },
 };
 

@@ -3,13 +3,29 @@ import { perQuad, repeat } from './kernel.js';
 import { sampleStruct, sampleText } from './resize.js';
 
 export const weightPart: GpuKernel<'weightPart'> = {
-  lower({ inputs: { weight }, outputs: { y }, attrs: { from, count, apart } }) {
+  lower({ inputs: { weight }, outputs: { y }, attrs: { ranges, apart } }) {
     const [kh, kw, inputs, outputs] = weight.shape;
+    const count = y.shape[2];
+    // The input of the weight that is input i of the part.
+    let at = 0;
+    const steps = ranges.map(([from, some]) => {
+      const step = `if (i >= ${at}u) { channel = i - ${at}u + ${from}u; }`;
+      at += some;
+      return step;
+    });
+    const place = `
+fn source(i: u32) -> u32 {
+  var channel = 0u;
+  ${steps.join('\n  ')}
+  return channel;
+}`;
     const element = (k: number) =>
       apart
-        ? `weight_ld(((c + ${k}u) / ${outputs}u % ${kh * kw}u * ${inputs}u + ${from}u + p) * ${weight.pixelStride}u + (c + ${k}u) % ${outputs}u)`
-        : `weight_ld((p / ${count}u * ${inputs}u + ${from}u + p % ${count}u) * ${weight.pixelStride}u + min(c + ${k}u, ${outputs - 1}u))`;
-    return [perQuad(y.shape, { weight, y }, `y_sq(p, c, vec4f(${[0, 1, 2, 3].map(element).join(', ')}));`)];
+        ? `weight_ld(((c + ${k}u) / ${outputs}u % ${kh * kw}u * ${inputs}u + channel) * ${weight.pixelStride}u + (c + ${k}u) % ${outputs}u)`
+        : `weight_ld((p / ${count}u * ${inputs}u + channel) * ${weight.pixelStride}u + min(c + ${k}u, ${outputs - 1}u))`;
+    const elements = [0, 1, 2, 3].map(element).join(', ');
+    const statement = `let channel = source(p % ${count}u);\n  y_sq(p, c, vec4f(${elements}));`;
+    return [perQuad(y.shape, { weight, y }, statement, place)];
   },
 };
 

@@ -32,6 +32,7 @@ export function convPackWeights(a: PackWeightsArgs, chunk: i32, local: usize): v
   const first = 8 * block;
   const outputs = min(8, a.outputs - first);
   const inputs = (a.inputs + 3) & ~3;
+  const whole = a.outputStep == 4 && outputs == 8;
   const bytes = ((a.taps * inputs) as usize) << 5;
   const step = weightsStep(block, a.blocks, bytes);
   let dst = a.packed + (group as usize) * a.groupBytes + weightsOffset(block, a.blocks, bytes);
@@ -39,10 +40,16 @@ export function convPackWeights(a: PackWeightsArgs, chunk: i32, local: usize): v
   for (let t = 0; t < a.taps; t++) {
     const w = load<usize>(a.sources + ((t as usize) << 2)) + offset;
     for (let i = 0; i < inputs; i++) {
-      for (let o = 0; o < 8; o++) {
-        const real = i < a.inputs && o < outputs;
-        const weight: f32 = real ? load<f32>(w + (i as usize) * a.inputStep + (o as usize) * a.outputStep) : 0;
-        store<f32>(dst + ((o as usize) << 2), weight);
+      const from = w + (i as usize) * a.inputStep;
+      if (whole && i < a.inputs) {
+        v128.store(dst, v128.load(from));
+        v128.store(dst, v128.load(from, 16), 16);
+      } else {
+        for (let o = 0; o < 8; o++) {
+          const real = i < a.inputs && o < outputs;
+          const weight: f32 = real ? load<f32>(from + (o as usize) * a.outputStep) : 0;
+          store<f32>(dst + ((o as usize) << 2), weight);
+        }
       }
       dst += step;
     }
