@@ -6,6 +6,9 @@ import { algorithmOf, stagesOf } from './algorithm.js';
 import type { Conv } from './direct.js';
 import { tapsOf } from './geometry.js';
 
+/** Bytes of one layer's transformed weights worth keeping: the head of PSPNet has 144 MiB. */
+const mostKept = 160 << 20;
+
 /**
  * Whether weights are transformed ahead: where that is a few kilobytes, or a large part of the work. One weight takes as
  * long as 80 pixels' products with it, in 256 bits as 160: with 4096 pixels 4 % of the time, with 512 pixels a quarter.
@@ -13,7 +16,7 @@ import { tapsOf } from './geometry.js';
 function keeps({ name, scratchBytes }: Algorithm, [images, height, width]: TensorRef['shape']): boolean {
   const pixels = images * height * width;
   // Two-dimensional Winograd multiplies each weight by a quarter of them.
-  const few = pixels <= 4096 || (name === 'winograd2d' && pixels <= 16_384 && scratchBytes <= 64 << 20);
+  const few = pixels <= 4096 || (name === 'winograd2d' && pixels <= 16_384 && scratchBytes <= mostKept);
   return scratchBytes <= 1 << 18 || few;
 }
 
