@@ -6,7 +6,8 @@
  * V8 before 13 puts all loads of a loop body before its arithmetic and leaves 15 vector registers: accumulators and loaded
  * values of one turn together must not be more, so 4 pixels × 2 vectors of outputs (8 + 2 + 4 registers) is the best shape for it.
  * Later ones fold loads into what uses them, and 6 × 2 is as good or better (`tall`). Bodies stay small and are not
- * unrolled: unrolled ones run at half the speed, spilling.
+ * unrolled: unrolled ones run at half the speed, spilling. Of a splatted load V8 adds the constant part of the address to the base
+ * of memory each time; with 16 outputs the first turn stands before the loop, where these sums are found again.
  *
  * What did not work: docs/performance.md#what-did-not-work.
  */
