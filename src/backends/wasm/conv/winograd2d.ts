@@ -10,7 +10,7 @@ import { convTouches, rowsOfSpan } from './touches.js';
 import { stripOf } from './winograd1d.js';
 
 /** Of a strip; its columns, with two more for each row of tiles, fit in a line. */
-const mostTiles = 48;
+const mostTiles = 36;
 const mostColumns = lineBytes / 32;
 const coefficients = 36;
 

@@ -4,10 +4,10 @@ import { Input } from './input';
 import { Output } from './output';
 
 /** Bytes from one vertical coefficient of the pixels of a plane to the next; of six. */
-export const lineBytes: usize = 6208;
+export const lineBytes: usize = 4672;
 export const linesBytes: usize = 6 * lineBytes;
 /** Bytes from one coefficient of the tiles of a plane to the next. */
-export const tileBytes: usize = 1664;
+export const tileBytes: usize = 1152;
 export const halfRoot: f32 = 0.7071067811865476;
 export const root: f32 = 1.4142135623730951;
 
