@@ -6,11 +6,10 @@ export const weightPart: WasmKernel<'weightPart'> = {
   lower({ inputs: { weight }, outputs: { y }, attrs: { ranges, apart } }) {
     const [kh, kw, inputs, outputs] = weight.shape;
     const sizes = { taps: kh * kw, inputs, outputs, apart: Number(apart) };
-    const count = ranges.reduce((sum, range) => sum + range[1], 0);
     let first = 0;
     return ranges.map(([from, some]): Stage => {
       const { span, chunks } = cut(some, 32768 / (kh * kw * outputs));
-      const args = { ...strided({ weight, y }), ...sizes, from, first, count, span };
+      const args = { ...strided({ weight, y }), ...sizes, from, first, count: y.shape[2], span };
       first += some;
       return { kernel: 'weightPart', chunks, args };
     });

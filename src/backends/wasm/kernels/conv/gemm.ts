@@ -125,7 +125,7 @@ function multiply6x8<First>(table: usize, count: i32, a: usize, w: usize, out: u
 }
 
 /**
- * The same for 4 pixels and 16 outputs; `step`: bytes between the weights of 8 and the next 8. Both halves of a plane are one run of
+ * The same for 4 pixels and 16 outputs; `u`: without `Paired`, the weights of the second 8. Both halves of a plane are one run of
  * eight inputs: a loop of four turns is left too soon.
  */
 function multiply4x16<First, Paired>(table: usize, count: i32, a: usize, w: usize, u: usize, out: usize): void {
@@ -350,7 +350,7 @@ function multiply6x16<First, Paired>(table: usize, count: i32, a: usize, w: usiz
 }
 
 /**
- * Quads of inputs taken at a time: their weights to 16 outputs and 48 pixels of them stay in the first-level cache while all
+ * Quads of inputs taken at a time: their weights to 16 outputs and 72 pixels of them stay in the first-level cache while all
  * outputs are gone through.
  */
 const quadsPerPass: i32 = 32;
