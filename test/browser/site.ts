@@ -172,8 +172,16 @@ export async function barriers(page: Page): Promise<string[]> {
 
 /** Waits for a problem on the page, and puts it away. */
 export async function says(page: Page, pattern: RegExp): Promise<void> {
-  await page.getByRole('alert').getByText(pattern).waitFor();
-  await page.getByRole('button', { name: 'Dismiss' }).click();
+  // Not by frames: a browser draws none for seconds after its GPU process was ended, while what is tested goes on.
+  await page.waitForFunction(
+    ([source, flags]) => {
+      const alerts = [...document.querySelectorAll('[role="alert"] *')];
+      return alerts.some(({ textContent }) => new RegExp(source, flags).test(textContent ?? ''));
+    },
+    [pattern.source, pattern.flags] as const,
+    { polling: 50 },
+  );
+  await page.getByRole('button', { name: 'Dismiss' }).dispatchEvent('click');
 }
 
 /** Opens the page, isolated by its service worker. @param complaints takes errors that nobody caught. */

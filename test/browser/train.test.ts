@@ -213,13 +213,22 @@ test('the memory is told first; then the loss falls; stopped, closed, and gone o
   });
   await crashGpu();
   await says(page, new RegExp(`GPU was lost .*; the training goes on on CPU cores from step ${stopped}\\.$`));
-  // Then the storage is full: only the tab keeps what comes.
+  // Then nobody sees the tab, and the storage is full: only the tab keeps what comes.
+  const titles = await page.evaluateHandle(() => {
+    const seen: string[] = [];
+    const title = document.querySelector('title')!;
+    new MutationObserver(() => document.hidden && seen.push(document.title)).observe(title, {
+      childList: true,
+    });
+    return seen;
+  });
+  await putBehind(page, true);
   await limitStorage(1000);
   await isPast(0);
   assert.ok((await step()) > stopped, 'it goes on from there');
-  await putBehind(page, true);
-  await isPast(await step());
-  await page.waitForFunction(() => /^\d+ % – VNet$/.test(document.title), undefined, { polling: 50 });
+  await page.waitForFunction((seen) => seen.some((title) => /^\d+ % – VNet$/.test(title)), titles, {
+    polling: 50,
+  });
   await putBehind(page, false);
   await says(page, /storage is full: the training goes on, but from here on only this tab keeps it/);
   await again.getByRole('button', { name: 'Use on the tab Segment' }).waitFor();

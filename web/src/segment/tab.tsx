@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { DeviceError, fittingSize } from '../library.ts';
 import { useHidden, useTitle } from '../parts/background.ts';
 import { useDrop } from '../parts/drop.ts';
@@ -91,7 +91,8 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
   now.current = { opacity, hidden, divider, recording };
 
   const picture = live ? undefined : pictures[chosen];
-  useEffect(() => {
+  // Before the page is drawn, so that it never looks idle between a model that is loaded and the picture it is loaded for.
+  useLayoutEffect(() => {
     if (!picture || !ready) return undefined;
     let current = true;
     setBusy(words.working(picture.name));
