@@ -359,4 +359,11 @@ test('results do not depend on the number of threads', async () => {
     const [one, three] = [await run(1), await run(3)];
     assert.deepEqual(one.gweight.data, three.gweight.data);
   }
+  // Two-dimensional Winograd in one piece: each thread has a share of the outputs.
+  const attrs = { stride: [1, 1], padding: [4, 4], dilation: [4, 4], groups: 1 } as const;
+  const inputs = { x: randomTensor(rng, [1, 16, 32, 40]), weight: randomTensor(rng, [3, 3, 40, 200]) };
+  const run = (threads: number) => runOp(wasmBackend, 'conv2d', inputs, attrs, { options: { threads } });
+  const one = await run(1);
+  for (const threads of [2, 3, 5])
+    assert.deepEqual((await run(threads)).y.data, one.y.data, `${threads} threads`);
 });

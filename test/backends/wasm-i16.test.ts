@@ -98,7 +98,7 @@ test('whole VNet: logits to a hundredth of the largest', async () => {
 test('F and G of VNet multiply integers, and nothing in training does', () => {
   const { scratchBytes } = wasmBackend;
   const size = { batch: 1, height: 256, width: 512, precision: 'i16', scratchBytes } as const;
-  const { steps } = compileProgram(compileInference(vnet({ classes: 19 }), size));
+  const { steps } = compileProgram(compileInference(vnet({ classes: 19 }), size), 2);
   const count = (kernel: string) => steps.filter((step) => step.kernel === kernel).length;
   assert.deepEqual([count('convWinograd1dPairI16'), count('convWinograd1dI16')], [5, 1]);
   assert.deepEqual([count('convWinograd1dPair'), count('convWinograd1d')], [0, 0]);

@@ -50,7 +50,7 @@ test('folded inference on wasm: logits to 1e-4, labels equal but for ties of rou
 test('each F and G of inference is one stage, whose middle is not written', () => {
   const { scratchBytes } = wasmBackend;
   const plan = compileInference(vnet({ classes: 19 }), { batch: 1, height: 256, width: 512, scratchBytes });
-  const { steps } = compileProgram(plan);
+  const { steps } = compileProgram(plan, 2);
   const pairs = steps.filter(({ kernel }) => kernel === 'convWinograd1dPair');
   const single = steps.filter(({ kernel }) => kernel === 'convWinograd1d');
   // At dilation 16 and 32 rows a tile would be half padding: G of the last module is two convolutions.
@@ -85,7 +85,7 @@ test('labels of patches: logits of a transposed convolution are not written', as
     }
     const { scratchBytes } = wasmBackend;
     const [batch, height, width] = shape;
-    const { steps } = compileProgram(compileInference(net, { batch, height, width, scratchBytes }));
+    const { steps } = compileProgram(compileInference(net, { batch, height, width, scratchBytes }), 2);
     assert.ok(
       steps.some((step) => step.kernel === 'convPatchLabels'),
       label,

@@ -50,7 +50,7 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
       const { bits, pixels } = await vectors();
       const blocks = { wide: bits === 256, tall: pixels === 6 };
       const module = await load(chosen());
-      return new WasmExecutor(plan, compile(plan), module, blocks, threads, start, host.cores());
+      return new WasmExecutor(plan, compile(plan, threads), module, blocks, threads, start, host.cores());
     },
   };
 }

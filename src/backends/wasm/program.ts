@@ -39,7 +39,8 @@ const wordsOf = (chunks: number): number => 1 + chunks;
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-export function compile(plan: Plan): Program {
+/** `threads`: how many will run it, at best; any number may. */
+export function compile(plan: Plan, threads: number): Program {
   const argsBase = align(arenaBase + plan.arenaBytes);
   const steps: Step[] = [];
   const blocks: Int32Array[] = [];
@@ -53,7 +54,7 @@ export function compile(plan: Plan): Program {
     const previous = before.get(call.phase);
     before.set(call.phase, index);
     const calls = call.joined === 'previous' ? [previous!, index] : [index];
-    for (const stage of lower(call, previous === undefined ? undefined : plan.calls[previous])) {
+    for (const stage of lower(call, previous === undefined ? undefined : plan.calls[previous], threads)) {
       const { kernel, chunks, phase = call.phase, touches } = stage;
       const address = argsBase + 4 * words;
       const touched = touches

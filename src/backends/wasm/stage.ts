@@ -46,7 +46,8 @@ export interface WasmKernel<K extends KernelName> {
   keptBytes?(call: CallFor<K>): number;
   /** Which of several ways it takes, for people. */
   algorithm?(call: CallFor<K>): string;
-  lower(call: CallFor<K>): Stage[];
+  /** `threads`: how many there are, for work that is worth cutting into no more pieces; results do not depend on it. */
+  lower(call: CallFor<K>, threads: number): Stage[];
 }
 
 /** Address of a tensor's first element; 0 where an optional tensor is absent. */

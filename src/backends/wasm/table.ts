@@ -42,8 +42,8 @@ export const scratchBytes: ScratchRule = Object.assign(
 );
 
 /** Stages of a call; of two that are joined, all belong to the second. */
-export function lower(call: Call, before: Call | undefined): Stage[] {
+export function lower(call: Call, before: Call | undefined, threads: number): Stage[] {
   if (call.joined === 'next') return [];
   if (call.joined === 'previous') return jointOf(before!, call)!.stages(before!, call);
-  return kernelOf(call.op).lower(call);
+  return kernelOf(call.op).lower(call, threads);
 }

@@ -17,7 +17,7 @@ export interface Algorithm {
   readonly scratchBytes: number;
   /** What makes the scratch out of the weights, where that can be done ahead; else it is among the stages. */
   weightStages?(scratch: number): Stage[];
-  stages(scratch: number): Stage[];
+  stages(scratch: number, threads: number): Stage[];
 }
 
 /** Below these channels the transforms cost more than the multiplications they save. */
@@ -57,7 +57,7 @@ export function algorithmOf(conv: Conv): Algorithm {
       name: 'winograd2d',
       scratchBytes: winograd2d.winograd2dBytes(steps),
       weightStages: (at) => [winograd2d.packStage(steps, flipped, at)],
-      stages: (at) => [winograd2d.winograd2dStage(conv, padding, dilation, at)],
+      stages: (at, threads) => [winograd2d.winograd2dStage(conv, padding, dilation, at, threads)],
     };
   }
   const form = winograd1dForm(conv);
@@ -196,13 +196,12 @@ export function directs(name: string, convs: readonly DirectConv[]): Algorithm {
   return {
     name: `${name}: ${[...new Set(all.map(({ name }) => name))].join(', ')}`,
     scratchBytes: sum(bytes),
-    stages: (at) =>
-      all.flatMap((one, i) => [...(one.weightStages?.(at + starts[i]) ?? []), ...one.stages(at + starts[i])]),
+    stages: (at, threads) => all.flatMap((one, i) => stagesOf(one, at + starts[i], threads)),
   };
 }
 
 /** Stages of a call with its weights made each time. */
-export const stagesOf = (algorithm: Algorithm, scratch: number): Stage[] => [
+export const stagesOf = (algorithm: Algorithm, scratch: number, threads: number): Stage[] => [
   ...(algorithm.weightStages?.(scratch) ?? []),
-  ...algorithm.stages(scratch),
+  ...algorithm.stages(scratch, threads),
 ];

@@ -30,12 +30,12 @@ export const conv2d: WasmKernel<'conv2d'> = {
       ? algorithm.scratchBytes
       : 0;
   },
-  lower(call) {
+  lower(call, threads) {
     const algorithm = algorithmOf(convOf(call));
-    if (!call.kept) return stagesOf(algorithm, scratchPointer(call));
+    if (!call.kept) return stagesOf(algorithm, scratchPointer(call), threads);
     const at = keptPointer(call.kept);
     const ahead = algorithm.weightStages!(at).map((stage) => ({ ...stage, phase: 'prepare' as const }));
-    return [...ahead, ...algorithm.stages(at)];
+    return [...ahead, ...algorithm.stages(at, threads)];
   },
 };
 

@@ -13,7 +13,7 @@ type GradInput = CallFor<'conv2dGradInput'>;
 export const conv2dGradInput: WasmKernel<'conv2dGradInput'> = {
   algorithm: (call) => chosen(call).name,
   scratchBytes: (call) => chosen(call).scratchBytes,
-  lower: (call) => stagesOf(chosen(call), scratchPointer(call)),
+  lower: (call, threads) => stagesOf(chosen(call), scratchPointer(call), threads),
 };
 
 function chosen(call: GradInput): Algorithm {

@@ -12,7 +12,7 @@ type GradWeight = CallFor<'conv2dGradWeight'>;
 export const conv2dGradWeight: WasmKernel<'conv2dGradWeight'> = {
   algorithm: (call) => chosen(call).name,
   scratchBytes: (call) => chosen(call).scratchBytes,
-  lower: (call) => chosen(call).stages(scratchPointer(call)),
+  lower: (call, threads) => chosen(call).stages(scratchPointer(call), threads),
 };
 
 function chosen(call: GradWeight): Algorithm {

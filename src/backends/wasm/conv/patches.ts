@@ -96,9 +96,9 @@ export function patches(call: GradInput): Algorithm {
   return {
     name,
     scratchBytes: vectors + scratchBytes,
-    stages: (at) => [
+    stages: (at, threads) => [
       ...vectorStages(call, at),
-      ...directs('patches', patchConvs(call, at)).stages(at + vectors),
+      ...directs('patches', patchConvs(call, at)).stages(at + vectors, threads),
     ],
   };
 }

@@ -17,12 +17,11 @@ const coefficients = 36;
 /** Floating-point operations, of the direct form, worth taking a chunk for. */
 const leastFlops = 8e6;
 
-/**
- * With fewer chunks than this, chunks share their tiles, this many times eight outputs each, half of it where there is but one:
- * transforms of inputs cost a tenth.
- */
+/** With fewer chunks than this, chunks share their tiles, so many times eight outputs each: transforms of inputs cost a tenth. */
 const fewChunks = 8;
 const leastShare = 16;
+/** Where there is but one, each thread takes a share of it; of so many times eight outputs at least. */
+const leastShareOfOne = 8;
 
 export const tilesAlong = (length: number): number => Math.ceil(length / 4);
 
@@ -70,6 +69,7 @@ export function winograd2dStage(
   padding: readonly [number, number],
   dilation: readonly [number, number],
   packed: number,
+  threads: number,
 ): Stage {
   const { x, prologue, y, steps } = conv;
   const { inputs, outputs } = steps;
@@ -87,7 +87,8 @@ export function winograd2dStage(
   const together = rowsTogether(total, Math.max(1, Math.min(fitting, total)));
   const pieces = cut(Math.ceil(total / together), leastFlops / flops / together, 128);
   const span = { count: total, perChunk: together * pieces.span.perChunk };
-  const share = pieces.chunks === 1 ? leastShare / 2 : pieces.chunks < fewChunks ? leastShare : outOcts;
+  const ofOne = Math.max(leastShareOfOne, 2 * Math.ceil(outOcts / threads / 2));
+  const share = pieces.chunks === 1 ? ofOne : pieces.chunks < fewChunks ? leastShare : outOcts;
   const shareOcts = Math.min(outOcts, share);
   const shares = Math.ceil(outOcts / shareOcts);
   const weightBytes = winograd2dBytes(steps) / coefficients;

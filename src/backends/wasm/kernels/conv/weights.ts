@@ -6,7 +6,7 @@
 import { wide } from '../width';
 
 /** Of 8 outputs, at most, for a pair. */
-const mostPaired: usize = 8192;
+const mostPaired: usize = 4096;
 
 /** Whether 16 outputs have one run; `bytes`: of the weights of 8 outputs. */
 // @ts-ignore: decorator
