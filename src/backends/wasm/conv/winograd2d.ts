@@ -21,7 +21,7 @@ const leastFlops = 8e6;
 const fewChunks = 8;
 const leastShare = 16;
 /** Where there is but one, each thread takes a share of it; of so many times eight outputs at least. */
-const leastShareOfOne = 8;
+const leastShareOfOne = 4;
 
 export const tilesAlong = (length: number): number => Math.ceil(length / 4);
 
@@ -54,13 +54,15 @@ export function packStage(steps: WeightSteps, flipped: boolean, packed: number):
 /** Where pieces are fewer, two threads wait for each other at the end of an odd number. */
 const manyPieces = 16;
 
-/** Rows of tiles in a strip, `most` of `total` or somewhat fewer. */
+/** Rows of tiles in a strip, at most `most` of `total`: in strips alike, since each reads all weights. */
 function rowsTogether(total: number, most: number): number {
-  const pieces = (together: number) => Math.ceil(total / together);
-  for (let together = most; together > most / 2; together--) {
-    if (pieces(together) >= manyPieces || pieces(together) % 2 === 0) return together;
+  const least = Math.ceil(total / most);
+  for (const pieces of [least, least + 1]) {
+    const together = Math.ceil(total / pieces);
+    const all = Math.ceil(total / together);
+    if (all === 1 || all % 2 === 0 || all >= manyPieces) return together;
   }
-  return most;
+  return Math.ceil(total / least);
 }
 
 /** The convolution; `packed`: weights as `packStage` leaves them. */

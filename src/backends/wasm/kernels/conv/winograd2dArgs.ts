@@ -3,8 +3,11 @@ import { Ints } from '../tables';
 import { Input } from './input';
 import { Output } from './output';
 
-/** Bytes from one vertical coefficient of the pixels of a plane to the next; of six. */
-export const lineBytes: usize = 4672;
+/**
+ * Bytes from one vertical coefficient of the pixels of a plane to the next; of six. 162 pixels: 16 rows of two tiles, of residues of an
+ * image, have 160.
+ */
+export const lineBytes: usize = 5184;
 export const linesBytes: usize = 6 * lineBytes;
 /** Bytes from one coefficient of the tiles of a plane to the next. */
 export const tileBytes: usize = 1152;
