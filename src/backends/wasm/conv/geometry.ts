@@ -53,6 +53,9 @@ export interface WindowPlan {
 
 /** Below so many blocks there is an even number of them, for two threads. */
 const fewBlocks = 32;
+/** With fewer, a thread waits long for the last of another; below these pixels each, weights are read too often. */
+const enoughBlocks = 12;
+const enoughPixels = 40;
 
 /** `even`: columns are cut into blocks of all but one size, however many pixels that is. */
 export function planWindow(
@@ -67,7 +70,8 @@ export function planWindow(
   const fitting = Math.floor(packedBytes / (32 * octs * Math.max(1, lines)) / 12) * 12;
   const most = Math.min(mostPixels, Math.max(leastPixels, fitting));
   const least = Math.ceil(columns / most);
-  const blocks = even && least > 1 && least < fewBlocks ? least + (least % 2) : least;
+  const worthwhile = 2 * Math.floor(Math.min(enoughBlocks, columns / enoughPixels) / 2);
+  const blocks = even && least > 1 && least < fewBlocks ? Math.max(least + (least % 2), worthwhile) : least;
   const unit = even ? 2 : 12;
   const block = unit * Math.ceil(columns / blocks / unit);
 

@@ -1,6 +1,7 @@
 import { storeBoth } from './conv/output';
+import { Span } from './span';
 
-/** Channels of a chunk: as many as have their sums in registers, and whole lines of memory. */
+/** Channels of a block: as many as have their sums in registers, and whole lines of memory. */
 export const adaptiveChannels: i32 = 32;
 
 @unmanaged
@@ -17,6 +18,8 @@ class AdaptiveArgs {
   width: i32;
   /** Blocks of `adaptiveChannels`. */
   blocks: i32;
+  /** Blocks of all bins; of the gradient, rows of all images. */
+  span: Span;
 }
 
 /** Bin i of m over n pixels: `[⌊i·n/m⌋, ⌈(i + 1)·n/m⌉)`. */
@@ -65,9 +68,9 @@ function addRow(p: usize, step: usize, count: i32, to: usize): void {
   addEight(to + 96, a3, b3);
 }
 
-/** One chunk: 32 channels of one bin. Rows are summed first, which keeps the rounding small. */
-export function adaptivePool(a: AdaptiveArgs, chunk: i32, local: usize): void {
-  const bin = chunk / a.blocks;
+/** 32 channels of one bin. Rows are summed first, which keeps the rounding small. */
+function poolBlock(a: AdaptiveArgs, block: i32): void {
+  const bin = block / a.blocks;
   const image = bin / (a.rows * a.columns);
   const row = (bin / a.columns) % a.rows;
   const column = bin % a.columns;
@@ -78,7 +81,7 @@ export function adaptivePool(a: AdaptiveArgs, chunk: i32, local: usize): void {
   const weight: f32 = <f32>1 / (((bottom - top) * (right - left)) as f32);
   const out = a.bins + (bin as usize) * a.binsStride;
   const step = a.imageStride;
-  const from = (chunk % a.blocks) * adaptiveChannels;
+  const from = (block % a.blocks) * adaptiveChannels;
   const to = min(from + adaptiveChannels, a.channels);
   let channel = from;
   if (to - from == adaptiveChannels) {
@@ -123,12 +126,22 @@ export function adaptivePool(a: AdaptiveArgs, chunk: i32, local: usize): void {
   }
 }
 
-/** One chunk: one row of the image; every pixel takes from the bins over it. */
+export function adaptivePool(a: AdaptiveArgs, chunk: i32, local: usize): void {
+  const last = a.span.last(chunk);
+  for (let block = a.span.first(chunk); block < last; block++) poolBlock(a, block);
+}
+
 export function adaptivePoolGrad(a: AdaptiveArgs, chunk: i32, local: usize): void {
-  const image = chunk / a.height;
-  const y = chunk % a.height;
+  const last = a.span.last(chunk);
+  for (let row = a.span.first(chunk); row < last; row++) spreadRow(a, row);
+}
+
+/** One row of one image; every pixel takes from the bins over it. */
+function spreadRow(a: AdaptiveArgs, index: i32): void {
+  const image = index / a.height;
+  const y = index % a.height;
   const bytes = (a.channels as usize) << 2;
-  let p = a.image + ((chunk * a.width) as usize) * a.imageStride;
+  let p = a.image + ((index * a.width) as usize) * a.imageStride;
   for (let x = 0; x < a.width; x++) {
     for (let at: usize = 0; at < bytes; at += 4) store<f32>(p + at, 0);
     for (let row = 0; row < a.rows; row++) {
