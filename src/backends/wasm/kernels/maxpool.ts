@@ -43,6 +43,54 @@ function storeBytes(to: usize, v: v128, rest: i32): void {
   if (rest > 2) store<u8>(to, i8x16.extract_lane_u(bytes, 2), 2);
 }
 
+/**
+ * Sixteen channels of a window of `rows`×`columns` pixels from `p` on, the first at place `place` of the whole window: the largest
+ * values to `y`, in pairs for 256 bits, their places, bytes, to `index`.
+ */
+function poolSixteen(
+  p: usize,
+  rows: i32,
+  columns: i32,
+  rowBytes: usize,
+  step: usize,
+  place: i32,
+  kernel: i32,
+  y: usize,
+  index: usize,
+): void {
+  let a = f32x4.splat(-Infinity);
+  let b = f32x4.splat(-Infinity);
+  let c = f32x4.splat(-Infinity);
+  let d = f32x4.splat(-Infinity);
+  let places = i32x4.splat(0);
+  for (let ky = 0; ky < rows; ky++) {
+    let at = p;
+    let tap = i8x16.splat(place as i8);
+    for (let kx = 0; kx < columns; kx++) {
+      const va = v128.load(at);
+      const vb = v128.load(at, 16);
+      const vc = v128.load(at, 32);
+      const vd = v128.load(at, 48);
+      const largerLow = i16x8.narrow_i32x4_s(f32x4.gt(va, a), f32x4.gt(vb, b));
+      const largerHigh = i16x8.narrow_i32x4_s(f32x4.gt(vc, c), f32x4.gt(vd, d));
+      places = v128.bitselect(tap, places, i8x16.narrow_i16x8_s(largerLow, largerHigh));
+      a = f32x4.pmax(a, va);
+      b = f32x4.pmax(b, vb);
+      c = f32x4.pmax(c, vc);
+      d = f32x4.pmax(d, vd);
+      tap = i8x16.add(tap, i8x16.splat(1));
+      at += step;
+    }
+    p += rowBytes;
+    place += kernel;
+  }
+  v128.store(y, a);
+  v128.store(y, b, 16);
+  v128.store(y, c, 32);
+  v128.store(y, d, 48);
+  v128.store(index, places);
+}
+
 /** One chunk: one row of the pooled tensor. */
 export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
   const kernel = a.kernel;
@@ -57,7 +105,17 @@ export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
     const left = ox * a.stride - a.padding;
     const l0 = max(0, -left);
     const l1 = min(kernel, a.width - left);
-    for (let c = 0; c < a.channels; c += 4) {
+    let c = 0;
+    if (c + 16 <= a.channels) {
+      const rowBytes = (a.width as usize) * step;
+      let p = image + (((top + k0) * a.width + left + l0) as usize) * step;
+      for (; c + 16 <= a.channels; c += 16) {
+        const to = y + ((c as usize) << 2);
+        poolSixteen(p, k1 - k0, l1 - l0, rowBytes, step, k0 * kernel + l0, kernel, to, index + (c as usize));
+        p += 64;
+      }
+    }
+    for (; c < a.channels; c += 4) {
       let best = f32x4.splat(-Infinity);
       let place = i32x4.splat(0);
       for (let ky = k0; ky < k1; ky++) {
