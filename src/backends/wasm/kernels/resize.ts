@@ -1,6 +1,7 @@
 import { Axes, cellOf, fractionAt, startAt } from './axes';
+import { storeLanes } from './conv/output';
 import { madd } from './lanes';
-import { addRow, lerpRow } from './rows';
+import { addRow } from './rows';
 
 @unmanaged
 class ResizeArgs {
@@ -15,11 +16,26 @@ class ResizeArgs {
   axes: Axes;
 }
 
+/** `lerpRow` of whole vectors, `pixel` bytes to a pixel: what the last lanes hold is not read as a channel. */
+function lerpVectors(top: usize, bottom: usize, stride: usize, t: f32, width: i32, to: usize, pixel: usize): void {
+  const t4 = f32x4.splat(t);
+  for (let i = 0; i < width; i++) {
+    for (let c: usize = 0; c < pixel; c += 16) {
+      const a = v128.load(top + c);
+      v128.store(to + c, madd(t4, f32x4.sub(v128.load(bottom + c), a), a));
+    }
+    top += stride;
+    bottom += stride;
+    to += pixel;
+  }
+}
+
 export function resizeBilinear(a: ResizeArgs, chunk: i32, local: usize): void {
   const t = a.axes;
   const channels = a.channels as usize;
   const end = channels << 2;
   const body = end & ~15;
+  const rest = a.channels & 3;
   const pixel = ((channels + 3) << 2) & ~15;
   const image = chunk / a.bands;
   const first = (chunk % a.bands) * a.bandRows;
@@ -32,7 +48,7 @@ export function resizeBilinear(a: ResizeArgs, chunk: i32, local: usize): void {
     while (startAt(t.rowStarts, r + 1) <= i) r++;
     const top = coarse + (r as usize) * rowBytes;
     const bottom = r + 1 < t.coarseHeight ? top + rowBytes : top;
-    lerpRow(top, bottom, a.coarseStride, fractionAt(t.rowFractions, i), t.coarseWidth, channels, local, pixel);
+    lerpVectors(top, bottom, a.coarseStride, fractionAt(t.rowFractions, i), t.coarseWidth, local, pixel);
     for (let q = 0; q < t.coarseWidth; q++) {
       const left = local + (q as usize) * pixel;
       const right = q + 1 < t.coarseWidth ? left + pixel : left;
@@ -43,9 +59,9 @@ export function resizeBilinear(a: ResizeArgs, chunk: i32, local: usize): void {
           const l = v128.load(left + c);
           v128.store(y + c, madd(s4, f32x4.sub(v128.load(right + c), l), l));
         }
-        for (let c: usize = body; c < end; c += 4) {
-          const l = load<f32>(left + c);
-          store<f32>(y + c, l + s * (load<f32>(right + c) - l));
+        if (body < end) {
+          const l = v128.load(left + body);
+          storeLanes(y + body, madd(s4, f32x4.sub(v128.load(right + body), l), l), rest);
         }
         y += a.fineStride;
       }
