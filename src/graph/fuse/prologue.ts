@@ -13,6 +13,9 @@ export const prologue: Rule = (node, work) => {
   if (readers.length === 0 || !readers.every(([reader, inputs]) => inputs.every((i) => accepts(reader, i))))
     return;
   const { x, scale: preScale, shift: preShift, slope: preSlope } = map;
+  // An activation of a sum that nobody else reads comes at the end of what adds (`foldSums`): computed once, and written.
+  const producer = work.producerOf(x);
+  if (!preScale && producer && opOf(producer).sum?.(producer) && work.onlyReader(x, node)) return;
   for (const [reader] of readers) {
     work.replace(reader, [{ ...reader, inputs: { ...reader.inputs, x, preScale, preShift, preSlope } }]);
   }
