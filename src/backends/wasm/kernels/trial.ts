@@ -15,5 +15,5 @@ class TrialArgs {
 }
 
 export function multiplyTrial(a: TrialArgs, chunk: i32, local: usize): void {
-  multiplyPlanes(a.table, a.quads, a.a, a.weights, a.octs, a.pixels, a.out);
+  multiplyPlanes(a.table, a.quads, a.a, a.weights, a.octs, a.octs, a.pixels, a.out);
 }

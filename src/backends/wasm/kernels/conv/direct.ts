@@ -117,7 +117,7 @@ export function convDirect(grid: DirectArgs, chunk: i32, local: usize): void {
     for (let o = 0; o < octs; o += octsPerPass) {
       const some = min(octsPerPass, octs - o);
       const w = weights + (o as usize) * octBytes;
-      multiplyPlanes(grid.table, grid.planes, local, w, some, count, products);
+      multiplyPlanes(grid.table, grid.planes, local, w, some, octs, count, products);
       const at = (o as usize) << 5;
       writePixels(output, first, 8 * o, some, products, count, y + at, r ? r + at : 0);
     }

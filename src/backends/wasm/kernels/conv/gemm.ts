@@ -382,6 +382,7 @@ function multiplyPass<First>(
   w: usize,
   step: usize,
   octs: i32,
+  paired: bool,
   pixels: i32,
   out: usize,
 ): void {
@@ -390,7 +391,6 @@ function multiplyPass<First>(
   const skipped = (from as usize) << 7;
   table += (from as usize) << 2;
   if (wide) {
-    const paired = arePaired(step);
     for (; octs >= 2; octs -= 2) {
       if (paired) multiply16<First, Yes>(table, count, a, w + 2 * skipped, 0, pixels, out);
       else multiply16<First, No>(table, count, a, w + skipped, w + step + skipped, pixels, out);
@@ -410,20 +410,30 @@ function multiplyPass<First>(
 
 /**
  * All outputs of `pixels` pixels (rounded up to a multiple of 12 at most): `out` planes = `a` planes × packed weights.
- * `table`: where the quads of inputs lie; `w`: blocks of 8 outputs (see `weights.ts`).
+ * `table`: where the quads of inputs lie; `w`: `octs` blocks of 8 outputs, of `all` that lie together (see `weights.ts`).
  */
-export function multiplyPlanes(table: usize, count: i32, a: usize, w: usize, octs: i32, pixels: i32, out: usize): void {
+export function multiplyPlanes(
+  table: usize,
+  count: i32,
+  a: usize,
+  w: usize,
+  octs: i32,
+  all: i32,
+  pixels: i32,
+  out: usize,
+): void {
   // Pixels that no tap reaches.
   if (count == 0) {
     for (let oct = 0; oct < octs; oct++) memory.fill(out + (oct as usize) * planeBytes, 0, (pixels as usize) << 5);
     return;
   }
   const step = (count as usize) << 7;
+  const paired = arePaired(all, step);
   // Parts alike, of whole eights.
   const parts = count > 2 * quadsPerPass ? (count + quadsPerPass / 2) / quadsPerPass : 1;
   const most = ((count + parts - 1) / parts + 1) & ~1;
-  multiplyPass<Yes>(table, 0, min(most, count), a, w, step, octs, pixels, out);
+  multiplyPass<Yes>(table, 0, min(most, count), a, w, step, octs, paired, pixels, out);
   for (let done = most; done < count; done += most) {
-    multiplyPass<No>(table, done, min(most, count - done), a, w, step, octs, pixels, out);
+    multiplyPass<No>(table, done, min(most, count - done), a, w, step, octs, paired, pixels, out);
   }
 }

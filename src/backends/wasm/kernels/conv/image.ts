@@ -102,8 +102,9 @@ export function convImage(grid: ImageArgs, chunk: i32, local: usize): void {
   k.xStep = (grid.strideX * 12) as usize;
   k.yStep = output.pixel;
   k.wStep = grid.wStep;
-  k.second = secondOffset(k.wStep);
-  k.turn = weightsStep(0, 2, k.wStep);
+  const octs = (output.channels + 7) >> 3;
+  k.second = secondOffset(octs, k.wStep);
+  k.turn = weightsStep(0, octs, k.wStep);
   k.biasStep = output.bias ? 32 : 0;
   k.slopeStep = output.slope ? 32 : 0;
   k.spare = ones + 64;

@@ -47,8 +47,9 @@ export function fillPointBlock(input: Input, stride: i32, local: usize, octBytes
   k.xStep = (stride as usize) * input.pixel;
   k.inputBytes = (input.channels as usize) << 2;
   k.wStep = (((input.channels + 3) & ~3) as usize) << 5;
-  k.second = secondOffset(k.wStep);
-  k.turn = weightsStep(0, 2, k.wStep);
+  const octs = (octBytes >> 5) as i32;
+  k.second = secondOffset(octs, k.wStep);
+  k.turn = weightsStep(0, octs, k.wStep);
   k.spare = changetype<usize>(k) + offsetof<PointBlock>();
   return k;
 }

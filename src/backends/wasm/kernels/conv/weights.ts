@@ -1,5 +1,5 @@
 /**
- * Where packed weights lie: `[block of 8 outputs][input][8]`. In 256 bits, where inputs are not many, blocks come in pairs,
+ * Where packed weights lie: `[block of 8 outputs][input][8]`. In 256 bits, where they are few, blocks come in pairs,
  * `[pair][input][16]`: what 16 outputs take is one run with one pointer; the last block of an odd number is by itself. Where
  * weights come from far away, two runs are fetched ahead better than one.
  */
@@ -7,18 +7,20 @@ import { wide } from '../width';
 
 /** Of 8 outputs, at most, for a pair. */
 const mostPaired: usize = 4096;
+/** Of all outputs, so that they stay near: pairs whatever the inputs. */
+const mostNear: usize = 98304;
 
-/** Whether 16 outputs have one run; `bytes`: of the weights of 8 outputs. */
+/** Whether 16 outputs have one run; `bytes`: of the weights of 8 outputs, of `octs` times 8. */
 // @ts-ignore: decorator
 @inline
-export function arePaired(bytes: usize): bool {
-  return wide && bytes <= mostPaired;
+export function arePaired(octs: i32, bytes: usize): bool {
+  return wide && (bytes <= mostPaired || (octs as usize) * bytes <= mostNear);
 }
 
 // @ts-ignore: decorator
 @inline
 function isPaired(oct: i32, octs: i32, bytes: usize): bool {
-  return arePaired(bytes) && (oct | 1) < octs;
+  return arePaired(octs, bytes) && (oct | 1) < octs;
 }
 
 /** Bytes from the first weight of all to that of block `oct` of `octs`. */
@@ -39,6 +41,6 @@ export function weightsStep(oct: i32, octs: i32, bytes: usize): usize {
 /** Bytes from the weights of 8 outputs to those of the next 8, of one pair. */
 // @ts-ignore: decorator
 @inline
-export function secondOffset(bytes: usize): usize {
-  return arePaired(bytes) ? 32 : bytes;
+export function secondOffset(octs: i32, bytes: usize): usize {
+  return arePaired(octs, bytes) ? 32 : bytes;
 }

@@ -84,7 +84,7 @@ export function convolveTiles(
     const coefficients = coefficientsOf(tiles, places, count);
     for (let k: usize = 0; k < coefficients; k++) {
       const at = k * coefficientBytes;
-      multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outOcts, count, m + at);
+      multiplyPlanes(table, inQuads, v + at, tiles.weights + k * tiles.weightBytes, outOcts, outOcts, count, m + at);
     }
     transformOutputs(output, tiles, places, count, y, residual, local, m);
   }

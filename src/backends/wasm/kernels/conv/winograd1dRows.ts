@@ -114,7 +114,7 @@ export function convWinograd1dRows(a: Winograd1dRowsArgs, chunk: i32, local: usi
       const table = tiles.table + ((turn * entries) << 2);
       for (let k: usize = 0; k < 6; k++) {
         const at = k * coefficientBytes;
-        multiplyPlanes(table, entries, v + at, tiles.weights + k * tiles.weightBytes, outOcts, count, m + at);
+        multiplyPlanes(table, entries, v + at, tiles.weights + k * tiles.weightBytes, outOcts, outOcts, count, m + at);
       }
       const out = output.y + (n as usize) * output.image + (y as usize) * output.row;
       const residual = output.residual + (n as usize) * output.residualImage + (y as usize) * output.residualRow;

@@ -56,6 +56,7 @@ function convStrip(
   const output = a.output;
   const inQuads = (input.channels + 3) >> 2;
   const inOcts = (input.channels + 7) >> 3;
+  const outOcts = (output.channels + 7) >> 3;
   const columns = local + a.columns;
   const tiles = local + a.tiles;
   const products = local + a.products;
@@ -81,7 +82,7 @@ function convStrip(
       row += tileStep;
     }
     for (let k: usize = 0; k < 6 * tileBytes; k += tileBytes) {
-      multiplyPlanes(a.table, inQuads, tiles + k, w, octs, all, products + k);
+      multiplyPlanes(a.table, inQuads, tiles + k, w, octs, outOcts, all, products + k);
       w += a.weightBytes;
     }
     returnRows(products, octs, all, constants, results + line);
