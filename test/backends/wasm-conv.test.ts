@@ -55,6 +55,10 @@ const fixed: Case[] = [
   // Weights that do not stay in a cache: inputs and outputs in parts.
   { kernel: [1, 1], cin: 523, cout: 266, size: [2, 13] },
   { kernel: [1, 1], cin: 260, cout: 520, stride: 2, size: [3, 11] },
+  // More than 128 inputs whose weights are near, of an odd number of eights, and far.
+  { kernel: [1, 1], cin: 200, cout: 40, size: [5, 11] },
+  { kernel: [1, 1], cin: 200, cout: 200, size: [5, 11] },
+  { kernel: [3, 3], stride: 2, cin: 36, cout: 40 },
   { kernel: [1, 1], cin: 13, cout: 30, stride: 2, size: [5, 55] },
   { kernel: [1, 1], cin: 31, cout: 40, size: [3, 26] },
   { kernel: [1, 1], cin: 6, cout: 16, size: [3, 29] },

@@ -95,6 +95,7 @@ function poolSixteen(
 export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
   const kernel = a.kernel;
   const step = a.imageStride;
+  const rowBytes = (a.width as usize) * step;
   const top = (chunk % a.pooledHeight) * a.stride - a.padding;
   const image = a.image + (((chunk / a.pooledHeight) * a.height * a.width) as usize) * step;
   const k0 = max(0, -top);
@@ -105,15 +106,12 @@ export function maxPool(a: MaxPoolArgs, chunk: i32, local: usize): void {
     const left = ox * a.stride - a.padding;
     const l0 = max(0, -left);
     const l1 = min(kernel, a.width - left);
+    const first = image + (((top + k0) * a.width + left + l0) as usize) * step;
     let c = 0;
-    if (c + 16 <= a.channels) {
-      const rowBytes = (a.width as usize) * step;
-      let p = image + (((top + k0) * a.width + left + l0) as usize) * step;
-      for (; c + 16 <= a.channels; c += 16) {
-        const to = y + ((c as usize) << 2);
-        poolSixteen(p, k1 - k0, l1 - l0, rowBytes, step, k0 * kernel + l0, kernel, to, index + (c as usize));
-        p += 64;
-      }
+    for (; c + 16 <= a.channels; c += 16) {
+      const at = (c as usize) << 2;
+      const to = index + (c as usize);
+      poolSixteen(first + at, k1 - k0, l1 - l0, rowBytes, step, k0 * kernel + l0, kernel, y + at, to);
     }
     for (; c < a.channels; c += 4) {
       let best = f32x4.splat(-Infinity);
