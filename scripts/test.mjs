@@ -37,4 +37,6 @@ const files = readdirSync('build/test', { recursive: true })
   .sort();
 if (files.length === 0) command.error(`error: no test file has ${names.join(' or ')} in its path`);
 const pattern = only ? [`--test-name-pattern=${only.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`] : [];
-run(process.execPath, '--test', '--test-reporter=spec', '--test-concurrency=2', ...pattern, ...files);
+// A file that hangs fails after twenty minutes, so that the others are told too (Node 22 and later: a test of it).
+const runner = ['--test-reporter=spec', '--test-concurrency=2', `--test-timeout=${20 * 60_000}`];
+run(process.execPath, '--test', ...runner, ...pattern, ...files);

@@ -56,9 +56,21 @@ export function start(args: readonly string[], env: Record<string, string> = {})
   };
 }
 
-/** Runs the command line to its end. */
-export const vnet = (args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
-  start(args, env).ended;
+/** Far more than any command of a test takes, on any machine. */
+const longestMs = 300_000;
+
+/** Runs the command line to its end; one that hangs is killed after five minutes, with a code of null. */
+export async function vnet(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const running = start(args, env);
+  const watch = setTimeout(() => running.interrupt('SIGKILL'), longestMs);
+  try {
+    const ended = await running.ended;
+    if (ended.code !== null) return ended;
+    return { ...ended, stderr: `vnet ${args.join(' ')}: hung and was killed\n${ended.stderr}` };
+  } finally {
+    clearTimeout(watch);
+  }
+}
 
 /** Runs the command line in this process: what is refused at once takes less time so than a process takes to start. */
 export async function vnetHere(args: readonly string[]): Promise<Ended> {

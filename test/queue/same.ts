@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { readTraining } from '../../src/train/checkpoint.js';
 
-/** Resolves once `test` gives something true; looks twenty times a second. */
+/** Far more than anything waited for takes, on any machine: a test that hangs fails, and says where. */
+const longestMs = 180_000;
+
+/**
+ * Resolves once `test` gives something true; looks twenty times a second.
+ * @throws where that takes three minutes.
+ */
 export async function until<T>(test: () => Promise<T> | T): Promise<T> {
+  const start = performance.now();
   for (;;) {
     const found = await test();
     if (found) return found;
+    if (performance.now() - start > longestMs) throw new Error(`not so after ${longestMs / 1000} s: ${test}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -54,8 +54,10 @@ class PictureSession implements Session<PictureJob> {
     const labeller = new Labeller(this.predictor, model, writer, setup.view);
     const start = performance.now();
     for (const [i, { index }] of images.entries()) {
-      const next = sources[i + 1];
-      await this.answer({ index, ...(await this.label(index, sources[i], writer, labeller, next)) });
+      const next = i + 1 < images.length ? { index: images[i + 1].index, source: sources[i + 1] } : undefined;
+      const result = await this.label(index, sources[i], writer, labeller, next);
+      if (!result) return;
+      await this.answer({ index, ...result });
     }
     const what = `${images.length} pictures from ${images[0].index + 1} on`;
     this.bench.onEvent?.({ type: 'done', kind: 'pictures', what, ms: performance.now() - start });
@@ -65,25 +67,28 @@ class PictureSession implements Session<PictureJob> {
     return this.predictor.dispose();
   }
 
-  /** @throws what would meet every other picture too. */
+  /**
+   * @param next begins to be read meanwhile. @returns undefined where nobody waits for results any more.
+   * @throws what would meet every other picture too.
+   */
   private async label(
     index: number,
     source: ReadAhead,
     writer: Writer,
     labeller: Labeller,
-    next: ReadAhead | undefined,
-  ): Promise<Omit<PictureResult, 'index'>> {
-    const { redis } = this.bench;
+    next: { readonly index: number; readonly source: ReadAhead } | undefined,
+  ): Promise<Omit<PictureResult, 'index'> | undefined> {
     const { tries } = this.setup;
     try {
       await this.roots.check(source.file);
-      if (next) await this.roots.check(next.file).then(next.begin, () => undefined);
       const before = await writer.done?.(source);
       if (before) return { kept: true, written: before };
-      // Before anything of it is read: it may be what its workers die of.
-      const begun = await redis.hincrby(this.keys.tries, String(index), 1);
+      const { awaited, begun, fresh } = await this.begin(index, next?.index);
+      if (!awaited) return undefined;
       if (begun > tries)
         return { error: `was begun ${tries} times and never finished; is it too large, or damaged?` };
+      // Not what others have begun and not finished: what its workers die of may be its reading.
+      if (next && fresh) await this.roots.check(next.source.file).then(next.source.begin, () => undefined);
       const { written, shownAt, ...result } = await labeller.label(source);
       return {
         ...result,
@@ -94,6 +99,26 @@ class PictureSession implements Session<PictureJob> {
       if (!(error instanceof UserError) || endsAll(error)) throw error;
       return { error: withoutName(error.message, source.file) };
     }
+  }
+
+  /**
+   * Counts that a picture is begun, before anything of it is read: it may be what its workers die of. In one
+   * transaction with the look at whether its run goes on, since the counts go with the run.
+   */
+  private async begin(index: number, next = index) {
+    const { alive, tries } = this.keys;
+    const replies = await this.bench.redis
+      .multi()
+      .exists(alive)
+      .hincrby(tries, String(index), 1)
+      .hexists(tries, String(next))
+      .expire(tries, keptSeconds)
+      .exec();
+    const [awaited, begun, known] = (replies ?? []).map(([error, value]) => {
+      if (error) throw error;
+      return Number(value);
+    });
+    return { awaited: awaited === 1, begun, fresh: known === 0 };
   }
 
   private async answer(result: PictureResult): Promise<void> {
