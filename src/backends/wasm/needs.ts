@@ -49,21 +49,37 @@ function hull(touched: readonly Touched[]): Touched {
 
 /** Finds the needs of stages, one after the other, in the order of the plan. */
 export class NeedsFinder {
-  private readonly before: (Toucher & { readonly hull: Touched })[] = [];
+  private readonly before: (Toucher & { readonly hull: Touched; readonly all: readonly Need[] })[] = [];
 
-  /** The needs of the next stage. */
+  /** The needs of the next stage, but for those that follow from the others: threads look at each before each chunk. */
   next(toucher: Toucher): Need[] {
     const own = { ...toucher, hull: hull(toucher.touched) };
-    const needs = this.before.flatMap((earlier) => {
+    const all = this.before.flatMap((earlier) => {
       if (!conflict(own.hull, earlier.hull)) return [];
       const done = doneBefore(own, earlier);
       return done.some((count) => count > 0) ? [{ step: earlier.step, done }] : [];
     });
-    this.before.push(own);
+    this.before.push({ ...own, all });
     if (this.before.length > windowStages) this.before.shift();
-    return needs;
+    return all.filter((need, i) => !all.slice(i + 1).some((later) => this.follows(need, later)));
+  }
+
+  /** Whether what is done of a later stage could not have begun before what is needed of an earlier one. */
+  private follows(need: Need, later: Need): boolean {
+    const its = this.before
+      .find(({ step }) => step === later.step)
+      ?.all.find(({ step }) => step === need.step);
+    if (!its) return false;
+    const chunks = Math.max(need.done.length, later.done.length);
+    for (let chunk = 0; chunk < chunks; chunk++) {
+      const done = at(later, chunk);
+      if (at(need, chunk) > (done > 0 ? at(its, done - 1) : 0)) return false;
+    }
+    return true;
   }
 }
+
+const at = ({ done }: Need, chunk: number): number => done[done.length === 1 ? 0 : chunk];
 
 /** Never falling from chunk to chunk: chunks are started in their order. */
 function doneBefore(later: Toucher, earlier: Toucher): Int32Array {
