@@ -129,10 +129,13 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ActivatedConvAttrs> = {
     const alone = Object.values(others).every((input) => !input) && !normalize;
     if (!alone || groups > 1 || stride.some((n) => n > 1)) return undefined;
     const kernel = kernelOf(weight.shape);
+    const taps = kernel[0] * kernel[1];
     const part = (ranges: readonly InputRange[], apart: boolean, { emit, label }: Place) =>
-      emit('weightPart', { weight }, { ranges, apart }, { label, phase: 'prepare' }).y;
+      ranges.length === 1 && ranges[0][1] === weight.shape[2] && (taps === 1 || !apart)
+        ? weight
+        : emit('weightPart', { weight }, { ranges, apart }, { label, phase: 'prepare' }).y;
     return {
-      x,
+      ...{ x, taps },
       whole(map, channels, sum, place) {
         const some = part(channels, false, place);
         const operands = { x: map, weight: some, bias, slope, residual: sum };
@@ -142,7 +145,7 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ActivatedConvAttrs> = {
       ofUpsampled(map, from, upsampling, sum, place) {
         const { emit, label } = place;
         const pixelwise: ConvAttrs = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 };
-        const taps = emit(
+        const made = emit(
           'conv2d',
           { x: map, weight: part([[from, map.shape[3]]], true, place) },
           pixelwise,
@@ -150,7 +153,7 @@ export const conv2d: OpDef<ConvInputs, { y: Value }, ActivatedConvAttrs> = {
             label,
           },
         ).y;
-        return emit('upsampleTaps', { x: taps, sum }, { kernel, padding, dilation, ...upsampling }, { label })
+        return emit('upsampleTaps', { x: made, sum }, { kernel, padding, dilation, ...upsampling }, { label })
           .y;
       },
     };

@@ -71,6 +71,8 @@ export interface Applied {
 /** A node whose output is the sum of what it makes of each channel of `x`, by parts of the channels. */
 export interface SumOfChannels {
   readonly x: Value;
+  /** Products that a pixel of a channel is in. */
+  readonly taps: number;
   /** What it makes of some channels, those of `x`, plus `sum`, and all that it does to the whole. */
   whole(x: Value, channels: readonly InputRange[], sum: Value, place: Place): Value;
   /** What it makes of the channels from `from` on where they are those of `x` upsampled, plus `sum`. */

@@ -1,3 +1,4 @@
+import type { Node } from '../../ir/graph.js';
 import type { Value } from '../../ir/value.js';
 import { opOf } from '../../ops/index.js';
 import type { Rewriter, Rule } from './rewriter.js';
@@ -18,17 +19,30 @@ export const beforeUpsampling: Rule = (node, work) => {
 };
 
 /** Pixels that an upsampling makes of one, at least, for taps to come before it: what they make is as many maps as they are. */
-const leastScale = 16;
+const leastScale = (taps: number): number => Math.max(4, 2 * taps - 2);
 
 /**
- * What adds up all channels of maps side by side, some of which are upsampled by far, takes these before their upsampling and the
- * others by themselves (the pyramid of PSPNet: half of the channels of its largest convolution, from 50 pixels).
+ * What adds up all channels of maps side by side, or of a sum of maps, some of which are upsampled by far, takes these before their
+ * upsampling and the others by themselves (the pyramids of PSPNet: half of the channels of its largest convolution, from 50 pixels; and of
+ * ICNet, a quarter of whose channels are upsampled then).
  */
 export const tapsBeforeUpsampling: Rule = (node, work) => {
   const sum = opOf(node).sumOfChannels?.(node);
   const joined = sum && work.producerOf(sum.x);
-  if (!joined || opOf(joined).view !== 'join' || !work.onlyReader(sum.x, node)) return;
-  const parts = partsOf(Object.values(joined.inputs) as Value[], work);
+  if (!joined || !work.onlyReader(sum.x, node)) return;
+  const isJoin = opOf(joined).view === 'join';
+  const maps = isJoin ? (Object.values(joined.inputs) as Value[]) : addendsOf(sum.x, node, work);
+  if (maps.length < 2) return;
+  let first = 0;
+  const parts = maps.map((value) => {
+    const part = {
+      value,
+      from: isJoin ? first : 0,
+      upsampling: upsamplingOf(value, leastScale(sum.taps), work),
+    };
+    first += value.shape[3];
+    return part;
+  });
   const coarse = parts.filter(({ upsampling }) => upsampling);
   const others = parts.filter(({ upsampling }) => !upsampling);
   if (coarse.length === 0 || others.length === 0) return;
@@ -38,25 +52,31 @@ export const tapsBeforeUpsampling: Rule = (node, work) => {
     for (const { from, upsampling } of coarse) {
       all = sum.ofUpsampled(upsampling!.x, from, upsampling!.attrs, all, place);
     }
+    const { label } = joined;
+    const rest = isJoin
+      ? others.length === 1
+        ? others[0].value
+        : emit('concat', named(others), {}, { label }).y
+      : others.map(({ value }) => value).reduce((a, b) => emit('add', { a, b }, { sign: 1 }, { label }).y);
     const channels = others.map(({ value, from }) => [from, value.shape[3]] as const);
-    const rest =
-      others.length === 1 ? others[0].value : emit('concat', named(others), {}, { label: joined.label }).y;
-    return { y: sum.whole(rest, channels, all!, place) };
+    return { y: sum.whole(rest, isJoin ? channels : channels.slice(0, 1), all!, place) };
   });
 };
 
-/** Maps side by side: the first channel of each, and the upsampling that makes it, if it is worth coming after the taps. */
-function partsOf(maps: readonly Value[], work: Rewriter) {
-  let from = 0;
-  return maps.map((value) => {
-    const producer = work.producerOf(value);
-    const upsampling = producer && opOf(producer).upsampling?.(producer);
-    const pixels = ({ shape: [, height, width] }: Value) => height * width;
-    const far = upsampling && pixels(value) >= leastScale * pixels(upsampling.x);
-    const part = { value, from, upsampling: far ? upsampling : undefined };
-    from += value.shape[3];
-    return part;
-  });
+/** The maps that a value is the sum of, where nothing else reads what lies between. */
+function addendsOf(value: Value, reader: Node, work: Rewriter): Value[] {
+  const producer = work.producerOf(value);
+  const sum = producer && opOf(producer).sum?.(producer);
+  if (sum?.sign !== 1 || !work.onlyReader(value, reader)) return [value];
+  return [sum.a, sum.b].flatMap((each) => addendsOf(each, producer!, work));
+}
+
+/** What makes a map of one with so many times fewer pixels at least. */
+function upsamplingOf(value: Value, scale: number, work: Rewriter) {
+  const producer = work.producerOf(value);
+  const upsampling = producer && opOf(producer).upsampling?.(producer);
+  const pixels = ({ shape: [, height, width] }: Value) => height * width;
+  return upsampling && pixels(value) >= scale * pixels(upsampling.x) ? upsampling : undefined;
 }
 
 const named = (parts: readonly { readonly value: Value }[]): Record<string, Value> =>
