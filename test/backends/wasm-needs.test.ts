@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Need, Toucher } from '../../src/backends/wasm/needs.js';
-import { NeedsFinder, windowStages } from '../../src/backends/wasm/needs.js';
+import { NeedsFinder, neededBy, windowStages } from '../../src/backends/wasm/needs.js';
 import type { Range, Touched } from '../../src/backends/wasm/stage.js';
 import type { Rng } from '../../src/data/rng.js';
 import { seededRandom, testSeed } from './harness.js';
@@ -30,7 +30,7 @@ const conflict = (a: Touched, b: Touched) =>
   meet(a.writes, b.writes) || meet(a.reads, b.writes) || meet(a.writes, b.reads);
 
 const isOpen = (needs: readonly Need[], chunk: number, taken: readonly number[]) =>
-  needs.every(({ step, done }) => taken[step] >= done[done.length === 1 ? 0 : chunk]);
+  needs.every((need) => taken[need.step] >= neededBy(chunk, need));
 
 test('chunks that may start meet none of an earlier stage that is not done; few needs say so', () => {
   let [named, pairs] = [0, 0];

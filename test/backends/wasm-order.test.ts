@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { wasmBackend } from '../../src/backends/wasm/index.js';
-import { windowStages } from '../../src/backends/wasm/needs.js';
+import { neededBy, windowStages } from '../../src/backends/wasm/needs.js';
 import type { Program } from '../../src/backends/wasm/program.js';
 import { compile } from '../../src/backends/wasm/program.js';
 import { nodeHost } from '../../src/backends/wasm/runtime/node.js';
@@ -30,10 +30,7 @@ function* chunks(
   for (let first = 0; first < order.length; ) {
     const open = order.slice(first, first + windowStages).filter((i) => {
       const { chunks, needs } = steps[i];
-      return (
-        taken[i] < chunks &&
-        needs.every(({ step, done }) => taken[step] >= done[done.length === 1 ? 0 : taken[i]])
-      );
+      return taken[i] < chunks && needs.every((need) => taken[need.step] >= neededBy(taken[i], need));
     });
     const i = rng ? open[rng.int(open.length)] : order[first];
     yield [i, taken[i]++];

@@ -62,11 +62,14 @@ const longestMs = 300_000;
 /** Runs the command line to its end; one that hangs is killed after five minutes, with a code of null. */
 export async function vnet(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const running = start(args, env);
-  const watch = setTimeout(() => running.interrupt('SIGKILL'), longestMs);
+  let hung = '';
+  const watch = setTimeout(() => {
+    hung = `vnet ${args.join(' ')}: hung and was killed\n`;
+    running.interrupt('SIGKILL');
+  }, longestMs);
   try {
     const ended = await running.ended;
-    if (ended.code !== null) return ended;
-    return { ...ended, stderr: `vnet ${args.join(' ')}: hung and was killed\n${ended.stderr}` };
+    return { ...ended, stderr: hung + ended.stderr };
   } finally {
     clearTimeout(watch);
   }

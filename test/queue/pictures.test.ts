@@ -42,6 +42,15 @@ before(async () => {
   if (!skip) redis = await cluster.start();
 });
 
+/** Until no job waits and none is under way. */
+async function untilIdle(): Promise<void> {
+  const connection = new Redis(cluster.url);
+  const queue = new Queue(queues.pictures, { connection });
+  await until(async () => (await queue.getWaitingCount()) + (await queue.getActiveCount()) === 0);
+  await queue.close();
+  connection.disconnect();
+}
+
 /** The names and bytes of all files in a folder. */
 const filesOf = (dir: string) =>
   readdirSync(dir)
@@ -145,10 +154,8 @@ test('predict: a picture that workers die of is given up after three, one that i
   // Others may hand it out again however often: what was given up is not read, so that no thread waits for its bytes.
   const { hand } = map as unknown as { hand(keys: readonly number[]): Promise<void> };
   for (let times = 0; times < 8; times++) await hand.call(map, [0]);
-  const queue = new Queue(queues.pictures, { connection: control });
-  await until(async () => (await queue.getWaitingCount()) + (await queue.getActiveCount()) === 0);
+  await untilIdle();
   await map.close();
-  await queue.close();
   control.disconnect();
   assert.equal(results.size, 5);
   assert.match(results.get(1)!, /begun 3 times and never finished/);
@@ -170,11 +177,7 @@ test('predict: what is left of a job whose run has ended is not begun', { skip }
     break;
   }
   await map.close();
-  const control = new Redis(cluster.url);
-  const queue = new Queue(queues.pictures, { connection: control });
-  await until(async () => (await queue.getActiveCount()) === 0);
-  await queue.close();
-  control.disconnect();
+  await untilIdle();
   assert.ok(readdirSync(at('left')).length < 30);
 });
 

@@ -47,39 +47,49 @@ function hull(touched: readonly Touched[]): Touched {
   return { reads: union('reads'), writes: union('writes') };
 }
 
+/** How many chunks of the earlier stage must be done before this chunk. */
+export const neededBy = (chunk: number, { done }: Need): number => done[done.length === 1 ? 0 : chunk];
+
+/** A stage that others may have to wait for, with all that it waits for itself, by step. */
+interface Earlier extends Toucher {
+  readonly hull: Touched;
+  readonly needs: ReadonlyMap<number, Need>;
+}
+
 /** Finds the needs of stages, one after the other, in the order of the plan. */
 export class NeedsFinder {
-  private readonly before: (Toucher & { readonly hull: Touched; readonly all: readonly Need[] })[] = [];
+  private readonly before: Earlier[] = [];
 
   /** The needs of the next stage, but for those that follow from the others: threads look at each before each chunk. */
   next(toucher: Toucher): Need[] {
     const own = { ...toucher, hull: hull(toucher.touched) };
-    const all = this.before.flatMap((earlier) => {
+    const found = this.before.flatMap((earlier) => {
       if (!conflict(own.hull, earlier.hull)) return [];
       const done = doneBefore(own, earlier);
-      return done.some((count) => count > 0) ? [{ step: earlier.step, done }] : [];
+      return done.some((count) => count > 0) ? [{ need: { step: earlier.step, done }, of: earlier }] : [];
     });
-    this.before.push({ ...own, all });
+    const needs = new Map(found.map(({ need }) => [need.step, need]));
+    this.before.push({ ...own, needs });
     if (this.before.length > windowStages) this.before.shift();
-    return all.filter((need, i) => !all.slice(i + 1).some((later) => this.follows(need, later)));
-  }
-
-  /** Whether what is done of a later stage could not have begun before what is needed of an earlier one. */
-  private follows(need: Need, later: Need): boolean {
-    const its = this.before
-      .find(({ step }) => step === later.step)
-      ?.all.find(({ step }) => step === need.step);
-    if (!its) return false;
-    const chunks = Math.max(need.done.length, later.done.length);
-    for (let chunk = 0; chunk < chunks; chunk++) {
-      const done = at(later, chunk);
-      if (at(need, chunk) > (done > 0 ? at(its, done - 1) : 0)) return false;
-    }
-    return true;
+    return found.flatMap(({ need }, i) => {
+      const isSaid = found
+        .slice(i + 1)
+        .some((later) => follows(need, later.need, later.of.needs.get(need.step)));
+      return isSaid ? [] : [need];
+    });
   }
 }
 
-const at = ({ done }: Need, chunk: number): number => done[done.length === 1 ? 0 : chunk];
+/** Whether what is needed of a later stage could not have begun before what is needed of an earlier one, of which it needs `its`. */
+function follows(need: Need, later: Need, its: Need | undefined): boolean {
+  if (!its) return false;
+  const chunks = Math.max(need.done.length, later.done.length);
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const done = neededBy(chunk, later);
+    if (neededBy(chunk, need) > (done > 0 ? neededBy(done - 1, its) : 0)) return false;
+  }
+  return true;
+}
 
 /** Never falling from chunk to chunk: chunks are started in their order. */
 function doneBefore(later: Toucher, earlier: Toucher): Int32Array {

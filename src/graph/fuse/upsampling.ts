@@ -1,6 +1,7 @@
 import type { Node } from '../../ir/graph.js';
 import type { Value } from '../../ir/value.js';
 import { opOf } from '../../ops/index.js';
+import { plus } from '../../ops/view.js';
 import type { Rewriter, Rule } from './rewriter.js';
 
 /**
@@ -52,14 +53,14 @@ export const tapsBeforeUpsampling: Rule = (node, work) => {
     for (const { from, upsampling } of coarse) {
       all = sum.ofUpsampled(upsampling!.x, from, upsampling!.attrs, all, place);
     }
-    const { label } = joined;
-    const rest = isJoin
-      ? others.length === 1
-        ? others[0].value
-        : emit('concat', named(others), {}, { label }).y
-      : others.map(({ value }) => value).reduce((a, b) => emit('add', { a, b }, { sign: 1 }, { label }).y);
-    const channels = others.map(({ value, from }) => [from, value.shape[3]] as const);
-    return { y: sum.whole(rest, isJoin ? channels : channels.slice(0, 1), all!, place) };
+    const rest =
+      isJoin && others.length > 1
+        ? emit('concat', named(others), {}, { label: joined.label }).y
+        : others.map(({ value }) => value).reduce((a, b) => plus(emit, a, b));
+    const channels = (isJoin ? others : others.slice(0, 1)).map(
+      ({ value, from }) => [from, value.shape[3]] as const,
+    );
+    return { y: sum.whole(rest, channels, all!, place) };
   });
 };
 

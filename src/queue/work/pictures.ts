@@ -53,11 +53,10 @@ class PictureSession implements Session<PictureJob> {
     const writer = fileWriter(sources, model, { ...setup, kinds });
     const labeller = new Labeller(this.predictor, model, writer, setup.view);
     const start = performance.now();
-    for (const [i, { index }] of images.entries()) {
-      const next = i + 1 < images.length ? { index: images[i + 1].index, source: sources[i + 1] } : undefined;
-      const result = await this.label(index, sources[i], writer, labeller, next);
+    for (const [i, source] of sources.entries()) {
+      const result = await this.label(source, writer, labeller, sources[i + 1]);
       if (!result) return;
-      await this.answer({ index, ...result });
+      await this.answer({ index: source.index, ...result });
     }
     const what = `${images.length} pictures from ${images[0].index + 1} on`;
     this.bench.onEvent?.({ type: 'done', kind: 'pictures', what, ms: performance.now() - start });
@@ -72,23 +71,22 @@ class PictureSession implements Session<PictureJob> {
    * @throws what would meet every other picture too.
    */
   private async label(
-    index: number,
     source: ReadAhead,
     writer: Writer,
     labeller: Labeller,
-    next: { readonly index: number; readonly source: ReadAhead } | undefined,
+    next: ReadAhead | undefined,
   ): Promise<Omit<PictureResult, 'index'> | undefined> {
     const { tries } = this.setup;
     try {
       await this.roots.check(source.file);
       const before = await writer.done?.(source);
       if (before) return { kept: true, written: before };
-      const { awaited, begun, fresh } = await this.begin(index, next?.index);
+      const { awaited, begun, fresh } = await this.count(source, next);
       if (!awaited) return undefined;
       if (begun > tries)
         return { error: `was begun ${tries} times and never finished; is it too large, or damaged?` };
       // Not what others have begun and not finished: what its workers die of may be its reading.
-      if (next && fresh) await this.roots.check(next.source.file).then(next.source.begin, () => undefined);
+      if (next && fresh) await this.roots.check(next.file).then(next.begin, () => undefined);
       const { written, shownAt, ...result } = await labeller.label(source);
       return {
         ...result,
@@ -104,14 +102,15 @@ class PictureSession implements Session<PictureJob> {
   /**
    * Counts that a picture is begun, before anything of it is read: it may be what its workers die of. In one
    * transaction with the look at whether its run goes on, since the counts go with the run.
+   * @returns whether somebody waits for results, how often this was begun, and whether nobody has begun `next` and not finished.
    */
-  private async begin(index: number, next = index) {
+  private async count({ index }: ReadAhead, next: ReadAhead | undefined) {
     const { alive, tries } = this.keys;
     const replies = await this.bench.redis
       .multi()
       .exists(alive)
       .hincrby(tries, String(index), 1)
-      .hexists(tries, String(next))
+      .hexists(tries, String(next?.index))
       .expire(tries, keptSeconds)
       .exec();
     const [awaited, begun, known] = (replies ?? []).map(([error, value]) => {
@@ -132,18 +131,20 @@ class PictureSession implements Session<PictureJob> {
 }
 
 interface ReadAhead extends Source {
+  /** Of the picture in the list of the run. */
+  readonly index: number;
   /** Begins to read, while another is computed. */
   readonly begin: () => void;
 }
 
-function sourceOf({ file, name, stamp }: PictureJob['images'][number]): ReadAhead {
+function sourceOf({ index, file, name, stamp }: PictureJob['images'][number]): ReadAhead {
   let bytes: Promise<Buffer> | undefined;
   const read = () => {
     bytes ??= readBytes(file, mostPictureBytes);
     return bytes;
   };
   return {
-    ...{ file, name, plain: true, read },
+    ...{ index, file, name, plain: true, read },
     stamp: () => stamp,
     // A failure is told when it is read.
     begin: () => void read().catch(() => undefined),

@@ -1,4 +1,4 @@
-import { windowStages } from '../needs.js';
+import { neededBy, windowStages } from '../needs.js';
 import type { Program, Step } from '../program.js';
 
 const nothingLeft = -1;
@@ -83,8 +83,9 @@ export class Board {
         this.blocked[index] = nothingLeft;
         return false;
       }
-      for (const { step, done } of needs) {
-        const needed = done[done.length === 1 ? 0 : chunk];
+      for (const need of needs) {
+        const { step } = need;
+        const needed = neededBy(chunk, need);
         const known = this.doneOf(step, needed);
         if (known < needed) {
           this.blocked[index] = this.steps[step].board + 1 + known;
