@@ -35,7 +35,7 @@ const files = async () =>
   );
 const bytesOf = async (download: Download): Promise<Buffer> => readFileSync(await download.path());
 /** Clicks a button that saves a file. */
-async function saved(button: string): Promise<{ name: string; bytes: Buffer }> {
+async function saved(button: string | RegExp): Promise<{ name: string; bytes: Buffer }> {
   const [download] = await Promise.all([
     page.waitForEvent('download'),
     page.getByRole('button', { name: button }).click(),
@@ -47,6 +47,9 @@ const settled = () =>
     const status = document.querySelector('[role="status"]')?.textContent ?? '';
     return status === '' && document.querySelectorAll('.legend li').length > 0;
   });
+/** Waits for the tab's title, which follows what the page shows. */
+const titled = (title: string) =>
+  page.waitForFunction((expected) => document.title === expected, title, { polling: 50 });
 const pick = async (given: Awaited<ReturnType<typeof files>>) =>
   page.locator('input[type="file"]').first().setInputFiles(given);
 
@@ -93,11 +96,11 @@ test('pictures: labels as in Node, shares, the class of a pixel, files to save',
   assert.ok(Math.abs(total - 100) < 1, `shares sum up to ${total} %`);
 
   await page.locator('.layers').hover({ position: { x: 5, y: 5 } });
-  assert.match((await page.locator('.says').textContent())!, /^\w+, \d+ % sure at \d+, \d+$/);
+  await page.locator('.says', { hasText: /^\w+, \d+ % sure at \d+, \d+$/ }).waitFor();
   await page.locator('.view').focus();
   const before = await page.locator('.says').textContent();
   await page.keyboard.press('ArrowDown');
-  assert.notEqual(await page.locator('.says').textContent(), before);
+  await page.waitForFunction((then) => document.querySelector('.says')?.textContent !== then, before);
 
   const { bytes: overlay } = await saved('Save picture');
   assert.equal(decode(overlay).width, 320);
@@ -318,15 +321,20 @@ test('the camera, live', { skip }, async () => {
   await page.evaluate(() => Object.assign(globalThis, { createImageBitmap: globalThis.wholeBitmap }));
   await putBehind(page, true);
   await page.getByRole('status').getByText('Paused while this tab is in the background.').waitFor();
-  await page.waitForFunction(() => document.title === 'Paused – VNet', undefined, { polling: 50 });
-  // What was under way is shown; then nothing moves.
-  await page.waitForTimeout(300);
-  const before = await rate.textContent();
-  await page.waitForTimeout(500);
-  assert.equal(await rate.textContent(), before);
+  await titled('Paused – VNet');
+  // What was under way is shown, however long it takes; then nothing moves.
+  let before: string | null;
+  do {
+    before = await rate.textContent();
+    await page.waitForTimeout(500);
+  } while ((await rate.textContent()) !== before);
+  // No frame comes that could be recorded.
+  await page.getByRole('button', { name: 'Record' }).dispatchEvent('click');
+  await page.getByRole('button', { name: 'Save recording (0:00)' }).dispatchEvent('click');
+  await says(page, /^Nothing was recorded/);
   await putBehind(page, false);
   await page.getByRole('status').getByText('Paused').waitFor({ state: 'detached' });
-  assert.equal(await page.title(), 'VNet');
+  await titled('VNet');
   await page.waitForFunction(
     (then) => document.querySelector('[data-fact="rate"]')?.textContent !== then,
     before,
@@ -340,8 +348,8 @@ test('the camera, live', { skip }, async () => {
   await page.getByRole('button', { name: 'Camera' }).click();
   await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
   await page.getByRole('button', { name: 'Record' }).click();
-  await page.waitForTimeout(1700);
-  const { name, bytes } = await saved('Save recording');
+  await page.getByRole('button', { name: /^Save recording \(0:(0[2-9]|[1-9]\d)\)$/ }).waitFor();
+  const { name, bytes } = await saved(/Save recording/);
   await page.getByRole('button', { name: 'Stop' }).click();
   await page.getByRole('button', { name: 'Camera' }).waitFor();
   assert.ok(bytes.length > 5000, `${bytes.length} bytes`);
@@ -354,7 +362,7 @@ test('the camera, live', { skip }, async () => {
     },
     [...bytes],
   );
-  assert.ok(lasts > 1 && lasts < 30, `${lasts} s of video`);
+  assert.ok(lasts >= 2 && lasts < 30, `${lasts} s of video`);
 
   // A browser that encodes nothing says so, and the camera goes on.
   await page.evaluate(() => Object.assign(globalThis, { kept: VideoEncoder, VideoEncoder: undefined }));
@@ -406,6 +414,13 @@ test('how it works: the plan of a training step under each policy', { skip }, as
 });
 
 test('nothing on the tabs bars anybody, wide or narrow, light or dark', { skip }, async () => {
+  // A picture without some of the classes, which the legend shows fainter.
+  const [{ name, image }] = scenes;
+  const sky = { ...image, height: 24, data: image.data.subarray(0, 3 * 24 * image.width) };
+  await page.getByRole('tab', { name: 'Segment' }).click();
+  await pick([{ name, mimeType: 'image/png', buffer: Buffer.from(await encodeRgbPng(sky)) }]);
+  await page.locator('.legend .absent').first().waitFor();
+  await settled();
   await page.getByRole('tab', { name: 'Train' }).click();
   const panel = page.locator('#panel-train');
   await panel

@@ -386,7 +386,7 @@ test('a zip of pictures with masks; what cannot be read is one sentence', { skip
     buffer: Buffer.from(zipSync(entries)),
   });
   await panel.locator('.strip button').nth(4).waitFor();
-  assert.equal(await panel.locator('.strip button').nth(4).textContent(), '100 % painted');
+  await panel.locator('.strip button').nth(4).getByText('100 % painted').waitFor();
   const names = await panel
     .locator('.classes input[type="text"]')
     .evaluateAll((all) => all.map((each) => (each as HTMLInputElement).value));

@@ -42,7 +42,8 @@ export const text = {
     zip: 'Save all as zip',
     zipProgress: (done: number, of: number) => `${done} of ${of} pictures`,
     record: 'Record',
-    endRecord: 'Save recording',
+    endRecord: (seconds: number) =>
+      `Save recording (${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')})`,
     pictures: 'Pictures',
     view: (name: string) => `${name}, segmented. Arrow keys move the probe.`,
   },
@@ -205,6 +206,7 @@ export const text = {
     noGpu:
       'This browser has no WebGPU on a real GPU; Automatic goes on. A newer browser or driver may have it.',
     noCamera: 'This browser gives no camera to this page: open it over HTTPS or on localhost.',
+    nothingRecorded: 'Nothing was recorded: no frame came in that time.',
     noEncoder:
       'This browser encodes no video (WebCodecs with H.264, VP9 or AV1): record in a recent Chrome, Edge, Firefox or Safari.',
     video: (name: string) => `${name}: this browser cannot play it; convert it to MP4 (H.264) or WebM.`,

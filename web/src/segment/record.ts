@@ -20,6 +20,11 @@ export class Recording {
   private began = 0;
   private last = -1;
 
+  /** How long what was added lasts, in seconds. */
+  get seconds(): number {
+    return Math.max(0, this.last);
+  }
+
   /**
    * Adds a picture as it is seen now; the first one gives the video its size. Resolves when the encoder takes more.
    * @throws Error, one sentence, where the browser cannot encode video.
@@ -41,13 +46,13 @@ export class Recording {
     await source.add(seconds, 1 / 30);
   }
 
-  /** @returns the video with the end of its file name; undefined where nothing was added. */
-  async finish(): Promise<{ video: Blob; ending: string } | undefined> {
-    if (!this.encoding) return undefined;
+  /** @returns the video with the end of its file name. @throws Error, one sentence, where nothing was added. */
+  async finish(): Promise<{ video: Blob; ending: string }> {
+    if (!this.encoding) throw new Error(text.problems.nothingRecorded);
     const { codec, output, written } = await this.encoding;
     await output.finalize();
     const bytes = written();
-    if (!bytes) return undefined;
+    if (!bytes) throw new Error(text.problems.nothingRecorded);
     const ending = isMp4(codec) ? 'mp4' : 'webm';
     return { video: new Blob([bytes], { type: `video/${ending}` }), ending };
   }

@@ -292,7 +292,7 @@ export function SegmentTab({ model, onModel: setModel }: TabProps) {
             aria-pressed={recording !== undefined}
             onClick={() => (recording ? void endRecording() : setRecording(new Recording()))}
           >
-            {recording ? words.endRecord : words.record}
+            {recording ? words.endRecord(recording.seconds) : words.record}
           </button>
         )}
         <span role="status" class="dim">
