@@ -1,6 +1,6 @@
 import type { Value } from '../ir/value.js';
 import { sizeOf } from '../ir/value.js';
-import type { OpDef } from './op.js';
+import type { Normalization, OpDef } from './op.js';
 
 /** Size of the result in pixels. */
 export interface ResizeAttrs extends Corners {
@@ -17,11 +17,17 @@ export interface Corners {
   readonly alignCorners?: boolean;
 }
 
+/** A resampling of what may be an image. */
+export interface ResizedImageAttrs extends ResizeAttrs {
+  /** Set where `x` is a u8 image: `(x/255 − mean[c])/std[c]` is resampled. */
+  readonly normalize?: Normalization;
+}
+
 /**
  * Bilinear resampling: output pixel i samples at a place s (see {@link Corners}) between `⌊s⌋` and
- * `min(⌊s⌋ + 1, in − 1)`; no antialiasing.
+ * `min(⌊s⌋ + 1, in − 1)`; no antialiasing. `x`: `N×h×w×C`, f32, or u8 with `normalize`.
  */
-export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
+export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizedImageAttrs> = {
   infer: ({ x }, { height, width }) => ({
     y: { shape: [x.shape[0], height, width, x.shape[3]], dtype: 'f32' },
   }),
@@ -32,8 +38,9 @@ export const resizeBilinear: OpDef<{ x: Value }, { y: Value }, ResizeAttrs> = {
   },
   features: ['x', 'y'],
   flops: ({ outputs: { y } }) => 8 * sizeOf(y.shape),
+  bytes: 'x',
   upsampling: ({ inputs: { x }, attrs, outputs: { y } }) =>
-    sizeOf(y.shape) > sizeOf(x.shape)
+    sizeOf(y.shape) > sizeOf(x.shape) && !attrs.normalize
       ? { x, attrs, of: (other, { emit, label }) => emit('resizeBilinear', { x: other }, attrs, { label }).y }
       : undefined,
 };

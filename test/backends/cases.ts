@@ -233,10 +233,13 @@ export const randomCase: { readonly [K in KernelName]: (rng: Rng) => Case<K> } =
     const acc = maybe(rng, () => randomTensor(rng, x));
     return { inputs: { gy: randomTensor(rng, y), acc }, attrs: { ...attrs, height: x[1], width: x[2] } };
   },
-  resizeBilinear: (rng) => ({
-    inputs: { x: randomTensor(rng, image(rng)) },
-    attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20), alignCorners: rng.chance(0.5) },
-  }),
+  resizeBilinear(rng) {
+    const attrs = { height: between(rng, 1, 20), width: between(rng, 1, 20), alignCorners: rng.chance(0.5) };
+    const shape = image(rng);
+    if (rng.chance(0.6)) return { inputs: { x: randomTensor(rng, shape) }, attrs };
+    const { x, normalize } = photo(rng, rng.chance(0.5) ? [shape[0], shape[1], shape[2], 3] : shape);
+    return { inputs: { x }, attrs: { ...attrs, normalize } };
+  },
   resizeBilinearGrad: (rng) => ({
     inputs: { gy: randomTensor(rng, image(rng)) },
     attrs: { height: between(rng, 1, 20), width: between(rng, 1, 20), alignCorners: rng.chance(0.5) },

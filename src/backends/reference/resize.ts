@@ -1,5 +1,6 @@
 import type { ReferenceKernel } from './arena.js';
 import { View } from './arena.js';
+import { normalized } from './prologue.js';
 
 /** Where an output coordinate samples: between `low` and `high`, at `t` of the way. */
 export interface Sample {
@@ -52,10 +53,13 @@ export const resizeBilinear: ReferenceKernel<'resizeBilinear'> = ({ inputs, outp
   const rows = samplesOf(x.h, y.h, attrs.alignCorners);
   const columns = samplesOf(x.w, y.w, attrs.alignCorners);
   const pixel = new Float64Array(x.c);
+  const { normalize } = attrs;
   for (let n = 0; n < y.n; n++) {
     for (let oy = 0; oy < y.h; oy++) {
       for (let ox = 0; ox < y.w; ox++) {
         interpolate(x, n, rows[oy], columns[ox], pixel);
+        // The same before as after: weights add up to one.
+        if (normalize) for (let c = 0; c < x.c; c++) pixel[c] = normalized(pixel[c], c, normalize);
         y.data.set(pixel, y.at(n, oy, ox));
       }
     }

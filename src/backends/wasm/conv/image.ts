@@ -1,4 +1,4 @@
-/** Convolutions of RGB images in bytes: `kernels/conv/image.ts`. */
+/** Convolutions of RGB images, in bytes or floats: `kernels/conv/image.ts`. */
 import { imageLocals, mostLines, sizes } from '../abi.js';
 import type { Range, Stage } from '../stage.js';
 import { cut, pointer } from '../stage.js';
@@ -22,9 +22,10 @@ export const isOfImage = ({
 }: Conv): boolean => {
   const [height, , channels] = steps.weight.shape;
   return (
-    normalize !== undefined &&
+    (normalize !== undefined || (x.dtype === 'f32' && steps.outputStep === 1)) &&
     x.pixelStride === 3 &&
     channels === 3 &&
+    steps.inputs === 3 &&
     height <= mostLines &&
     padding[0] < height &&
     Math.max(...dilation) === 1 &&

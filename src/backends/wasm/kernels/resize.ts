@@ -1,7 +1,9 @@
 import { Axes, cellOf, fractionAt, startAt } from './axes';
 import { storeLanes } from './conv/output';
+import { firstFloats } from './bytes';
 import { madd } from './lanes';
 import { addRow } from './rows';
+import { Floats } from './tables';
 
 @unmanaged
 class ResizeArgs {
@@ -14,6 +16,8 @@ class ResizeArgs {
   bandRows: i32;
   bands: i32;
   axes: Axes;
+  /** Of bytes, forwards: the scales and the shifts of four channels, then of the next four. */
+  normalize: Floats;
 }
 
 /** `lerpRow` of whole vectors, `pixel` bytes to a pixel: what the last lanes hold is not read as a channel. */
@@ -23,6 +27,32 @@ function lerpVectors(top: usize, bottom: usize, stride: usize, t: f32, width: i3
     for (let c: usize = 0; c < pixel; c += 16) {
       const a = v128.load(top + c);
       v128.store(to + c, madd(t4, f32x4.sub(v128.load(bottom + c), a), a));
+    }
+    top += stride;
+    bottom += stride;
+    to += pixel;
+  }
+}
+
+/** The same of bytes as normalised numbers. */
+function lerpBytes(
+  top: usize,
+  bottom: usize,
+  stride: usize,
+  t: f32,
+  width: i32,
+  to: usize,
+  pixel: usize,
+  normalize: usize,
+): void {
+  const t4 = f32x4.splat(t);
+  for (let i = 0; i < width; i++) {
+    for (let c: usize = 0; c < pixel; c += 16) {
+      const a = firstFloats(v128.load32_zero(top + (c >> 2)));
+      const b = firstFloats(v128.load32_zero(bottom + (c >> 2)));
+      const scale = v128.load(normalize + 2 * c);
+      const shift = v128.load(normalize + 2 * c, 16);
+      v128.store(to + c, madd(madd(t4, f32x4.sub(b, a), a), scale, shift));
     }
     top += stride;
     bottom += stride;
@@ -48,7 +78,9 @@ export function resizeBilinear(a: ResizeArgs, chunk: i32, local: usize): void {
     while (startAt(t.rowStarts, r + 1) <= i) r++;
     const top = coarse + (r as usize) * rowBytes;
     const bottom = r + 1 < t.coarseHeight ? top + rowBytes : top;
-    lerpVectors(top, bottom, a.coarseStride, fractionAt(t.rowFractions, i), t.coarseWidth, local, pixel);
+    const s = fractionAt(t.rowFractions, i);
+    if (a.normalize) lerpBytes(top, bottom, a.coarseStride, s, t.coarseWidth, local, pixel, a.normalize);
+    else lerpVectors(top, bottom, a.coarseStride, s, t.coarseWidth, local, pixel);
     for (let q = 0; q < t.coarseWidth; q++) {
       const left = local + (q as usize) * pixel;
       const right = q + 1 < t.coarseWidth ? left + pixel : left;

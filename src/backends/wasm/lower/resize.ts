@@ -1,4 +1,5 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
+import type { Normalization } from '../../../ops/op.js';
 import type { Corners } from '../../../ops/resize.js';
 import type { Axes } from '../abi.js';
 import type { Stage, WasmKernel } from '../stage.js';
@@ -65,12 +66,24 @@ export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
         args: {
           ...strided({ coarse: x, fine: y }),
           ...{ channels: y.shape[3], bandRows: span.perChunk, bands: chunks, axes: axes(x, y, attrs) },
+          normalize: attrs.normalize ? normalizeTable(attrs.normalize) : [],
         },
         localBytes: rowBytes(x),
       },
     ];
   },
 };
+
+/** Bytes times a scale plus a shift are normalised: those of four channels, then of the next four, filled up with zeros. */
+function normalizeTable({ mean, std }: Normalization): number[] {
+  const quads = Array.from({ length: Math.ceil(mean.length / 4) }, (_, quad) =>
+    [0, 1, 2, 3].map((lane) => 4 * quad + lane),
+  );
+  return quads.flatMap((channels) => [
+    ...channels.map((c) => (c < mean.length ? 1 / (255 * std[c]) : 0)),
+    ...channels.map((c) => (c < mean.length ? -mean[c] / std[c] : 0)),
+  ]);
+}
 
 /** A row of coarse pixels, channels padded to whole vectors. */
 export const rowBytes = ({ shape: [, , width, channels] }: TensorRef): number =>
@@ -85,7 +98,7 @@ export const resizeBilinearGrad: WasmKernel<'resizeBilinearGrad'> = {
         chunks: bands * gx.shape[0],
         args: {
           ...strided({ coarse: gx, fine: gy }),
-          ...{ channels: gx.shape[3], bandRows, bands, axes: axes(gx, gy, attrs) },
+          ...{ channels: gx.shape[3], bandRows, bands, axes: axes(gx, gy, attrs), normalize: [] },
         },
         localBytes: rowBytes(gx),
       },

@@ -1,6 +1,7 @@
 import type { TensorRef } from '../../../graph/planned.js';
 import type { Corners, ResizeAttrs } from '../../../ops/resize.js';
 import type { Dispatch } from '../shader.js';
+import { prologueText } from './convSource.js';
 import type { GpuKernel } from './kernel.js';
 import { perQuad, WORKGROUP } from './kernel.js';
 
@@ -38,7 +39,7 @@ export const samplesText = (from: TensorRef, { height, width, ...corners }: Resi
   `${sampleStruct}${sampleText('row', from.shape[1], height, corners)}${sampleText('column', from.shape[2], width, corners)}`;
 
 export const resizeBilinear: GpuKernel<'resizeBilinear'> = {
-  lower: ({ inputs: { x }, outputs: { y }, attrs }) => {
+  lower: ({ inputs: { x }, outputs: { y }, attrs: { normalize, ...attrs } }) => {
     const { height, width } = attrs;
     const [, h, w] = x.shape;
     return [
@@ -50,10 +51,10 @@ export const resizeBilinear: GpuKernel<'resizeBilinear'> = {
   let image = p / ${height * width}u * ${h * w}u;
   let top = image + sy.first * ${w}u;
   let bottom = image + sy.second * ${w}u;
-  let a = mix(x_q(top + sx.first, c), x_q(top + sx.second, c), sx.weight);
-  let b = mix(x_q(bottom + sx.first, c), x_q(bottom + sx.second, c), sx.weight);
+  let a = mix(xhat_q(top + sx.first, c), xhat_q(top + sx.second, c), sx.weight);
+  let b = mix(xhat_q(bottom + sx.first, c), xhat_q(bottom + sx.second, c), sx.weight);
   y_sq(p, c, mix(a, b, sy.weight));`,
-        samplesText(x, attrs),
+        `${samplesText(x, attrs)}${prologueText({ x }, normalize)}`,
       ),
     ];
   },

@@ -1,5 +1,5 @@
 /**
- * Convolutions of an RGB image in bytes. Rows become normalised floats once and stay in a ring as long as taps need
+ * Convolutions of an RGB image, of bytes or floats. Rows become normalised floats once and stay in a ring as long as taps need
  * them; a row of taps is then a run of floats, so weights are read as they lie, without lanes for a fourth channel.
  *
  * What did not work: docs/performance.md#what-did-not-work.
@@ -55,6 +55,14 @@ function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, 
   }
   memory.fill(dst, 0, padding);
   const table = input.normalize;
+  const first = dst + padding;
+  const end = first + ((input.width * 12) as usize);
+  let src = input.x + (n as usize) * input.image + (y as usize) * input.row;
+  if (!table) {
+    memory.copy(first, src, end - first);
+    memory.fill(end, 0, dst + rowBytes - end);
+    return;
+  }
   const r = load<f32>(table);
   const g = load<f32>(table, 4);
   const b = load<f32>(table, 8);
@@ -67,9 +75,6 @@ function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, 
   const shift0 = f32x4(r0, g0, b0, r0);
   const shift1 = f32x4(g0, b0, r0, g0);
   const shift2 = f32x4(b0, r0, g0, b0);
-  let src = input.x + (n as usize) * input.image + (y as usize) * input.row;
-  const first = dst + padding;
-  const end = first + ((input.width * 12) as usize);
   let to = first;
   // Four pixels a turn; what is written past the row becomes zeros below.
   while (to < end) {
