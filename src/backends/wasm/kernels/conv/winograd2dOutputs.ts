@@ -152,6 +152,9 @@ function returnColumns<Activate, Add, Some>(
   }
 }
 
+/** Pixels whose channels are all written before the next ones: eight channels are half a line of the cache. */
+const blockPixels: i32 = 4;
+
 /**
  * Outputs from `(4·row, 4·first)` of the image that lies at `image`, `octs` times eight channels from `channel` on; rows below it
  * go to `spare`.
@@ -178,26 +181,33 @@ export function writeStrip<Activate, Add>(
   const r = residual + ((4 * row) as usize) * output.residualRow + ((4 * first) as usize) * output.residualPixel;
   const k = local + 2 * a.ones;
   const end = min(output.channels, channel + 8 * octs);
-  for (let c = channel; c < end; c += 8) {
-    const at = (c as usize) << 2;
-    const bias = biases + at;
-    const slope = slopes + at;
-    const y0 = y + at;
-    const y1 = rows > 1 ? y0 + output.row : spare;
-    const y2 = rows > 2 ? y0 + 2 * output.row : spare;
-    const y3 = rows > 3 ? y0 + 3 * output.row : spare;
-    const r0 = r + at;
-    const r1 = rows > 1 ? r0 + output.residualRow : r0;
-    const r2 = rows > 2 ? r0 + 2 * output.residualRow : r0;
-    const r3 = rows > 3 ? r0 + 3 * output.residualRow : r0;
-    const step = output.pixel;
-    const rStep = output.residualPixel;
-    const rest = output.channels - c;
-    if (rest >= 8) {
-      returnColumns<Activate, Add, No>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8, k);
-    } else {
-      returnColumns<Activate, Add, Yes>(q, count, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest, k);
+  const block = octs > 1 ? blockPixels : count;
+  for (let px = 0; px < count; px += block) {
+    const some = min(block, count - px);
+    const yAt = y + (px as usize) * output.pixel;
+    const rAt = r + (px as usize) * output.residualPixel;
+    let from = q + ((px as usize) << 5);
+    for (let c = channel; c < end; c += 8) {
+      const at = (c as usize) << 2;
+      const bias = biases + at;
+      const slope = slopes + at;
+      const y0 = yAt + at;
+      const y1 = rows > 1 ? y0 + output.row : spare;
+      const y2 = rows > 2 ? y0 + 2 * output.row : spare;
+      const y3 = rows > 3 ? y0 + 3 * output.row : spare;
+      const r0 = rAt + at;
+      const r1 = rows > 1 ? r0 + output.residualRow : r0;
+      const r2 = rows > 2 ? r0 + 2 * output.residualRow : r0;
+      const r3 = rows > 3 ? r0 + 3 * output.residualRow : r0;
+      const step = output.pixel;
+      const rStep = output.residualPixel;
+      const rest = output.channels - c;
+      if (rest >= 8) {
+        returnColumns<Activate, Add, No>(from, some, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8, k);
+      } else {
+        returnColumns<Activate, Add, Yes>(from, some, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest, k);
+      }
+      from += linesBytes;
     }
-    q += linesBytes;
   }
 }
