@@ -12,6 +12,7 @@ import { formatBytes } from '../report/format.js';
 import pc from './colour.js';
 import type { PrecisionFlags } from './device.js';
 import { trainingPrecisionOption } from './device.js';
+import { largePages } from './largePages.js';
 import type { PixelSize } from './options.js';
 import { jsonOption, netOption, sizeOption, whole } from './options.js';
 import { Progress } from './progress.js';
@@ -144,5 +145,11 @@ async function cpu(gpus: readonly DeviceInfo[]): Promise<string> {
   const { bits, why } = await wasmBackend.vectors!();
   const real = gpus.find(({ isSoftware }) => !isSoftware);
   const choice = real ? `--device auto takes ${real.name}` : '--device auto takes the CPU: no real GPU here';
-  return `${pc.bold('CPU')}: --device wasm, ${availableParallelism()} threads, vectors of ${bits} bits (${why})\n${pc.dim(choice)}`;
+  const pages = await largePages();
+  const lines = [
+    `${pc.bold('CPU')}: --device wasm, ${availableParallelism()} threads, vectors of ${bits} bits (${why})`,
+    ...(pages ? [`  ${pages}`] : []),
+    pc.dim(choice),
+  ];
+  return lines.join('\n');
 }
