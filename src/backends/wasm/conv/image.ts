@@ -10,6 +10,7 @@ import { convTouches, rowsOfSpan } from './touches.js';
 
 const leastFlops = 2e6;
 
+/** Whether it is one; of floats where weights lie as they do forwards, not transposed. */
 export const isOfImage = ({
   x,
   steps,

@@ -1,6 +1,6 @@
 import { Axes, cellOf, fractionAt, startAt } from './axes';
-import { storeLanes } from './conv/output';
 import { firstFloats } from './bytes';
+import { storeLanes } from './conv/output';
 import { madd } from './lanes';
 import { addRow } from './rows';
 import { Floats } from './tables';

@@ -66,7 +66,7 @@ export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
         args: {
           ...strided({ coarse: x, fine: y }),
           ...{ channels: y.shape[3], bandRows: span.perChunk, bands: chunks, axes: axes(x, y, attrs) },
-          normalize: attrs.normalize ? normalizeTable(attrs.normalize) : [],
+          normalize: attrs.normalize ? quadsOfImage(attrs.normalize) : [],
         },
         localBytes: rowBytes(x),
       },
@@ -75,7 +75,7 @@ export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
 };
 
 /** Bytes times a scale plus a shift are normalised: those of four channels, then of the next four, filled up with zeros. */
-function normalizeTable({ mean, std }: Normalization): number[] {
+function quadsOfImage({ mean, std }: Normalization): number[] {
   const quads = Array.from({ length: Math.ceil(mean.length / 4) }, (_, quad) =>
     [0, 1, 2, 3].map((lane) => 4 * quad + lane),
   );

@@ -152,7 +152,10 @@ function returnColumns<Activate, Add, Some>(
   }
 }
 
-/** Pixels whose channels are all written before the next ones: eight channels are half a line of the cache. */
+/**
+ * Pixels whose channels are all written before the next ones: eight channels are half a line of the cache, and the line would be gone
+ * when the other half comes.
+ */
 const blockPixels: i32 = 4;
 
 /**
