@@ -186,7 +186,7 @@ export function writeStrip<Activate, Add>(
   const end = min(output.channels, channel + 8 * octs);
   const block = octs > 1 ? blockPixels : count;
   for (let px = 0; px < count; px += block) {
-    const some = min(block, count - px);
+    const n = min(block, count - px);
     const yAt = y + (px as usize) * output.pixel;
     const rAt = r + (px as usize) * output.residualPixel;
     let from = q + ((px as usize) << 5);
@@ -206,9 +206,9 @@ export function writeStrip<Activate, Add>(
       const rStep = output.residualPixel;
       const rest = output.channels - c;
       if (rest >= 8) {
-        returnColumns<Activate, Add, No>(from, some, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8, k);
+        returnColumns<Activate, Add, No>(from, n, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8, k);
       } else {
-        returnColumns<Activate, Add, Yes>(from, some, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest, k);
+        returnColumns<Activate, Add, Yes>(from, n, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, rest, k);
       }
       from += linesBytes;
     }
