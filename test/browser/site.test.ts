@@ -12,6 +12,7 @@ import { encodeLabelPng, encodeRgbPng } from '../../src/data/image.js';
 import { predict, renderScene, shippedModel } from '../../src/index.js';
 import { decodeModel } from '../../src/model/format.js';
 import { encodeSafetensors } from '../../src/model/safetensors.js';
+import { until } from '../queue/same.js';
 import { hasChromium } from './serve.js';
 import type { Host } from './site.js';
 import { barriers, hostSite, limitMemory, openChromium, openSite, putBehind, root, says } from './site.js';
@@ -50,6 +51,9 @@ const settled = () =>
 /** Waits for the tab's title, which follows what the page shows. */
 const titled = (title: string) =>
   page.waitForFunction((expected) => document.title === expected, title, { polling: 50 });
+/** Waits for frames of a video. */
+const plays = () =>
+  page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
 const pick = async (given: Awaited<ReturnType<typeof files>>) =>
   page.locator('input[type="file"]').first().setInputFiles(given);
 
@@ -297,7 +301,7 @@ test('too little memory: how much is needed and what to choose, and the picture 
   await says(page, /^Camera: needs \d+ MiB of memory/);
   await limitMemory(page, Number.POSITIVE_INFINITY);
   await side.selectOption('320');
-  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await plays();
   await page.getByRole('button', { name: 'Stop' }).click();
 });
 
@@ -316,18 +320,18 @@ test('the camera, live', { skip }, async () => {
   await page.getByRole('status').getByText('Segmenting scene-0.png').waitFor();
   await page.getByRole('button', { name: 'Camera' }).click();
   const rate = page.locator('[data-fact="rate"]');
-  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await plays();
   assert.equal(await page.getByRole('status').first().textContent(), '');
   await page.evaluate(() => Object.assign(globalThis, { createImageBitmap: globalThis.wholeBitmap }));
   await putBehind(page, true);
   await page.getByRole('status').getByText('Paused while this tab is in the background.').waitFor();
   await titled('Paused – VNet');
   // What was under way is shown, however long it takes; then nothing moves.
-  let before: string | null;
-  do {
-    before = await rate.textContent();
+  const before = await until(async () => {
+    const then = await rate.textContent();
     await page.waitForTimeout(500);
-  } while ((await rate.textContent()) !== before);
+    return (await rate.textContent()) === then && then;
+  });
   // No frame comes that could be recorded.
   await page.getByRole('button', { name: 'Record' }).dispatchEvent('click');
   await page.getByRole('button', { name: 'Save recording (0:00)' }).dispatchEvent('click');
@@ -346,7 +350,7 @@ test('the camera, live', { skip }, async () => {
   });
   await says(page, /^The camera ended/);
   await page.getByRole('button', { name: 'Camera' }).click();
-  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await plays();
   await page.getByRole('button', { name: 'Record' }).click();
   await page.getByRole('button', { name: /^Save recording \(0:(0[2-9]|[1-9]\d)\)$/ }).waitFor();
   const { name, bytes } = await saved(/Save recording/);
@@ -377,7 +381,7 @@ test('the camera, live', { skip }, async () => {
 
   // What was recorded is a video that the page plays and segments.
   await pick([{ name, mimeType: 'video/webm', buffer: Buffer.from(bytes) }]);
-  await page.waitForFunction(() => Number(document.querySelector('[data-fact="rate"]')?.textContent) > 0);
+  await plays();
   await page.getByRole('button', { name: 'Stop' }).click();
 });
 

@@ -3,6 +3,7 @@
 import type { Placed, TensorRef } from '../../../graph/planned.js';
 import { elementBytes } from '../../../ir/value.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
+import { imageCoefficients } from '../../../ops/image.js';
 import type { Prologue } from '../../../ops/op.js';
 import type { Input, Output, Window } from '../abi.js';
 import { planeBytes } from '../abi.js';
@@ -128,13 +129,11 @@ export function inputArgs(
 }
 
 /** `[scale…, shift…]` that turn a u8 into what the convolution sees. */
-const normalizeTable = (normalize: ConvAttrs['normalize']): number[] =>
-  normalize
-    ? [
-        ...normalize.std.map((std) => 1 / (255 * std)),
-        ...normalize.mean.map((mean, c) => -mean / normalize.std[c]),
-      ]
-    : [];
+function normalizeTable(normalize: ConvAttrs['normalize']): number[] {
+  if (!normalize) return [];
+  const { scale, shift } = imageCoefficients(normalize);
+  return [...scale, ...shift];
+}
 
 /** What a convolution writes, and what it adds to it. */
 export interface Epilogue {

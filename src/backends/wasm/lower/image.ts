@@ -1,10 +1,12 @@
+import { imageCoefficients } from '../../../ops/image.js';
 import type { WasmKernel } from '../stage.js';
 import { overPixels, strided } from '../stage.js';
 
 export const normalizeImage: WasmKernel<'normalizeImage'> = {
-  lower({ inputs: { x }, outputs: { y }, attrs: { mean, std } }) {
+  lower({ inputs: { x }, outputs: { y }, attrs }) {
     const { chunks, range } = overPixels(y);
-    const coefficients = mean.flatMap((m, c) => [1 / (255 * std[c]), -m / std[c]]);
+    const { scale, shift } = imageCoefficients(attrs);
+    const coefficients = scale.flatMap((each, c) => [each, shift[c]]);
     return [{ kernel: 'normalizeImage', chunks, args: { ...strided({ x, y }), ...range, coefficients } }];
   },
 };

@@ -1,4 +1,5 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
+import { imageCoefficients } from '../../../ops/image.js';
 import type { Normalization } from '../../../ops/op.js';
 import type { Corners } from '../../../ops/resize.js';
 import type { Axes } from '../abi.js';
@@ -75,14 +76,11 @@ export const resizeBilinear: WasmKernel<'resizeBilinear'> = {
 };
 
 /** Bytes times a scale plus a shift are normalised: those of four channels, then of the next four, filled up with zeros. */
-function quadsOfImage({ mean, std }: Normalization): number[] {
-  const quads = Array.from({ length: Math.ceil(mean.length / 4) }, (_, quad) =>
-    [0, 1, 2, 3].map((lane) => 4 * quad + lane),
-  );
-  return quads.flatMap((channels) => [
-    ...channels.map((c) => (c < mean.length ? 1 / (255 * std[c]) : 0)),
-    ...channels.map((c) => (c < mean.length ? -mean[c] / std[c] : 0)),
-  ]);
+function quadsOfImage(normalize: Normalization): number[] {
+  const { scale, shift } = imageCoefficients(normalize);
+  return Array.from({ length: Math.ceil(scale.length / 4) }, (_, quad) =>
+    [scale, shift].flatMap((all) => [0, 1, 2, 3].map((lane) => all[4 * quad + lane] ?? 0)),
+  ).flat();
 }
 
 /** A row of coarse pixels, channels padded to whole vectors. */

@@ -1,5 +1,6 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
 import type { ConvAttrs } from '../../../ops/conv.js';
+import { imageCoefficients } from '../../../ops/image.js';
 import { f32 } from '../shader.js';
 import { spanOf } from '../windows.js';
 import { preluText } from './kernel.js';
@@ -54,13 +55,13 @@ export function keptPrologue(
 function normalizedText(x: TensorRef, normalize: ConvAttrs['normalize']): string {
   const channels = x.shape[3];
   const quads = Math.ceil(channels / 4);
-  const table = (value: (channel: number) => number) =>
+  const none = { scale: new Array<number>(channels).fill(1), shift: new Array<number>(channels).fill(0) };
+  const { scale, shift } = normalize ? imageCoefficients(normalize) : none;
+  const table = (values: readonly number[]) =>
     Array.from({ length: quads }, (_, quad) => {
-      const lanes = [0, 1, 2, 3].map((k) => (quad * 4 + k < channels ? value(quad * 4 + k) : 0));
+      const lanes = [0, 1, 2, 3].map((k) => values[quad * 4 + k] ?? 0);
       return `vec4f(${lanes.map(f32).join(', ')})`;
     }).join(', ');
-  const std = (channel: number) => normalize?.std[channel] ?? 1;
-  const mean = (channel: number) => normalize?.mean[channel] ?? 0;
   // Up to four bytes lie in two words; what comes with them belongs to other pixels and is multiplied by zero.
   const inWords = quads === 1 && x.offset % 4 === 0;
   const lastWord = Math.ceil(spanOf(x) / 4) - 1;
@@ -71,8 +72,8 @@ function normalizedText(x: TensorRef, normalize: ConvAttrs['normalize']): string
   let v = vec4f((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(255u));`
     : `let v = vec4f(${[0, 1, 2, 3].map(byte).join(', ')});`;
   return `
-const imageScale = array<vec4f, ${quads}>(${table((c) => (normalize ? 1 / (255 * std(c)) : 1))});
-const imageShift = array<vec4f, ${quads}>(${table((c) => (normalize ? -mean(c) / std(c) : 0))});
+const imageScale = array<vec4f, ${quads}>(${table(scale)});
+const imageShift = array<vec4f, ${quads}>(${table(shift)});
 fn xhat_q(p: u32, c: u32) -> vec4f {
   let i = p * ${x.pixelStride}u + c;
   ${load}

@@ -47,22 +47,8 @@ class ImageArgs {
 /** Bytes of the rows' addresses, of sixteen zeros and sixteen ones, and of room for eight outputs. */
 export const imageLocals: i32 = 4 * mostLines + 64 + 64 + 32;
 
-/** Floats of a row: zeros for the padding, pixels, zeros. `y`: the row in the image. */
-function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, dst: usize): void {
-  if (<u32>y >= <u32>input.height) {
-    memory.fill(dst, 0, rowBytes);
-    return;
-  }
-  memory.fill(dst, 0, padding);
-  const table = input.normalize;
-  const first = dst + padding;
-  const end = first + ((input.width * 12) as usize);
-  let src = input.x + (n as usize) * input.image + (y as usize) * input.row;
-  if (!table) {
-    memory.copy(first, src, end - first);
-    memory.fill(end, 0, dst + rowBytes - end);
-    return;
-  }
+/** The bytes at `src` as normalised floats from `to` to `end`, four pixels a turn: up to three more are written. */
+function normalizeRow(table: usize, src: usize, to: usize, end: usize): void {
   const r = load<f32>(table);
   const g = load<f32>(table, 4);
   const b = load<f32>(table, 8);
@@ -75,8 +61,6 @@ function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, 
   const shift0 = f32x4(r0, g0, b0, r0);
   const shift1 = f32x4(g0, b0, r0, g0);
   const shift2 = f32x4(b0, r0, g0, b0);
-  let to = first;
-  // Four pixels a turn; what is written past the row becomes zeros below.
   while (to < end) {
     const bytes = v128.load(src);
     const v0 = firstFloats(bytes);
@@ -88,6 +72,20 @@ function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, 
     src += 12;
     to += 48;
   }
+}
+
+/** Floats of a row: zeros for the padding, pixels, zeros. `y`: the row in the image. */
+function fillRow(input: Input, y: i32, n: i32, padding: usize, rowBytes: usize, dst: usize): void {
+  if (<u32>y >= <u32>input.height) {
+    memory.fill(dst, 0, rowBytes);
+    return;
+  }
+  const src = input.x + (n as usize) * input.image + (y as usize) * input.row;
+  const first = dst + padding;
+  const end = first + ((input.width * 12) as usize);
+  memory.fill(dst, 0, padding);
+  if (input.normalize) normalizeRow(input.normalize, src, first, end);
+  else memory.copy(first, src, end - first);
   memory.fill(end, 0, dst + rowBytes - end);
 }
 

@@ -184,11 +184,13 @@ export function writeStrip<Activate, Add>(
   const r = residual + ((4 * row) as usize) * output.residualRow + ((4 * first) as usize) * output.residualPixel;
   const k = local + 2 * a.ones;
   const end = min(output.channels, channel + 8 * octs);
+  const step = output.pixel;
+  const rStep = output.residualPixel;
   const block = octs > 1 ? blockPixels : count;
   for (let px = 0; px < count; px += block) {
     const n = min(block, count - px);
-    const yAt = y + (px as usize) * output.pixel;
-    const rAt = r + (px as usize) * output.residualPixel;
+    const yAt = y + (px as usize) * step;
+    const rAt = r + (px as usize) * rStep;
     let from = q + ((px as usize) << 5);
     for (let c = channel; c < end; c += 8) {
       const at = (c as usize) << 2;
@@ -202,8 +204,6 @@ export function writeStrip<Activate, Add>(
       const r1 = rows > 1 ? r0 + output.residualRow : r0;
       const r2 = rows > 2 ? r0 + 2 * output.residualRow : r0;
       const r3 = rows > 3 ? r0 + 3 * output.residualRow : r0;
-      const step = output.pixel;
-      const rStep = output.residualPixel;
       const rest = output.channels - c;
       if (rest >= 8) {
         returnColumns<Activate, Add, No>(from, n, y0, y1, y2, y3, step, r0, r1, r2, r3, rStep, bias, slope, 8, k);
