@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, Option } from 'commander';
 import { wasmBackend } from '../backends/wasm/index.js';
+import { largePages } from '../backends/wasm/runtime/largePages.js';
 import type { DeviceInfo } from '../backends/webgpu/info.js';
 import type { TunedGpu } from '../backends/webgpu/tuning/result.js';
 import { refusals, tunedRows, tunedTitles, tunedToJson } from '../backends/webgpu/tuning/result.js';
@@ -12,7 +13,7 @@ import { formatBytes } from '../report/format.js';
 import pc from './colour.js';
 import type { PrecisionFlags } from './device.js';
 import { trainingPrecisionOption } from './device.js';
-import { largePages } from './largePages.js';
+import { largePagesText } from './largePages.js';
 import type { PixelSize } from './options.js';
 import { jsonOption, netOption, sizeOption, whole } from './options.js';
 import { Progress } from './progress.js';
@@ -148,7 +149,7 @@ async function cpu(gpus: readonly DeviceInfo[]): Promise<string> {
   const pages = await largePages();
   const lines = [
     `${pc.bold('CPU')}: --device wasm, ${availableParallelism()} threads, vectors of ${bits} bits (${why})`,
-    ...(pages ? [`  ${pages}`] : []),
+    ...(pages ? [`  ${largePagesText[pages]}`] : []),
     pc.dim(choice),
   ];
   return lines.join('\n');

@@ -1,16 +1,13 @@
-import { readFile } from 'node:fs/promises';
+import type { LargePages } from '../backends/wasm/runtime/largePages.js';
 
-/** Where Linux says which memory it puts into large pages. */
-const setting = '/sys/kernel/mm/transparent_hugepage/enabled';
+const small = 'memory in small pages; in large ones kernels take less time';
+const file = '/sys/kernel/mm/transparent_hugepage/enabled';
 
-/**
- * Whether the kernels' memory is in large pages, and how to have it so; undefined where the system does not say. A process cannot
- * ask for them for WebAssembly's memory: all memory gets them, or only what asks. `file`: other than the system's, for tests.
- */
-export async function largePages(file = setting): Promise<string | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  const chosen = /\[(\w+)\]/.exec(text)?.[1];
-  if (chosen === undefined) return undefined;
-  if (chosen === 'always') return 'memory in large pages';
-  return `memory in small pages; in large ones kernels take less time: echo always | sudo tee ${setting}`;
-}
+/** What `vnet devices` says of them. */
+export const largePagesText: Readonly<Record<LargePages, string>> = {
+  all: 'memory in large pages',
+  asked: 'memory in large pages',
+  unasked: `${small}: npm install ffi-rs, or echo always | sudo tee ${file}`,
+  refused: `${small}: VNET_LARGE_PAGES=0 refuses them`,
+  never: `${small}: echo madvise | sudo tee ${file}`,
+};

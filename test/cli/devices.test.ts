@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { largePages } from '../../src/backends/wasm/runtime/largePages.js';
 import { leastRule } from '../../src/backends/webgpu/leastRule.js';
-import { largePages } from '../../src/cli/largePages.js';
+import { largePagesText } from '../../src/cli/largePages.js';
 import { compileTraining } from '../../src/compile.js';
 import { listGpus, openDevice } from '../../src/device.js';
 import { vnet as network } from '../../src/nets/vnet.js';
@@ -42,19 +43,16 @@ test('vnet devices lists what the library finds, with type, features and limits'
 });
 
 test('vnet devices says whether memory is in large pages, and how to have it so', async () => {
-  const file = path.join(folder, 'enabled');
-  const said = (content: string) => {
-    writeFileSync(file, content);
-    return largePages(file);
-  };
-  assert.equal(await said('[always] madvise never\n'), 'memory in large pages');
-  for (const content of ['always [madvise] never\n', 'always madvise [never]\n']) {
-    assert.match((await said(content))!, /^memory in small pages; .*: echo always \| sudo tee \/sys\//);
-  }
-  assert.equal(await said('something else'), undefined);
-  assert.equal(await largePages(path.join(folder, 'missing')), undefined);
   const here = await largePages();
-  if (here) assert.ok((await vnet(['devices'])).stdout.includes(here));
+  if (here) assert.ok((await vnet(['devices'])).stdout.includes(`\n  ${largePagesText[here]}\n`));
+  if (here !== 'asked') return;
+  const refused = await vnet(['devices'], { VNET_LARGE_PAGES: '0' });
+  assert.match(refused.stdout, /memory in small pages; .* VNET_LARGE_PAGES=0/);
+  const missing = await vnet(['devices'], without('ffi-rs'));
+  assert.match(
+    missing.stdout,
+    /memory in small pages; .*: npm install ffi-rs, or echo always \| sudo tee \/sys\//,
+  );
 });
 
 test('plan --device: the arena of that backend, without a GPU', async () => {

@@ -49,8 +49,17 @@ export function wasmBackendOn(host: Host, build?: Build): Backend {
       const threads = start ? (wanted ?? host.cores()) : 1;
       const { bits, pixels } = await vectors();
       const blocks = { wide: bits === 256, tall: pixels === 6 };
-      const module = await load(chosen());
-      return new WasmExecutor(plan, compile(plan, threads), module, blocks, threads, start, host.cores());
+      const [module, ask] = await Promise.all([load(chosen()), host.largePages?.()]);
+      return new WasmExecutor(
+        plan,
+        compile(plan, threads),
+        module,
+        blocks,
+        threads,
+        ask,
+        start,
+        host.cores(),
+      );
     },
   };
 }

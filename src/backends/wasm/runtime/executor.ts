@@ -29,11 +29,14 @@ export class WasmExecutor implements Executor {
     module: WebAssembly.Module,
     blocks: Blocks,
     threads: number,
+    /** Asks for large pages. */
+    ask?: (memory: WebAssembly.Memory) => void,
     /** Starts a worker thread; without it, the caller's thread does the work. */
     start?: () => Hand,
     mostSpares = threads,
   ) {
     this.memory = allocate(program.localsBase + threads * program.localBytes);
+    ask?.(this.memory);
     new Int32Array(this.memory.buffer, program.argsBase, program.args.length).set(program.args);
     this.pool = start
       ? new Pool(module, blocks, this.memory, program, threads, start, mostSpares)

@@ -19,6 +19,8 @@ export interface Host {
   /** Which vectors modules of a build run on; before it is loaded. */
   vectors(build: Build): Promise<Vectors>;
   loadModule(build: Build): Promise<WebAssembly.Module>;
+  /** How to ask for large pages for a memory that nothing has touched yet; undefined where one need not or cannot. */
+  largePages?(): Promise<((memory: WebAssembly.Memory) => void) | undefined>;
   /**
    * Starts a worker thread, once it is clear that there are any.
    * @returns undefined where there are none, or none that share memory: the caller's thread does the work then.

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { usableMemory } from '../../hostMemory.js';
 import type { Hand, Host, Vectors } from './host.js';
+import { asking } from './largePages.js';
 import type { Build } from './module.js';
 import { relaxedProbe } from './module.js';
 import { chooseVectors } from './wide.js';
@@ -28,6 +29,7 @@ export const nodeHost: Host = {
     return vectors;
   },
   loadModule: async (build) => WebAssembly.compile(await readFile(fileOf(build))),
+  largePages: asking,
   threads: async () => start,
 };
 
