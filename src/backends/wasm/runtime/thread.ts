@@ -22,6 +22,8 @@ export class Thread {
   private readonly barrier: Barrier;
   private readonly board: Board;
   private readonly kernels: readonly Kernel[];
+  /** Indices of steps by phases. */
+  private readonly orders = new Map<string, readonly number[]>();
 
   constructor(private readonly init: ThreadInit) {
     const { exports } = new WebAssembly.Instance(init.module, { env: { memory: init.memory } });
@@ -114,6 +116,12 @@ export class Thread {
 
   /** Indices of the steps of some phases. */
   private stepsOf(phases: readonly Phase[]): readonly number[] {
-    return this.init.steps.flatMap(({ phase }, i) => (phases.includes(phase) ? [i] : []));
+    const key = phases.join();
+    let steps = this.orders.get(key);
+    if (!steps) {
+      steps = this.init.steps.flatMap(({ phase }, i) => (phases.includes(phase) ? [i] : []));
+      this.orders.set(key, steps);
+    }
+    return steps;
   }
 }

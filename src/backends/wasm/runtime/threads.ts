@@ -3,20 +3,20 @@ import type { Program } from '../program.js';
 import { Barrier } from './barrier.js';
 import type { Blocks } from './blocks.js';
 import { Board } from './board.js';
+import { Calls, canAwaitMemory } from './calls.js';
 import type { Hand } from './host.js';
-import type { RunReply } from './worker.js';
+import type { Told } from './worker.js';
 
 /** Idle workers of disposed pools: starting a thread costs more than many runs. */
 const spares: Hand[] = [];
 
-/** Takes an idle worker back, or ends it where there are spares enough. */
+/** Takes an idle worker that has been dismissed back, or ends it where there are spares enough. */
 async function release(hand: Hand, most: number): Promise<void> {
   hand.hold(false);
   if (spares.length < most) {
     // A spare that dies is not handed out again; without a listener its error would end the process.
     const drop = () => spares.splice(0, spares.length, ...spares.filter((other) => other !== hand));
     hand.listen(() => undefined, drop);
-    hand.post({ kind: 'release' });
     spares.push(hand);
   } else {
     hand.listen(
@@ -34,12 +34,19 @@ export interface Crew {
   dispose(): Promise<void>;
 }
 
+/** A run that is going on. */
+interface Running {
+  readonly timed: boolean;
+  settle(error?: Error): void;
+}
+
 /** A fixed set of worker threads bound to one program. They keep the process alive only while they run. */
 export class Pool implements Crew {
   private readonly workers: readonly Hand[];
   private readonly barrier: Barrier;
   private readonly board: Board;
-  private running: { readonly waiting: Set<Hand>; settle(error?: Error): void } | undefined;
+  private readonly calls: Calls;
+  private running: Running | undefined;
   private error: Error | undefined;
   private times: Float64Array | undefined;
   private broken: Error | undefined;
@@ -57,15 +64,16 @@ export class Pool implements Crew {
     const shared = memory.buffer as unknown as SharedArrayBuffer;
     this.barrier = new Barrier(shared, threads);
     this.board = new Board(shared, program);
+    this.calls = new Calls(shared, threads);
     const { steps, boardBase, boardWords, localsBase, localBytes } = program;
     const parts = { module, memory, steps, boardBase, boardWords, threads, blocks };
     this.workers = Array.from({ length: threads }, (_, i) => {
       const worker = spares.pop() ?? start();
       worker.listen(
-        (reply) => this.finished(worker, reply as RunReply),
-        (error) => this.lost(worker, error),
+        (message) => this.told(message as Told),
+        (error) => this.lost(error),
       );
-      worker.post({ kind: 'bind', init: { ...parts, local: localsBase + i * localBytes } });
+      worker.post({ init: { ...parts, local: localsBase + i * localBytes }, tells: !canAwaitMemory });
       return worker;
     });
   }
@@ -78,18 +86,19 @@ export class Pool implements Crew {
     this.board.reset();
     this.error = undefined;
     this.times = undefined;
-    await new Promise<void>((resolve, reject) => {
-      const settle = (error?: Error) => {
-        this.running = undefined;
-        if (error) reject(error);
-        else resolve();
-      };
-      this.running = { waiting: new Set(this.workers), settle };
-      for (const worker of this.workers) {
-        worker.hold(true);
-        worker.post({ kind: timed ? 'profile' : 'run', phases });
-      }
-    });
+    // One is enough.
+    this.workers[0].hold(true);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.running = { timed, settle: (error) => (error ? reject(error) : resolve()) };
+        this.calls.make({ phases, timed });
+        if (canAwaitMemory) this.calls.allEnded().then(() => this.check(), reject);
+      });
+    } finally {
+      this.running = undefined;
+      // A thread that is being ended must be waited for.
+      if (!this.disposed) this.workers[0].hold(false);
+    }
     return this.times;
   }
 
@@ -100,30 +109,34 @@ export class Pool implements Crew {
     const reusable = !this.broken && !this.running;
     this.broken ??= new Error('wasm: the executor is disposed');
     this.barrier.abort();
+    if (reusable) this.calls.dismiss();
     await Promise.all(
       this.workers.map((worker) => (reusable ? release(worker, this.mostSpares) : worker.end())),
     );
+    this.running?.settle(this.broken);
   }
 
-  private finished(worker: Hand, reply: RunReply): void {
-    // A thread that is being ended must be waited for, even if it still answers.
-    if (!this.disposed) worker.hold(false);
-    if ('error' in reply) this.error ??= new Error(`wasm: a kernel failed: ${reply.error}`);
-    else this.times ??= reply.times;
-    this.done(worker);
+  private told({ call, error, times }: Told): void {
+    // Of two threads that fail, the second may be heard when the next run goes on.
+    if (call !== this.calls.count) return;
+    if (error !== undefined) this.error ??= new Error(`wasm: a kernel failed: ${error}`);
+    this.times ??= times;
+    this.check();
   }
 
-  private lost(worker: Hand, error: Error): void {
+  private lost(error: Error): void {
     this.broken ??= new Error(`wasm: a worker thread failed: ${error.message}`);
     this.error ??= this.broken;
     this.barrier.abort();
-    this.done(worker);
+    // In its place.
+    this.calls.end(true);
+    this.check();
   }
 
-  private done(worker: Hand): void {
-    const { running } = this;
-    if (!running) return;
-    running.waiting.delete(worker);
-    if (running.waiting.size === 0) running.settle(this.error);
+  /** Settles the run that is going on, if all threads have ended it and what they say of it has come. */
+  private check(): void {
+    const { running, calls, error, times } = this;
+    if (!running || !calls.haveEnded()) return;
+    if (calls.haveFailed() ? error : times || !running.timed) running.settle(error);
   }
 }

@@ -1,32 +1,38 @@
-import type { Phase } from '../../../ir/graph.js';
+import { Calls } from './calls.js';
 import type { ThreadInit } from './thread.js';
 import { Thread } from './thread.js';
 
-export type Request =
-  | { readonly kind: 'bind'; readonly init: ThreadInit }
-  | { readonly kind: 'run' | 'profile'; readonly phases: readonly Phase[] }
-  /** Lets go of the program and its memory. */
-  | { readonly kind: 'release' };
-/** Answer to `run` and `profile`. `times`: milliseconds per step of a profile. */
-export type RunReply = { readonly times?: Float64Array } | { readonly error: string };
+/** To serve an executor until it lets go. */
+export interface Request {
+  readonly init: ThreadInit;
+  /** Whether the end of every call is told, for those that cannot wait for memory. */
+  readonly tells: boolean;
+}
 
-/** What a worker thread does with requests. It serves one executor after another: `bind`, any number of `run`, `release`. */
-export function server(reply: (message: RunReply) => void): (request: Request) => void {
-  let thread: Thread | undefined;
-  let steps = 0;
-  return (request) => {
-    if (request.kind === 'release') thread = undefined;
-    else if (request.kind === 'bind') {
-      thread = new Thread(request.init);
-      steps = request.init.steps.length;
-    } else {
+/** What a thread says of a call. */
+export interface Told {
+  readonly call: number;
+  /** Why a kernel failed. */
+  readonly error?: string;
+  /** Milliseconds of each step, from the last thread, where the call is timed. */
+  readonly times?: Float64Array;
+}
+
+/** What a worker thread does with requests. Between calls it waits on the executor's memory. */
+export function server(tell: (told: Told) => void): (request: Request) => void {
+  return ({ init, tells }) => {
+    const thread = new Thread(init);
+    const calls = new Calls(init.memory.buffer as unknown as SharedArrayBuffer, init.threads);
+    for (let order = calls.next(); order; order = calls.next()) {
+      const { count: call } = calls;
+      const times = order.timed ? new Float64Array(init.steps.length) : undefined;
       try {
-        const times = request.kind === 'profile' ? new Float64Array(steps) : undefined;
-        if (times) thread!.profile(request.phases, times);
-        else thread!.run(request.phases);
-        reply({ times });
+        if (times) thread.profile(order.phases, times);
+        else thread.run(order.phases);
+        if (calls.end(false) && (tells || times)) tell({ call, times });
       } catch (error) {
-        reply({ error: error instanceof Error ? error.message : String(error) });
+        calls.end(true);
+        tell({ call, error: error instanceof Error ? error.message : String(error) });
       }
     }
   };
