@@ -8,8 +8,8 @@ import { compileInference } from '../../src/compile.js';
 import { policies } from '../../src/graph/differentiate.js';
 import { defineNetwork } from '../../src/nets/define.js';
 import { imageNorm } from '../../src/nets/normalization.js';
-import { vnet } from '../../src/nets/vnet.js';
-import { assertClose, testSeed } from './harness.js';
+import { contextualPyramidPooling, vnet } from '../../src/nets/vnet.js';
+import { assertClose, seededRandom, testSeed } from './harness.js';
 import { agreement, assertSameStep, inference, referenceStep, trainingStep } from './network.js';
 
 const seed = testSeed(40);
@@ -55,6 +55,34 @@ test('each F and G of inference is one stage, whose middle is not written', () =
   const single = steps.filter(({ kernel }) => kernel === 'convWinograd1d');
   // At dilation 16 and 32 rows a tile would be half padding: G of the last module is two convolutions.
   assert.deepEqual([pairs.length, single.length], [5, 1]);
+});
+
+test('a pyramid pooling and the 1×1 convolution beside it are one stage', async () => {
+  const rng = seededRandom(seed + 1);
+  const whole = (from: number, to: number) => from + rng.int(to - from + 1);
+  for (let i = 0; i < 8; i++) {
+    // The third is wider than a tile of columns.
+    const channels = i === 2 ? 128 : 4 * whole(1, 12);
+    const out = channels + whole(1, 40);
+    const kernels = [[3, 5, 7], [3, 5], [3], [5, 7]][i % 4];
+    const shape = [whole(1, 2), whole(30, 90), i === 2 ? 290 : whole(30, 120)] as const;
+    const net = defineNetwork('beside', v.strictObject({ classes: v.number() }), (b, images) => {
+      const x = b.conv('first', images, { out: channels, kernel: 3, stride: 2, normalize: imageNorm });
+      const y = contextualPyramidPooling(b, b.prelu('act', x), out, kernels);
+      return b.conv('head', y, { out: 5, kernel: 1, bias: true });
+    })({ classes: 5 });
+    const label = `${shape.join('×')}, ${channels}→${out}, windows ${kernels}, seed ${seed}`;
+    const [n, height, width] = shape;
+    const { scratchBytes } = wasmBackend;
+    const plan = compileInference(net, { batch: n, height, width, scratchBytes });
+    const beside = compileProgram(plan, 2).steps.filter(({ kernel }) => kernel === 'convPyramid');
+    assert.equal(beside.length, 1, label);
+    const expected = await inference(referenceBackend, net, shape, 'logits', seed);
+    assertClose(await inference(wasmBackend, net, shape, 'logits', seed), expected, {
+      relative: 1e-4,
+      label,
+    });
+  }
 });
 
 test('labels of patches: logits of a transposed convolution are not written', async () => {

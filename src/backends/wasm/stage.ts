@@ -26,7 +26,8 @@ export type Touches = (chunk: number) => Touched;
  */
 export type Stage = { [K in keyof KernelArgs]: StageOf<K> }[keyof KernelArgs];
 
-interface StageOf<K extends keyof KernelArgs> {
+/** Of a kernel. */
+export interface StageOf<K extends keyof KernelArgs> {
   readonly kernel: K;
   readonly chunks: number;
   readonly args: KernelArgs[K];

@@ -5,6 +5,7 @@ import { conv2dGradInput } from './conv/gradInput.js';
 import { conv2dGradWeight } from './conv/gradWeight.js';
 import { isPair, pairStages } from './conv/pair.js';
 import { isPatchLabels, patchLabelsStages } from './conv/patchLabels.js';
+import { besideStages, isBeside } from './conv/pyramid.js';
 import * as written from './lower/index.js';
 import { pointwiseKernels } from './lower/pointwise.js';
 import type { Stage, WasmKernel } from './stage.js';
@@ -21,6 +22,7 @@ const kernels: { readonly [K in KernelName]: WasmKernel<K> } = {
 /** Calls that run as one kernel. */
 const joint = [
   { name: 'winograd1d pair', joins: isPair, stages: pairStages },
+  { name: 'pooled and 1×1', joins: isBeside, stages: besideStages },
   { name: 'labels of patches', joins: isPatchLabels, stages: patchLabelsStages },
 ];
 

@@ -1,6 +1,6 @@
 /** Convolutions of one tap: `kernels/conv/pointwise.ts`. */
 import { sizes } from '../abi.js';
-import type { Stage } from '../stage.js';
+import type { StageOf } from '../stage.js';
 import { cut } from '../stage.js';
 import type { DirectConv } from './direct.js';
 import { gridOf, isOfOneTap, leastFlops, mostChunks, packedRange } from './direct.js';
@@ -23,7 +23,7 @@ export function isPointwise(conv: DirectConv): boolean {
 }
 
 /** `packed`: weights as `packStage` leaves them. */
-export function pointwiseStage(conv: DirectConv, packed: number): Stage {
+export function pointwiseStage(conv: DirectConv, packed: number): StageOf<'convPointwise'> {
   const [rows, columns] = gridOf(conv);
   const { x, y, steps, stride } = conv;
   const flopsPerRow = 2 * columns * steps.inputs * steps.outputs;

@@ -12,6 +12,7 @@ export { convImage } from './conv/image';
 export { convWinograd1dPair, convWinograd1dPairI16 } from './conv/pair';
 export { convPatchLabels } from './conv/patchLabels';
 export { convPointwise } from './conv/pointwise';
+export { convPyramid } from './conv/pyramid';
 export { convGradWeightWinograd1d, convWinograd1d, convWinograd1dI16 } from './conv/winograd1d';
 export { convPackWinograd1dI16 } from './conv/winograd1dI16';
 export { convGradWeightWinograd1dRows, convWinograd1dRows } from './conv/winograd1dRows';

@@ -181,60 +181,96 @@ function poolRow(a: PyramidPoolArgs, radius: i32, sums: usize, bytes: usize, pix
   }
 }
 
-/**
- * `pyramidPool` of whole vectors of channels that follow each other without gaps and without a prologue: no copy of the
- * input. One chunk: a tile of columns, all channels, walked downwards.
- */
-export function pyramidPoolDense(a: PyramidPoolArgs, chunk: i32, local: usize): void {
+/** A tile of columns, all channels, that is walked downwards. */
+@unmanaged
+export class DenseTile {
+  image: i32;
+  firstRow: i32;
+  lastRow: i32;
+  /** Of the result, its first column and how many there are. */
+  left: i32;
+  columns: i32;
+  /** Of the image's first row, what of it lies in the tile. */
+  x: usize;
+  rowBytes: usize;
+  /** Bytes of a row of the tile, of what lies left of the image, and of what lies in it. */
+  bytes: usize;
+  before: usize;
+  inside: usize;
+  /** 1 where the first column in the image lies at an odd distance from the centre of the first window, else 0. */
+  odd: i32;
+  /** A row of zeros. */
+  zeros: usize;
+  /** Weighted sums of a row, for each distance. */
+  sums: usize;
+}
+
+/** The tile of a chunk, at the start of `local`. */
+export function denseTile(a: PyramidPoolArgs, chunk: i32, local: usize): DenseTile {
+  const t = changetype<DenseTile>(local);
   const radius = a.radius;
   const stride = a.stride;
   const tiles = (a.yWidth + a.tileColumns - 1) / a.tileColumns;
   const band = chunk / tiles;
-  const image = band / a.bands;
-  const firstRow = (band - image * a.bands) * a.bandRows;
-  const lastRow = min(firstRow + a.bandRows, a.yHeight);
-  const x0 = (chunk - band * tiles) * a.tileColumns;
-  const count = min(a.tileColumns, a.yWidth - x0);
+  t.image = band / a.bands;
+  t.firstRow = (band - t.image * a.bands) * a.bandRows;
+  t.lastRow = min(t.firstRow + a.bandRows, a.yHeight);
+  t.left = (chunk - band * tiles) * a.tileColumns;
+  t.columns = min(a.tileColumns, a.yWidth - t.left);
   const pixel = (a.channels as usize) << 2;
-  const left = x0 * stride - radius;
-  const width = (count - 1) * stride + 1 + 2 * radius;
+  const left = t.left * stride - radius;
+  const width = (t.columns - 1) * stride + 1 + 2 * radius;
   const from = max(left, 0);
   const until = max(from, min(left + width, a.xWidth));
-  const bytes = (width as usize) * pixel;
-  const before = ((from - left) as usize) * pixel;
-  const inside = ((until - from) as usize) * pixel;
-  const zeros = local;
-  const sums = local + bytes;
-  memory.fill(zeros, 0, bytes);
+  t.bytes = (width as usize) * pixel;
+  t.before = ((from - left) as usize) * pixel;
+  t.inside = ((until - from) as usize) * pixel;
+  t.odd = (from - left - radius) & 1;
+  t.zeros = local + ((offsetof<DenseTile>() + 63) & ~63);
+  t.sums = t.zeros + t.bytes;
+  memory.fill(t.zeros, 0, t.bytes);
   for (let d = 0; d <= radius; d++) {
-    const row = sums + (d as usize) * bytes;
-    memory.fill(row, 0, before);
-    memory.fill(row + before + inside, 0, bytes - before - inside);
+    const row = t.sums + (d as usize) * t.bytes;
+    memory.fill(row, 0, t.before);
+    memory.fill(row + t.before + t.inside, 0, t.bytes - t.before - t.inside);
   }
-  const rowBytes = (a.xWidth as usize) * pixel;
-  const x = a.x + (image as usize) * (a.xHeight as usize) * rowBytes + (from as usize) * pixel;
+  t.rowBytes = (a.xWidth as usize) * pixel;
+  t.x = a.x + (t.image as usize) * (a.xHeight as usize) * t.rowBytes + (from as usize) * pixel;
+  return t;
+}
+
+/** A row of the result in a tile. */
+export function denseRow(a: PyramidPoolArgs, t: DenseTile, row: i32): void {
+  const radius = a.radius;
+  const pixel = (a.channels as usize) << 2;
   const height = a.xHeight;
-  const odd = ((from - left - radius) & 1) != 0;
-  for (let row = firstRow; row < lastRow; row++) {
-    const center = row * stride;
-    const middle = rowAt(center, height, x, rowBytes, zeros);
-    const up1 = rowAt(center - 1, height, x, rowBytes, zeros);
-    const down1 = rowAt(center + 1, height, x, rowBytes, zeros);
-    const up2 = rowAt(center - 2, height, x, rowBytes, zeros);
-    const down2 = rowAt(center + 2, height, x, rowBytes, zeros);
-    const up3 = rowAt(center - 3, height, x, rowBytes, zeros);
-    const down3 = rowAt(center + 3, height, x, rowBytes, zeros);
-    const to = sums + before;
-    if (radius == 3 && stride == 2) {
-      // The two rows that no window before has seen.
-      fetch(down2, inside, to);
-      fetch(down3, inside, to);
-      alternate(a, odd, inside, pixel, bytes, to, middle, up1, down1, up2, down2, up3, down3);
-    } else columnsOf(a, inside, bytes, to, middle, up1, down1, up2, down2, up3, down3);
-    const y = a.y + (((image * a.yHeight + row) * a.yWidth + x0) as usize) * a.yStride;
-    if (radius == 3) poolRow(a, 3, sums, bytes, pixel, count, y);
-    else if (radius == 2) poolRow(a, 2, sums, bytes, pixel, count, y);
-    else if (radius == 1) poolRow(a, 1, sums, bytes, pixel, count, y);
-    else poolRow(a, 0, sums, bytes, pixel, count, y);
-  }
+  const center = row * a.stride;
+  const middle = rowAt(center, height, t.x, t.rowBytes, t.zeros);
+  const up1 = rowAt(center - 1, height, t.x, t.rowBytes, t.zeros);
+  const down1 = rowAt(center + 1, height, t.x, t.rowBytes, t.zeros);
+  const up2 = rowAt(center - 2, height, t.x, t.rowBytes, t.zeros);
+  const down2 = rowAt(center + 2, height, t.x, t.rowBytes, t.zeros);
+  const up3 = rowAt(center - 3, height, t.x, t.rowBytes, t.zeros);
+  const down3 = rowAt(center + 3, height, t.x, t.rowBytes, t.zeros);
+  const to = t.sums + t.before;
+  if (radius == 3 && a.stride == 2) {
+    // The two rows that no window before has seen.
+    fetch(down2, t.inside, to);
+    fetch(down3, t.inside, to);
+    alternate(a, t.odd != 0, t.inside, pixel, t.bytes, to, middle, up1, down1, up2, down2, up3, down3);
+  } else columnsOf(a, t.inside, t.bytes, to, middle, up1, down1, up2, down2, up3, down3);
+  const y = a.y + (((t.image * a.yHeight + row) * a.yWidth + t.left) as usize) * a.yStride;
+  if (radius == 3) poolRow(a, 3, t.sums, t.bytes, pixel, t.columns, y);
+  else if (radius == 2) poolRow(a, 2, t.sums, t.bytes, pixel, t.columns, y);
+  else if (radius == 1) poolRow(a, 1, t.sums, t.bytes, pixel, t.columns, y);
+  else poolRow(a, 0, t.sums, t.bytes, pixel, t.columns, y);
+}
+
+/**
+ * `pyramidPool` of whole vectors of channels that follow each other without gaps and without a prologue: no copy of the
+ * input. One chunk: a tile.
+ */
+export function pyramidPoolDense(a: PyramidPoolArgs, chunk: i32, local: usize): void {
+  const tile = denseTile(a, chunk, local);
+  for (let row = tile.firstRow; row < tile.lastRow; row++) denseRow(a, tile, row);
 }

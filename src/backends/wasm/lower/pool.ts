@@ -1,10 +1,11 @@
 import { UserError } from '../../../errors.js';
-import type { TensorRef } from '../../../graph/planned.js';
+import type { CallFor, TensorRef } from '../../../graph/planned.js';
 import type { PyramidAttrs } from '../../../ops/pool.js';
 import type { PyramidPoolArgs } from '../abi.js';
-import { termWords } from '../abi.js';
-import type { WasmKernel } from '../stage.js';
+import { sizes, termWords } from '../abi.js';
+import type { StageOf, WasmKernel } from '../stage.js';
 import { pointers, strided } from '../stage.js';
+import type { RowOf } from '../touches.js';
 import { rowsRange, wholeRanges } from '../touches.js';
 
 const largestWindow = 7;
@@ -36,9 +37,11 @@ function tiling(
   };
 }
 
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
 /** Of the input, for one row of a tile of all channels: seven rows and their sums stay in a second-level cache. */
 const denseBytes = 49152;
-const denseBandRows = 32;
+const denseBandRows = 16;
 /** Of the result in a tile, at least. */
 const leastColumns = 4;
 
@@ -57,7 +60,7 @@ function denseTiling(
   return {
     args: { bandRows, bands, tileColumns, tileChannels: channels },
     chunks: n * bands * Math.ceil(width / tileColumns),
-    localBytes: rows * across(tileColumns) * channels * 4,
+    localBytes: align(sizes.DenseTile) + rows * across(tileColumns) * channels * 4,
   };
 }
 
@@ -80,41 +83,52 @@ const sizesOf = ({ shape: x }: TensorRef, { shape: y }: TensorRef) => ({
   ...{ xHeight: x[1], xWidth: x[2], yHeight: y[1], yWidth: y[2], channels: y[3] },
 });
 
-export const pyramidPool: WasmKernel<'pyramidPool'> = {
-  lower({ inputs, outputs: { y }, attrs }) {
-    const { x, preScale, preShift, preSlope, scale, shift, slope } = inputs;
-    const ring = rings(attrs);
-    const { radius } = ring;
-    const { stride } = attrs;
-    const across = (pixels: number) => (pixels - 1) * stride + 1 + 2 * radius;
-    const dense = x.shape[3] % 4 === 0 && x.pixelStride === x.shape[3] && !preScale && !preSlope;
-    const tiles = dense ? denseTiling(y.shape, across, radius + 2) : tiling(y.shape, across, radius + 1);
+/** Whether it takes no copy of its input. */
+export const isDense = ({ inputs: { x, preScale, preSlope } }: CallFor<'pyramidPool'>): boolean =>
+  x.shape[3] % 4 === 0 && x.pixelStride === x.shape[3] && !preScale && !preSlope;
+
+/** The one stage, and rows of the result by chunk. */
+export function pyramidPoolStage(call: CallFor<'pyramidPool'>) {
+  const { y } = call.outputs;
+  const { x, preScale, preShift, preSlope, scale, shift, slope } = call.inputs;
+  const ring = rings(call.attrs);
+  const { radius } = ring;
+  const { stride } = call.attrs;
+  const across = (pixels: number) => (pixels - 1) * stride + 1 + 2 * radius;
+  const dense = isDense(call);
+  const tiles = dense ? denseTiling(y.shape, across, radius + 2) : tiling(y.shape, across, radius + 1);
+  const { bandRows, bands } = tiles.args;
+  const rows = (chunk: number): readonly [RowOf, RowOf] => {
+    const band = Math.floor(chunk / (tiles.chunks / (y.shape[0] * bands)));
+    const image = Math.floor(band / bands);
+    const first = (band % bands) * bandRows;
     return [
-      {
-        kernel: dense ? 'pyramidPoolDense' : 'pyramidPool',
-        chunks: tiles.chunks,
-        args: {
-          ...strided({ x, y, acc: undefined }),
-          ...pointers({ preScale, preShift, preSlope, scale, shift, slope }),
-          ...{ ...sizesOf(x, y), stride, ...ring, ...tiles.args },
-        },
-        localBytes: tiles.localBytes,
-        touches: (chunk) => {
-          const { bandRows, bands } = tiles.args;
-          const band = Math.floor(chunk / (tiles.chunks / (y.shape[0] * bands)));
-          const image = Math.floor(band / bands);
-          const first = (band % bands) * bandRows;
-          const last = Math.min(y.shape[1], first + bandRows) - 1;
-          const seen = rowsRange(x, [image, first * stride - radius], [image, last * stride + radius]);
-          return {
-            reads: [seen, ...wholeRanges(preScale, preShift, preSlope, scale, shift, slope)],
-            writes: [rowsRange(y, [image, first], [image, last])],
-          };
-        },
-      },
+      [image, first],
+      [image, Math.min(y.shape[1], first + bandRows) - 1],
     ];
-  },
-};
+  };
+  const stage: StageOf<'pyramidPool' | 'pyramidPoolDense'> = {
+    kernel: dense ? 'pyramidPoolDense' : 'pyramidPool',
+    chunks: tiles.chunks,
+    args: {
+      ...strided({ x, y, acc: undefined }),
+      ...pointers({ preScale, preShift, preSlope, scale, shift, slope }),
+      ...{ ...sizesOf(x, y), stride, ...ring, ...tiles.args },
+    },
+    localBytes: tiles.localBytes,
+    touches: (chunk) => {
+      const [[image, first], [, last]] = rows(chunk);
+      const seen = rowsRange(x, [image, first * stride - radius], [image, last * stride + radius]);
+      return {
+        reads: [seen, ...wholeRanges(preScale, preShift, preSlope, scale, shift, slope)],
+        writes: [rowsRange(y, [image, first], [image, last])],
+      };
+    },
+  };
+  return { stage, rows };
+}
+
+export const pyramidPool: WasmKernel<'pyramidPool'> = { lower: (call) => [pyramidPoolStage(call).stage] };
 
 export const pyramidPoolGrad: WasmKernel<'pyramidPoolGrad'> = {
   lower({ inputs: { gy, acc }, outputs: { gx }, attrs }) {

@@ -18,7 +18,7 @@ import { points16 } from './pointProducts16';
 export const blockPixels: i32 = 24;
 
 @unmanaged
-class PointwiseArgs {
+export class PointwiseArgs {
   input: Input;
   output: Output;
   rows: i32;
@@ -67,31 +67,40 @@ export function pointBlock<Add>(
   }
 }
 
-export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void {
+/** What all pixels share, at the start of `local`. */
+export function pointsOf(a: PointwiseArgs, local: usize): PointBlock {
+  const k = fillPointBlock(a.input, a.strideX, local, a.ones);
+  k.yStep = a.output.pixel;
+  k.rStep = a.output.residualPixel;
+  return k;
+}
+
+/** Outputs `[left, left + columns)` of a row, of those of all images. */
+export function pointRow(a: PointwiseArgs, k: PointBlock, row: i32, left: i32, columns: i32, local: usize): void {
   const input = a.input;
   const output = a.output;
-  const from = a.span.first(chunk);
-  const to = a.span.last(chunk);
-  const k = fillPointBlock(input, a.strideX, local, a.ones);
-  k.yStep = output.pixel;
-  k.rStep = output.residualPixel;
   const bias = output.bias ? output.bias : local;
   const slope = output.slope ? output.slope : local + a.ones;
-  for (let row = from; row < to; row++) {
-    const n = (row / a.rows) as usize;
-    const i = (row - (n as i32) * a.rows) as usize;
-    let x = input.x + n * input.image + i * (a.strideY as usize) * input.row;
-    let y = output.y + n * output.image + i * output.row;
-    let r = output.residual + n * output.residualImage + i * output.residualRow;
-    for (let left = 0; left < a.columns; left += blockPixels) {
-      const count = min(blockPixels, a.columns - left);
-      if (output.residual && output.activatesSum) {
-        pointBlock<Sum>(k, x, a.weights, y, r, bias, slope, count, output.channels);
-      } else if (output.residual) pointBlock<Yes>(k, x, a.weights, y, r, bias, slope, count, output.channels);
-      else pointBlock<No>(k, x, a.weights, y, r, bias, slope, count, output.channels);
-      x += (blockPixels as usize) * k.xStep;
-      y += (blockPixels as usize) * k.yStep;
-      r += (blockPixels as usize) * k.rStep;
-    }
+  const n = (row / a.rows) as usize;
+  const i = (row - (n as i32) * a.rows) as usize;
+  const from = left as usize;
+  let x = input.x + n * input.image + i * (a.strideY as usize) * input.row + from * k.xStep;
+  let y = output.y + n * output.image + i * output.row + from * k.yStep;
+  let r = output.residual + n * output.residualImage + i * output.residualRow + from * k.rStep;
+  for (let at = 0; at < columns; at += blockPixels) {
+    const count = min(blockPixels, columns - at);
+    if (output.residual && output.activatesSum) {
+      pointBlock<Sum>(k, x, a.weights, y, r, bias, slope, count, output.channels);
+    } else if (output.residual) pointBlock<Yes>(k, x, a.weights, y, r, bias, slope, count, output.channels);
+    else pointBlock<No>(k, x, a.weights, y, r, bias, slope, count, output.channels);
+    x += (blockPixels as usize) * k.xStep;
+    y += (blockPixels as usize) * k.yStep;
+    r += (blockPixels as usize) * k.rStep;
   }
+}
+
+export function convPointwise(a: PointwiseArgs, chunk: i32, local: usize): void {
+  const k = pointsOf(a, local);
+  const to = a.span.last(chunk);
+  for (let row = a.span.first(chunk); row < to; row++) pointRow(a, k, row, 0, a.columns, local);
 }
