@@ -3,20 +3,21 @@ import type { Program } from '../program.js';
 import { Barrier } from './barrier.js';
 import type { Blocks } from './blocks.js';
 import { Board } from './board.js';
-import { Calls, canAwaitMemory } from './calls.js';
+import { canAwaitMemory, Finish } from './finish.js';
 import type { Hand } from './host.js';
 import type { Told } from './worker.js';
 
 /** Idle workers of disposed pools: starting a thread costs more than many runs. */
 const spares: Hand[] = [];
 
-/** Takes an idle worker that has been dismissed back, or ends it where there are spares enough. */
+/** Takes an idle worker back, or ends it where there are spares enough. */
 async function release(hand: Hand, most: number): Promise<void> {
   hand.hold(false);
   if (spares.length < most) {
     // A spare that dies is not handed out again; without a listener its error would end the process.
     const drop = () => spares.splice(0, spares.length, ...spares.filter((other) => other !== hand));
     hand.listen(() => undefined, drop);
+    hand.post({ kind: 'release' });
     spares.push(hand);
   } else {
     hand.listen(
@@ -45,7 +46,9 @@ export class Pool implements Crew {
   private readonly workers: readonly Hand[];
   private readonly barrier: Barrier;
   private readonly board: Board;
-  private readonly calls: Calls;
+  private readonly finish: Finish;
+  /** The number of the run. */
+  private count = 0;
   private running: Running | undefined;
   private error: Error | undefined;
   private times: Float64Array | undefined;
@@ -64,7 +67,7 @@ export class Pool implements Crew {
     const shared = memory.buffer as unknown as SharedArrayBuffer;
     this.barrier = new Barrier(shared, threads);
     this.board = new Board(shared, program);
-    this.calls = new Calls(shared, threads);
+    this.finish = new Finish(shared, threads);
     const { steps, boardBase, boardWords, localsBase, localBytes } = program;
     const parts = { module, memory, steps, boardBase, boardWords, threads, blocks };
     this.workers = Array.from({ length: threads }, (_, i) => {
@@ -73,7 +76,8 @@ export class Pool implements Crew {
         (message) => this.told(message as Told),
         (error) => this.lost(error),
       );
-      worker.post({ init: { ...parts, local: localsBase + i * localBytes }, tells: !canAwaitMemory });
+      const init = { ...parts, local: localsBase + i * localBytes };
+      worker.post({ kind: 'bind', init, tells: !canAwaitMemory });
       return worker;
     });
   }
@@ -84,6 +88,7 @@ export class Pool implements Crew {
     if (this.running) throw new Error('wasm: a run is still going on; await it before the next');
     this.barrier.reset();
     this.board.reset();
+    this.finish.reset();
     this.error = undefined;
     this.times = undefined;
     // One is enough.
@@ -91,8 +96,9 @@ export class Pool implements Crew {
     try {
       await new Promise<void>((resolve, reject) => {
         this.running = { timed, settle: (error) => (error ? reject(error) : resolve()) };
-        this.calls.make({ phases, timed });
-        if (canAwaitMemory) this.calls.allEnded().then(() => this.check(), reject);
+        const run = ++this.count;
+        for (const worker of this.workers) worker.post({ kind: timed ? 'profile' : 'run', run, phases });
+        if (canAwaitMemory) this.finish.reached().then(() => this.check(), reject);
       });
     } finally {
       this.running = undefined;
@@ -109,16 +115,15 @@ export class Pool implements Crew {
     const reusable = !this.broken && !this.running;
     this.broken ??= new Error('wasm: the executor is disposed');
     this.barrier.abort();
-    if (reusable) this.calls.dismiss();
     await Promise.all(
       this.workers.map((worker) => (reusable ? release(worker, this.mostSpares) : worker.end())),
     );
     this.running?.settle(this.broken);
   }
 
-  private told({ call, error, times }: Told): void {
+  private told({ run, error, times }: Told): void {
     // Of two threads that fail, the second may be heard when the next run goes on.
-    if (call !== this.calls.count) return;
+    if (run !== this.count) return;
     if (error !== undefined) this.error ??= new Error(`wasm: a kernel failed: ${error}`);
     this.times ??= times;
     this.check();
@@ -129,14 +134,14 @@ export class Pool implements Crew {
     this.error ??= this.broken;
     this.barrier.abort();
     // In its place.
-    this.calls.end(true);
+    this.finish.end(true);
     this.check();
   }
 
   /** Settles the run that is going on, if all threads have ended it and what they say of it has come. */
   private check(): void {
-    const { running, calls, error, times } = this;
-    if (!running || !calls.haveEnded()) return;
-    if (calls.haveFailed() ? error : times || !running.timed) running.settle(error);
+    const { running, finish, error, times } = this;
+    if (!running || !finish.isReached()) return;
+    if (finish.hasFailures() ? error : times || !running.timed) running.settle(error);
   }
 }

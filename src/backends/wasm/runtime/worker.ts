@@ -1,38 +1,52 @@
-import { Calls } from './calls.js';
+import type { Phase } from '../../../ir/graph.js';
+import { Finish } from './finish.js';
 import type { ThreadInit } from './thread.js';
 import { Thread } from './thread.js';
 
-/** To serve an executor until it lets go. */
-export interface Request {
-  readonly init: ThreadInit;
-  /** Whether the end of every call is told, for those that cannot wait for memory. */
-  readonly tells: boolean;
-}
+export type Request =
+  /** `tells`: says by a message when all threads have ended a run, for those that cannot await it in memory. */
+  | { readonly kind: 'bind'; readonly init: ThreadInit; readonly tells: boolean }
+  /** `run`: its number. */
+  | { readonly kind: 'run' | 'profile'; readonly run: number; readonly phases: readonly Phase[] }
+  /** Lets go of the program and its memory. */
+  | { readonly kind: 'release' };
 
-/** What a thread says of a call. */
+/** What a thread says of a run. */
 export interface Told {
-  readonly call: number;
+  readonly run: number;
   /** Why a kernel failed. */
   readonly error?: string;
-  /** Milliseconds of each step, from the last thread, where the call is timed. */
+  /** Milliseconds per step of a profile, from the thread that ends last. */
   readonly times?: Float64Array;
 }
 
-/** What a worker thread does with requests. Between calls it waits on the executor's memory. */
+interface Bound {
+  readonly thread: Thread;
+  readonly finish: Finish;
+  readonly steps: number;
+  readonly tells: boolean;
+}
+
+/** What a worker thread does with requests. It serves one executor after another: `bind`, any number of `run`, `release`. */
 export function server(tell: (told: Told) => void): (request: Request) => void {
-  return ({ init, tells }) => {
-    const thread = new Thread(init);
-    const calls = new Calls(init.memory.buffer as unknown as SharedArrayBuffer, init.threads);
-    for (let order = calls.next(); order; order = calls.next()) {
-      const { count: call } = calls;
-      const times = order.timed ? new Float64Array(init.steps.length) : undefined;
+  let bound: Bound | undefined;
+  return (request) => {
+    if (request.kind === 'release') bound = undefined;
+    else if (request.kind === 'bind') {
+      const { init, tells } = request;
+      const finish = new Finish(init.memory.buffer as unknown as SharedArrayBuffer, init.threads);
+      bound = { thread: new Thread(init), finish, steps: init.steps.length, tells };
+    } else {
+      const { thread, finish, steps, tells } = bound!;
+      const { run, phases } = request;
+      const times = request.kind === 'profile' ? new Float64Array(steps) : undefined;
       try {
-        if (times) thread.profile(order.phases, times);
-        else thread.run(order.phases);
-        if (calls.end(false) && (tells || times)) tell({ call, times });
+        if (times) thread.profile(phases, times);
+        else thread.run(phases);
+        if (finish.end(false) && (tells || times)) tell({ run, times });
       } catch (error) {
-        calls.end(true);
-        tell({ call, error: error instanceof Error ? error.message : String(error) });
+        finish.end(true);
+        tell({ run, error: error instanceof Error ? error.message : String(error) });
       }
     }
   };

@@ -2,21 +2,21 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { Calls } from '../../src/backends/wasm/runtime/calls.js';
+import { Finish } from '../../src/backends/wasm/runtime/finish.js';
 import type { Hand } from '../../src/backends/wasm/runtime/host.js';
 import { Pool } from '../../src/backends/wasm/runtime/threads.js';
 import type { Request } from '../../src/backends/wasm/runtime/worker.js';
 
 /** A worker of a test's: what its pool heard and tells it. */
 class FakeHand implements Hand {
-  request: Request | undefined;
+  readonly requests: Request[] = [];
   reply!: (message: unknown) => void;
   lost!: (error: Error) => void;
   held = false;
   ended = 0;
 
   post(request: Request): void {
-    this.request = request;
+    this.requests.push(request);
   }
   listen(reply: (message: unknown) => void, lost: (error: Error) => void): void {
     this.reply = reply;
@@ -47,7 +47,7 @@ function poolOf(threads: number) {
   const all = { ...program, localsBase: 65600, localBytes: 64 };
   const pool = new Pool(emptyModule, { wide: false, tall: false }, memory, all, threads, start, 0);
   const shared = memory.buffer as unknown as SharedArrayBuffer;
-  return { pool, hands, calls: hands.map(() => new Calls(shared, threads)) };
+  return { pool, hands, finish: new Finish(shared, threads) };
 }
 
 /** Whether a promise has settled after a moment. */
@@ -60,64 +60,59 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return first !== late;
 }
 
-test('a run ends when all threads have, and is what they were called for', async () => {
-  const { pool, hands, calls } = poolOf(2);
-  for (const phases of [['forward', 'backward'], ['prepare'], ['update']] as const) {
+test('a run ends when all threads have', async () => {
+  const { pool, hands, finish } = poolOf(2);
+  for (const [i, phases] of ([['forward', 'backward'], ['prepare'], ['update']] as const).entries()) {
     const run = pool.run(phases);
     assert.ok(hands.some(({ held }) => held));
-    for (const call of calls) assert.deepEqual(call.next(), { phases, timed: false });
-    calls[1].end(false);
+    for (const { requests } of hands) assert.deepEqual(requests.at(-1), { kind: 'run', run: i + 1, phases });
+    finish.end(false);
     assert.equal(await isSettled(run), false);
-    calls[0].end(false);
+    finish.end(false);
     assert.equal(await run, undefined);
     assert.ok(hands.every(({ held }) => !held));
   }
   await pool.dispose();
-  for (const call of calls) assert.equal(call.next(), undefined);
 });
 
-test('a timed run has the times of the thread that ends last', async () => {
-  const { pool, hands, calls } = poolOf(2);
+test('a profile has the times of the thread that ends last', async () => {
+  const { pool, hands, finish } = poolOf(2);
   const run = pool.run(['forward'], true);
-  for (const call of calls) assert.deepEqual(call.next(), { phases: ['forward'], timed: true });
-  for (const call of calls) call.end(false);
+  for (const { requests } of hands) assert.equal(requests.at(-1)!.kind, 'profile');
+  assert.deepEqual([finish.end(false), finish.end(false)], [false, true]);
   assert.equal(await isSettled(run), false);
-  hands[1].reply({ call: 1, times: Float64Array.of(1, 2) });
+  hands[1].reply({ run: 1, times: Float64Array.of(1, 2) });
   assert.deepEqual(await run, Float64Array.of(1, 2));
   await pool.dispose();
 });
 
 test('why a thread failed may be heard before and after the end; the next run knows nothing of it', async () => {
-  const { pool, hands, calls } = poolOf(2);
-  for (const early of [true, false]) {
-    const run = pool.run(['forward']);
-    for (const call of calls) call.next();
-    const tell = (hand: FakeHand, error: string) => hand.reply({ call: calls[0].count, error });
+  const { pool, hands, finish } = poolOf(2);
+  for (const [run, early] of [true, false].entries()) {
+    const failing = pool.run(['forward']);
+    const tell = (hand: FakeHand, error: string) => hand.reply({ run: 2 * run + 1, error });
     if (early) tell(hands[0], 'first');
-    calls[0].end(true);
-    calls[1].end(true);
-    assert.equal(await isSettled(run), early);
+    finish.end(true);
+    finish.end(true);
+    assert.equal(await isSettled(failing), early);
     if (!early) tell(hands[0], 'first');
-    await assert.rejects(run, /a kernel failed: first/);
+    await assert.rejects(failing, /a kernel failed: first/);
     const next = pool.run(['backward']);
-    hands[1].reply({ call: calls[0].count, error: 'second' });
-    for (const call of calls) {
-      call.next();
-      call.end(false);
-    }
+    tell(hands[1], 'second');
+    finish.end(false);
+    finish.end(false);
     await next;
   }
   await pool.dispose();
 });
 
 test('a run whose thread is lost is rejected when the others have ended, and so is each after it', async () => {
-  const { pool, hands, calls } = poolOf(3);
+  const { pool, hands, finish } = poolOf(3);
   const run = pool.run(['forward']);
-  for (const call of calls) call.next();
-  calls[0].end(false);
+  finish.end(false);
   hands[1].lost(new Error('killed'));
   assert.equal(await isSettled(run), false);
-  calls[2].end(false);
+  finish.end(false);
   await assert.rejects(run, /a worker thread failed: killed/);
   await assert.rejects(pool.run(['forward']), /killed/);
   await pool.dispose();
@@ -128,13 +123,12 @@ test('a run whose thread is lost is rejected when the others have ended, and so 
 });
 
 test('disposed of while it runs, where nobody says that a thread has ended', async () => {
-  const { pool, calls } = poolOf(2);
+  const { pool } = poolOf(2);
   const run = pool.run(['forward']);
-  calls[0].next();
   await Promise.all([assert.rejects(run, /disposed/), pool.dispose()]);
 });
 
-test('where memory cannot be waited for, threads tell when they have ended', async () => {
+test('where memory cannot be awaited, threads tell when they have ended', async () => {
   const script = (before: string) => `
     ${before}
     const { compile, networkFromConfig } = await import(${JSON.stringify(new URL('../../src/index.js', import.meta.url).href)});
