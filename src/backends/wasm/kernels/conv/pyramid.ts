@@ -5,7 +5,7 @@
 
 import { PyramidPoolArgs } from '../pool';
 import { denseRow, denseTile } from '../poolDense';
-import { pointRow, pointsOf, PointwiseArgs } from './pointwise';
+import { PointwiseArgs, pointRow, pointsOf } from './pointwise';
 
 @unmanaged
 class PyramidConvArgs {
