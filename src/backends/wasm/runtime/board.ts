@@ -3,9 +3,13 @@ import type { Program, Step } from '../program.js';
 
 const nothingLeft = -1;
 
+/** Chunks that a step could go on with before one of it is taken, if an earlier step has something to do. */
+const reserve = 2;
+
 /**
  * What is taken and what is done of a run, in shared memory. A thread takes the next chunk of the last step that has one whose
- * needs are met: so what a step writes is read while it is still in the cache, and nobody waits for the rest of a step.
+ * needs are met: so what a step writes is read while it is still in the cache, and nobody waits for the rest of a step. But the last
+ * few that could start are left, for who would wait while another thread does the last chunk of the step before.
  */
 export class Board {
   private readonly words: Int32Array;
@@ -14,6 +18,8 @@ export class Board {
   private readonly done: Int32Array;
   /** By step: the word that was zero when a chunk could not start (before that it cannot), 0 if none, or `nothingLeft`. */
   private readonly blocked: Int32Array;
+  /** The same of the chunk that is `reserve` further. */
+  private readonly blockedAhead: Int32Array;
   private order: readonly number[] = [];
   /** Of the first step in the order that is not done. */
   private first = 0;
@@ -26,6 +32,7 @@ export class Board {
     this.steps = steps;
     this.done = new Int32Array(steps.length);
     this.blocked = new Int32Array(steps.length);
+    this.blockedAhead = new Int32Array(steps.length);
   }
 
   /** Makes it ready for a run; only while no thread is running. */
@@ -39,6 +46,7 @@ export class Board {
     this.first = 0;
     this.done.fill(0);
     this.blocked.fill(0);
+    this.blockedAhead.fill(0);
   }
 
   /** Takes a chunk that may start, if there is one. */
@@ -49,12 +57,9 @@ export class Board {
     let last = this.first;
     const end = Math.min(order.length, this.first + windowStages);
     while (last + 1 < end && steps[order[last + 1]].phase === phase) last++;
-    for (let i = last; i >= this.first; i--) {
-      const index = order[i];
-      const word = this.blocked[index];
-      if (word === nothingLeft || (word > 0 && Atomics.load(this.words, word) === 0)) continue;
-      if (this.takeOf(index)) return true;
-    }
+    for (let i = last; i >= this.first; i--)
+      if (this.takeOf(order[i], reserve, this.blockedAhead)) return true;
+    for (let i = this.first; i <= last; i++) if (this.takeOf(order[i], 0, this.blocked)) return true;
     return false;
   }
 
@@ -74,21 +79,24 @@ export class Board {
     Atomics.store(this.words, this.steps[this.step].board + 1 + this.chunk, 1);
   }
 
-  private takeOf(index: number): boolean {
+  /** Takes the next chunk of a step, if the one that is `ahead` chunks further could start too. */
+  private takeOf(index: number, ahead: number, blocked: Int32Array): boolean {
     const { words } = this;
+    const word = blocked[index];
+    if (word === nothingLeft || (word > 0 && Atomics.load(words, word) === 0)) return false;
     const { board, chunks, needs } = this.steps[index];
     for (;;) {
       const chunk = Atomics.load(words, board);
       if (chunk >= chunks) {
-        this.blocked[index] = nothingLeft;
+        blocked[index] = nothingLeft;
         return false;
       }
       for (const need of needs) {
         const { step } = need;
-        const needed = neededBy(chunk, need);
+        const needed = neededBy(Math.min(chunk + ahead, chunks - 1), need);
         const known = this.doneOf(step, needed);
         if (known < needed) {
-          this.blocked[index] = this.steps[step].board + 1 + known;
+          blocked[index] = this.steps[step].board + 1 + known;
           return false;
         }
       }
