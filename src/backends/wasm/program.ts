@@ -4,7 +4,7 @@ import { layouts } from './abi.js';
 import { encode } from './encode.js';
 import type { Need } from './needs.js';
 import { NeedsFinder } from './needs.js';
-import { arenaBase } from './stage.js';
+import { alignLines, arenaBase } from './stage.js';
 import { lower } from './table.js';
 import { ofCalls } from './touches.js';
 
@@ -37,11 +37,9 @@ export interface Program {
 /** Words of a step on the board: the next chunk that nobody has taken, then a mark for each that is done. */
 const wordsOf = (chunks: number): number => 1 + chunks;
 
-const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-
 /** `threads`: how many will run it, at best; any number may. */
 export function compile(plan: Plan, threads: number): Program {
-  const argsBase = align(arenaBase + plan.arenaBytes);
+  const argsBase = alignLines(arenaBase + plan.arenaBytes);
   const steps: Step[] = [];
   const blocks: Int32Array[] = [];
   let words = 0;
@@ -68,7 +66,7 @@ export function compile(plan: Plan, threads: number): Program {
       const block = encode(layouts[kernel], stage.args, address);
       blocks.push(block);
       words += block.length;
-      localBytes = Math.max(localBytes, align(stage.localBytes ?? 0));
+      localBytes = Math.max(localBytes, alignLines(stage.localBytes ?? 0));
     }
   }
   const args = new Int32Array(words);
@@ -77,7 +75,7 @@ export function compile(plan: Plan, threads: number): Program {
     args.set(block, at);
     at += block.length;
   }
-  const boardBase = align(argsBase + 4 * words);
-  const localsBase = align(boardBase + 4 * boardWords);
+  const boardBase = alignLines(argsBase + 4 * words);
+  const localsBase = alignLines(boardBase + 4 * boardWords);
   return { steps, argsBase, args, boardBase, boardWords, localsBase, localBytes };
 }

@@ -6,6 +6,9 @@ import type { KernelArgs, Span } from './abi.js';
 /** Address of the arena in the module's memory; below it lies what the threads synchronise with. */
 export const arenaBase = 65536;
 
+/** Bytes filled up to whole lines of a cache. */
+export const alignLines = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
 /** Addresses of the first byte and of the one behind the last. */
 export type Range = readonly [from: number, until: number];
 

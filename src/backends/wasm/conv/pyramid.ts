@@ -2,7 +2,7 @@
 import type { Call, CallFor } from '../../../graph/planned.js';
 import { isDense, pyramidPoolStage } from '../lower/pool.js';
 import type { Stage } from '../stage.js';
-import { keptPointer, scratchPointer } from '../stage.js';
+import { alignLines, keptPointer, scratchPointer } from '../stage.js';
 import { algorithmOf } from './algorithm.js';
 import { packedRange } from './direct.js';
 import { convOf } from './forward.js';
@@ -41,7 +41,7 @@ export function besideStages(first: Call, second: Call): Stage[] {
   const point = pointwiseStage(ofConv, packed);
   const { stage, rows } = pyramidPoolStage(pool);
   const convTouched = convTouches(ofConv, [packedRange(ofConv, packed)], rows);
-  const poolBytes = 64 * Math.ceil(stage.localBytes! / 64);
+  const poolBytes = alignLines(stage.localBytes!);
   return [
     ...weights.map((stage): Stage => (conv.kept ? { ...stage, phase: 'prepare' } : stage)),
     {

@@ -4,7 +4,7 @@ import type { PyramidAttrs } from '../../../ops/pool.js';
 import type { PyramidPoolArgs } from '../abi.js';
 import { sizes, termWords } from '../abi.js';
 import type { StageOf, WasmKernel } from '../stage.js';
-import { pointers, strided } from '../stage.js';
+import { alignLines, pointers, strided } from '../stage.js';
 import type { RowOf } from '../touches.js';
 import { rowsRange, wholeRanges } from '../touches.js';
 
@@ -37,8 +37,6 @@ function tiling(
   };
 }
 
-const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-
 /** Of the input, for one row of a tile of all channels: seven rows and their sums stay in a second-level cache. */
 const denseBytes = 49152;
 const denseBandRows = 16;
@@ -60,7 +58,7 @@ function denseTiling(
   return {
     args: { bandRows, bands, tileColumns, tileChannels: channels },
     chunks: n * bands * Math.ceil(width / tileColumns),
-    localBytes: align(sizes.DenseTile) + rows * across(tileColumns) * channels * 4,
+    localBytes: alignLines(sizes.DenseTile) + rows * across(tileColumns) * channels * 4,
   };
 }
 

@@ -7,8 +7,8 @@ const words = 112;
 export const canAwaitMemory = typeof Atomics.waitAsync === 'function';
 
 /**
- * The end of a run, in shared memory. A message from each thread would cost who awaits them a hundred times as much, with caches
- * that the kernels have filled and on a processor that another thread still wants.
+ * The end of a run, in shared memory. A message from each thread would run much more of the caller's code, in caches that the kernels
+ * have filled and on a processor that another thread still wants.
  */
 export class Finish {
   private readonly words: Int32Array;

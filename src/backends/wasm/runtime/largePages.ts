@@ -54,10 +54,13 @@ const leastPages = 4;
 const setting = (name: string, at = folder): Promise<string> =>
   readFile(`${at}/${name}`, 'utf8').catch(() => '');
 
-let loaded: Promise<((buffer: ArrayBufferLike) => number) | undefined> | undefined;
-
 /** `madvise(buffer, …, MADV_HUGEPAGE)`: 0 where it worked. */
-function madvise(): typeof loaded & {} {
+type Advise = (buffer: ArrayBufferLike) => number;
+
+let loaded: Promise<Advise | undefined> | undefined;
+
+/** @returns undefined where the package cannot be loaded. */
+function madvise(): Promise<Advise | undefined> {
   loaded ??= (async () => {
     // Later Nodes have it than the types are of.
     const report: NodeJS.ProcessReport & { excludeNetwork?: boolean } = process.report;
@@ -74,8 +77,7 @@ function madvise(): typeof loaded & {} {
           paramsType: [DataType.U8Array, DataType.U64, DataType.I32],
         },
       });
-      return (buffer: ArrayBufferLike) =>
-        madvise([Buffer.from(buffer), buffer.byteLength, hugePage]) as number;
+      return (buffer) => madvise([Buffer.from(buffer), buffer.byteLength, hugePage]) as number;
     } catch {
       return undefined;
     } finally {
