@@ -61,8 +61,15 @@ export const pointer = (ref: TensorRef | undefined): number => (ref ? arenaBase 
 export const scratchPointer = (call: { readonly scratch: { readonly offset: number } }): number =>
   arenaBase + call.scratch.offset;
 
-/** Address of what a call keeps. */
-export const keptPointer = ({ offset }: { readonly offset: number }): number => arenaBase + offset;
+type Making = Pick<CallFor<KernelName>, 'kept' | 'scratch'>;
+
+/** Address of what a call makes of its constants: in what it keeps, or anew in its scratch. */
+export const madePointer = (call: Making): number =>
+  call.kept ? arenaBase + call.kept.offset : scratchPointer(call);
+
+/** The stages that make it: ahead, where it is kept. */
+export const making = ({ kept }: Making, stages: readonly Stage[]): Stage[] =>
+  stages.map((stage): Stage => (kept ? { ...stage, phase: 'prepare' } : stage));
 
 type Refs = Readonly<Record<string, TensorRef | undefined>>;
 

@@ -1,8 +1,8 @@
 import type { CallFor, TensorRef } from '../../../graph/planned.js';
 import type { WasmKernel } from '../stage.js';
-import { keptPointer, scratchPointer } from '../stage.js';
+import { madePointer, making } from '../stage.js';
 import type { Algorithm } from './algorithm.js';
-import { algorithmOf, stagesOf } from './algorithm.js';
+import { algorithmOf } from './algorithm.js';
 import type { Conv } from './direct.js';
 import { tapsOf } from './geometry.js';
 
@@ -32,10 +32,8 @@ export const conv2d: WasmKernel<'conv2d'> = {
   },
   lower(call, threads) {
     const algorithm = algorithmOf(convOf(call));
-    if (!call.kept) return stagesOf(algorithm, scratchPointer(call), threads);
-    const at = keptPointer(call.kept);
-    const ahead = algorithm.weightStages!(at).map((stage) => ({ ...stage, phase: 'prepare' as const }));
-    return [...ahead, ...algorithm.stages(at, threads)];
+    const at = madePointer(call);
+    return [...making(call, algorithm.weightStages?.(at) ?? []), ...algorithm.stages(at, threads)];
   },
 };
 

@@ -1,7 +1,7 @@
 /** A 3×1 convolution together with the 1×3 convolution after it: `kernels/conv/pair.ts`. */
 import type { Call, TensorRef } from '../../../graph/planned.js';
 import type { Stage } from '../stage.js';
-import { cut, keptPointer, scratchPointer } from '../stage.js';
+import { cut, madePointer, making } from '../stage.js';
 import { memoryRange, wholeRanges } from '../touches.js';
 import { winograd1dForm } from './algorithm.js';
 import type { Conv } from './direct.js';
@@ -50,9 +50,7 @@ const pick = ({ x, prologue, stride, taps }: Conv) => ({ x, prologue, stride, ta
 /** Stages of both calls; the tensor between is not written. */
 export function pairStages(first: Call, second: Call): Stage[] {
   const { down, along } = pairOf(first, second)!;
-  const [at, next] = [first, second].map((call) =>
-    call.kept ? keptPointer(call.kept) : scratchPointer(call),
-  );
+  const [at, next] = [first, second].map(madePointer);
   const bytes = winogradBytes(down.form, down.steps) / coefficients;
   const nextBytes = winogradBytes(along.form, along.steps) / coefficients;
   const { x, y: middle } = down;
@@ -74,9 +72,9 @@ export function pairStages(first: Call, second: Call): Stage[] {
   const table = planeTable(down.form, 0, Math.max(x.shape[3], middle.shape[3]));
   const fourRows: TensorRef = { ...middle, shape: [1, 4, width, middle.shape[3]] };
   const weights = [
-    { call: first, stage: packStage(down.form, down.steps, false, at) },
-    { call: second, stage: packStage(along.form, along.steps, false, next) },
-  ].map(({ call, stage }): Stage => (call.kept ? { ...stage, phase: 'prepare' } : stage));
+    ...making(first, [packStage(down.form, down.steps, false, at)]),
+    ...making(second, [packStage(along.form, along.steps, false, next)]),
+  ];
   const tileRows = rowsOfSpan(span, tilesAlong(height, d));
   const packed = [memoryRange(at, 6 * bytes), memoryRange(next, 6 * nextBytes)];
   const vectors = wholeRanges(down.bias, down.slope, ...Object.values(along.prologue ?? {}));

@@ -2,7 +2,7 @@
 import type { Call, CallFor } from '../../../graph/planned.js';
 import { isDense, pyramidPoolStage } from '../lower/pool.js';
 import type { Stage } from '../stage.js';
-import { alignLines, keptPointer, scratchPointer } from '../stage.js';
+import { alignLines, madePointer, making } from '../stage.js';
 import { algorithmOf } from './algorithm.js';
 import { packedRange } from './direct.js';
 import { convOf } from './forward.js';
@@ -36,14 +36,14 @@ export const isBeside = (first: Call, second: Call): boolean => besideOf(first, 
 export function besideStages(first: Call, second: Call): Stage[] {
   const { conv, pool } = besideOf(first, second)!;
   const ofConv = convOf(conv);
-  const packed = conv.kept ? keptPointer(conv.kept) : scratchPointer(conv);
+  const packed = madePointer(conv);
   const weights = algorithmOf(ofConv).weightStages!(packed);
   const point = pointwiseStage(ofConv, packed);
   const { stage, rows } = pyramidPoolStage(pool);
   const convTouched = convTouches(ofConv, [packedRange(ofConv, packed)], rows);
   const poolBytes = alignLines(stage.localBytes!);
   return [
-    ...weights.map((stage): Stage => (conv.kept ? { ...stage, phase: 'prepare' } : stage)),
+    ...making(conv, weights),
     {
       kernel: 'convPyramid',
       chunks: stage.chunks,

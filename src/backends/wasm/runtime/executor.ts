@@ -8,7 +8,7 @@ import type { Program } from '../program.js';
 import { arenaBase, pixelsOf } from '../stage.js';
 import { Alone } from './alone.js';
 import type { Blocks } from './blocks.js';
-import type { Hand } from './host.js';
+import type { AskLargePages, Hand } from './host.js';
 import type { Crew } from './threads.js';
 import { Pool } from './threads.js';
 
@@ -29,8 +29,7 @@ export class WasmExecutor implements Executor {
     module: WebAssembly.Module,
     blocks: Blocks,
     threads: number,
-    /** Asks for large pages. */
-    ask?: (memory: WebAssembly.Memory) => void,
+    ask?: AskLargePages,
     /** Starts a worker thread; without it, the caller's thread does the work. */
     start?: () => Hand,
     mostSpares = threads,

@@ -8,6 +8,9 @@ export interface Vectors {
   readonly why: string;
 }
 
+/** Asks the system for large pages for a memory that nothing has touched yet. */
+export type AskLargePages = (memory: WebAssembly.Memory) => void;
+
 /** What the backend needs of the place it runs in: `node.ts` and `browser.ts` have it. */
 export interface Host {
   /** Threads that run side by side. */
@@ -19,8 +22,8 @@ export interface Host {
   /** Which vectors modules of a build run on; before it is loaded. */
   vectors(build: Build): Promise<Vectors>;
   loadModule(build: Build): Promise<WebAssembly.Module>;
-  /** How to ask for large pages for a memory that nothing has touched yet; undefined where one need not or cannot. */
-  largePages?(): Promise<((memory: WebAssembly.Memory) => void) | undefined>;
+  /** Undefined where one need not or cannot ask. */
+  largePages?(): Promise<AskLargePages | undefined>;
   /**
    * Starts a worker thread, once it is clear that there are any.
    * @returns undefined where there are none, or none that share memory: the caller's thread does the work then.

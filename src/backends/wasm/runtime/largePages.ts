@@ -3,6 +3,7 @@
  * package `ffi-rs` makes that one call, where it is installed.
  */
 import { readFile } from 'node:fs/promises';
+import type { AskLargePages } from './host.js';
 
 /** Where Linux says which memory it puts into large pages, and how large those are. */
 const folder = '/sys/kernel/mm/transparent_hugepage';
@@ -18,9 +19,6 @@ export type LargePages =
   | 'refused'
   /** The system gives them to nothing. */
   | 'never';
-
-/** Asks the system for large pages for a memory that nothing has touched yet. */
-export type Ask = (memory: WebAssembly.Memory) => void;
 
 /** MADV_HUGEPAGE of `madvise(2)`. */
 const hugePage = 14;
@@ -40,7 +38,7 @@ export async function largePages(at = folder): Promise<LargePages | undefined> {
 }
 
 /** @returns how to ask for large pages; undefined where nothing has to ask, or nothing can. */
-export async function asking(): Promise<Ask | undefined> {
+export async function asking(): Promise<AskLargePages | undefined> {
   if ((await largePages()) !== 'asked') return undefined;
   const [advise, bytes] = await Promise.all([madvise(), setting('hpage_pmd_size')]);
   const least = leastPages * Number(bytes);
