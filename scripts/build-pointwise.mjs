@@ -159,9 +159,9 @@ const kernels = [
 ];
 
 const text = `// Written by scripts/build-pointwise.mjs from src/ops/pointwise/table.ts; not to be edited.
-import { storeBoth, storeLanes } from './conv/output';
+import { storeLanes } from './conv/output';
 import { logistic4 } from './explog';
-import { madd, prelu4 } from './lanes';
+import { madd, prelu4, storeBoth } from './lanes';
 import { Span } from './span';
 ${classOf('ElementArgs', { maps: ['from', 'g'] })}${kernels.join('')}`;
 

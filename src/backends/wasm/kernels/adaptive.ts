@@ -1,4 +1,4 @@
-import { storeBoth } from './conv/output';
+import { storeBoth } from './lanes';
 import { Span } from './span';
 
 /** Channels of a block: as many as have their sums in registers, and whole lines of memory. */

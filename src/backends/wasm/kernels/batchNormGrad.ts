@@ -1,5 +1,4 @@
-import { storeBoth } from './conv/output';
-import { is, madd, No, Yes } from './lanes';
+import { is, madd, No, storeBoth, Yes } from './lanes';
 import { addBothTo64, addTo64Scalar, runPixels } from './partials';
 import { Span } from './span';
 

@@ -2,7 +2,7 @@ import { Axes, fractionAt, startAt } from './axes';
 import { EvenGroup, evenPixels, extremes, groupsPerTurn, safeSpread } from './evenPixels';
 import { expLogBytes, log4, storeExpLog } from './explog';
 import { EightPixels, exponentials, laneSum, laneSums } from './exponentials';
-import { madd } from './lanes';
+import { madd, storeBoth } from './lanes';
 import { copyRow, joinSums, LossBands, padChannels, scaleBands } from './lossBands';
 import { addTo64 } from './partials';
 import { addRow, lerpRow } from './rows';
@@ -58,14 +58,12 @@ function hitLabels(
       const c = label << 2;
       const w: f32 = a.classWeights ? load<f32>(a.classWeights + c) : 1;
       const w4 = f32x4.splat(w);
-      v128.store(weights, w4);
-      v128.store(weights, w4, 16);
+      storeBoth(weights, w4, w4);
       const t0 = v128.load(fractions);
       const t1 = v128.load(fractions, 16);
       const from = f32x4.splat(hit * load<f32>(left + c));
       const slope = f32x4.sub(f32x4.splat(hit * load<f32>(right + c)), from);
-      v128.store(targets, madd(t0, slope, from));
-      v128.store(targets, madd(t1, slope, from), 16);
+      storeBoth(targets, madd(t0, slope, from), madd(t1, slope, from));
       const toRight = laneSum(f32x4.add(t0, t1));
       addAt(gradLeft + c, -hit * w * (8 - toRight));
       addAt(gradRight + c, -hit * w * toRight);
@@ -118,11 +116,13 @@ function smooth(
   const w1 = v128.load(weights, 16);
   const from = f32x4.splat(each * allLeft);
   const slope = f32x4.splat(each * (allRight - allLeft));
-  v128.store(targets, f32x4.add(v128.load(targets), madd(t0, slope, from)));
-  v128.store(targets, f32x4.add(v128.load(targets, 16), madd(t1, slope, from)), 16);
+  storeBoth(
+    targets,
+    f32x4.add(v128.load(targets), madd(t0, slope, from)),
+    f32x4.add(v128.load(targets, 16), madd(t1, slope, from)),
+  );
   const toRight = laneSum(f32x4.add(f32x4.mul(w0, t0), f32x4.mul(w1, t1)));
-  v128.store(spreads, f32x4.splat(each * (laneSum(f32x4.add(w0, w1)) - toRight)));
-  v128.store(spreads, f32x4.splat(each * toRight), 16);
+  storeBoth(spreads, f32x4.splat(each * (laneSum(f32x4.add(w0, w1)) - toRight)), f32x4.splat(each * toRight));
 }
 
 /** Up to eight neighbouring pixels between two coarse columns: loss, and gradient of both columns. Lanes are pixels. */

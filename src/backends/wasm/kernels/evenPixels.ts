@@ -10,10 +10,9 @@
  * before the next begins: groups do not wait for each other, while within one every stage waits for the one before.
  */
 
-import { storeBoth } from './conv/output';
 import { exp4From, expLogBytes, log4From } from './explog';
 import { laneSums } from './exponentials';
-import { largestLane, madd } from './lanes';
+import { largestLane, madd, storeBoth } from './lanes';
 import { addTo64 } from './partials';
 
 /** Eight pixels between two coarse columns. */

@@ -1,5 +1,5 @@
 import { exp4 } from './explog';
-import { madd } from './lanes';
+import { madd, storeBoth } from './lanes';
 
 /** What the loss of eight neighbouring pixels needs besides their exponentials; lanes are pixels. */
 @unmanaged
@@ -60,8 +60,7 @@ export function exponentials(
     const slope = f32x4.sub(v128.load32_splat(right), from);
     const z0 = madd(t0, slope, from);
     const z1 = madd(t1, slope, from);
-    v128.store(at, z0);
-    v128.store(at, z1, 16);
+    storeBoth(at, z0, z1);
     max0 = f32x4.pmax(max0, z0);
     max1 = f32x4.pmax(max1, z1);
     left += 4;
@@ -72,8 +71,7 @@ export function exponentials(
   for (let at = e; at < end; at += 32) {
     const e0 = exp4(f32x4.sub(v128.load(at), max0));
     const e1 = exp4(f32x4.sub(v128.load(at, 16), max1));
-    v128.store(at, e0);
-    v128.store(at, e1, 16);
+    storeBoth(at, e0, e1);
     sum0 = f32x4.add(sum0, e0);
     sum1 = f32x4.add(sum1, e1);
   }

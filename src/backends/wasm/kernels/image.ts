@@ -1,4 +1,5 @@
 import { firstFloats, secondFloats, thirdFloats } from './bytes';
+import { storeBoth } from './lanes';
 import { Span } from './span';
 import { Floats } from './tables';
 
@@ -40,8 +41,7 @@ export function normalizeImage(a: NormalizeImageArgs, chunk: i32, local: usize):
       const v0 = firstFloats(bytes);
       const v1 = secondFloats(bytes);
       const v2 = thirdFloats(bytes);
-      v128.store(y, f32x4.add(f32x4.mul(v0, scale0), shift0));
-      v128.store(y, f32x4.add(f32x4.mul(v1, scale1), shift1), 16);
+      storeBoth(y, f32x4.add(f32x4.mul(v0, scale0), shift0), f32x4.add(f32x4.mul(v1, scale1), shift1));
       v128.store(y, f32x4.add(f32x4.mul(v2, scale2), shift2), 32);
       x += 12;
       y += 48;

@@ -47,3 +47,14 @@ export type No = u32;
 export function is<T>(): bool {
   return sizeof<T>() == 8;
 }
+
+/**
+ * Stores two vectors side by side, the upper one first: V8 merges the two stores, and where the lower one came first it would keep it
+ * beside the merged one, for the case that memory ends between them.
+ */
+// @ts-ignore: decorator
+@inline
+export function storeBoth(to: usize, low: v128, high: v128): void {
+  v128.store(to, high, 16);
+  v128.store(to, low);
+}

@@ -1,4 +1,5 @@
 import { storeLanes } from './conv/output';
+import { storeBoth } from './lanes';
 
 @unmanaged
 class MaxPoolArgs {
@@ -84,10 +85,8 @@ function poolSixteen(
     p += rowBytes;
     place += kernel;
   }
-  v128.store(y, a);
-  v128.store(y, b, 16);
-  v128.store(y, c, 32);
-  v128.store(y, d, 48);
+  storeBoth(y, a, b);
+  storeBoth(y + 32, c, d);
   v128.store(index, places);
 }
 

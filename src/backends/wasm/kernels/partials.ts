@@ -1,5 +1,4 @@
-import { storeBoth } from './conv/output';
-import { upper } from './lanes';
+import { storeBoth, upper } from './lanes';
 
 /**
  * Sums over pixels: float32 registers over runs of `runPixels` pixels, then float64 partial sums, one block of them
@@ -11,8 +10,11 @@ export const runPixels: i32 = 64;
 // @ts-ignore: decorator
 @inline
 export function addTo64(to: usize, v: v128): void {
-  v128.store(to, f64x2.add(v128.load(to), f64x2.promote_low_f32x4(v)));
-  v128.store(to, f64x2.add(v128.load(to, 16), f64x2.promote_low_f32x4(upper(v))), 16);
+  storeBoth(
+    to,
+    f64x2.add(v128.load(to), f64x2.promote_low_f32x4(v)),
+    f64x2.add(v128.load(to, 16), f64x2.promote_low_f32x4(upper(v))),
+  );
 }
 
 /**

@@ -1,6 +1,5 @@
 import { laneMask } from './conv/input';
-import { storeBoth } from './conv/output';
-import { madd, prelu1, prelu4 } from './lanes';
+import { madd, prelu1, prelu4, storeBoth } from './lanes';
 
 /**
  * Sums over square windows of several sizes at once. A window of size k weighs every pixel 1/k², so a pixel at

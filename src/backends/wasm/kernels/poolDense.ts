@@ -1,6 +1,5 @@
 /** Pooling without a copy of the input. What did not work: docs/performance.md#what-did-not-work. */
-import { storeBoth } from './conv/output';
-import { is, madd, No, prelu4, Yes } from './lanes';
+import { is, madd, No, prelu4, storeBoth, Yes } from './lanes';
 import { along, columnsOf, PyramidPoolArgs } from './pool';
 
 /** A row of the image, or zeros beyond its border. */

@@ -1,5 +1,4 @@
-import { storeBoth } from './conv/output';
-import { is, No, Yes } from './lanes';
+import { is, No, storeBoth, Yes } from './lanes';
 import { columnsOf, fillTile, finish, PyramidPoolArgs } from './pool';
 
 /** The row of the tile that lies at row `row` of the strided image, or a row of zeros between them. */

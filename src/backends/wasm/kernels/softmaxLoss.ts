@@ -1,7 +1,7 @@
 import { Axes, fractionAt, startAt } from './axes';
 import { exp4, log4 } from './explog';
 import { EightPixels, exponentials, laneSums } from './exponentials';
-import { madd } from './lanes';
+import { madd, storeBoth } from './lanes';
 import { copyRow, joinSums, LossBands, scaleBands } from './lossBands';
 import { binOf, labelOf, restOf } from './region';
 import { addRow, lerpRow } from './rows';
@@ -187,8 +187,11 @@ export function softmaxLoss(a: SoftmaxLossArgs, chunk: i32, local: usize): void 
           const fractions = t.columnFractions + ((x as usize) << 2);
           exponentials(classes as usize, values + left, values + right, fractions, state, e);
           if (!a.table) {
-            v128.store(logSums, f32x4.add(state.offsets0, log4(state.sums0)));
-            v128.store(logSums, f32x4.add(state.offsets1, log4(state.sums1)), 16);
+            storeBoth(
+              logSums,
+              f32x4.add(state.offsets0, log4(state.sums0)),
+              f32x4.add(state.offsets1, log4(state.sums1)),
+            );
           }
           memory.fill(u, 0, (classes as usize) << 5);
           for (let j = 0, count = min(8, stop - x); j < count; j++) {

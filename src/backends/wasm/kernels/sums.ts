@@ -1,4 +1,4 @@
-import { madd } from './lanes';
+import { madd, storeBoth } from './lanes';
 import { addTo64, addTo64Scalar, runPixels } from './partials';
 import { Span } from './span';
 
@@ -111,8 +111,11 @@ export function preluGrad(a: PreluGradArgs, chunk: i32, local: usize): void {
         const g1 = v128.load(gy, 16);
         s0 = madd(f32x4.pmin(x0, zero), g0, s0);
         s1 = madd(f32x4.pmin(x1, zero), g1, s1);
-        v128.store(gx, v128.bitselect(g0, f32x4.mul(g0, slope0), f32x4.gt(x0, zero)));
-        v128.store(gx, v128.bitselect(g1, f32x4.mul(g1, slope1), f32x4.gt(x1, zero)), 16);
+        storeBoth(
+          gx,
+          v128.bitselect(g0, f32x4.mul(g0, slope0), f32x4.gt(x0, zero)),
+          v128.bitselect(g1, f32x4.mul(g1, slope1), f32x4.gt(x1, zero)),
+        );
         x += xStride;
         gy += gyStride;
         gx += gxStride;

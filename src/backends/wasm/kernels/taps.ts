@@ -1,6 +1,6 @@
 /** Convolutions of upsampled maps whose taps come before the upsampling (`ops/taps.ts`). */
 import { Axes, cellOf, fractionAt } from './axes';
-import { madd } from './lanes';
+import { madd, storeBoth } from './lanes';
 import { Span } from './span';
 
 @unmanaged
@@ -68,8 +68,7 @@ function addBetween(a: usize, b: usize, t: f32, channels: i32, to: usize): void 
     const q = v128.load(a, 16);
     const u = madd(t4, f32x4.sub(v128.load(b), p), p);
     const v = madd(t4, f32x4.sub(v128.load(b, 16), q), q);
-    v128.store(to, f32x4.add(v128.load(to), u));
-    v128.store(to, f32x4.add(v128.load(to, 16), v), 16);
+    storeBoth(to, f32x4.add(v128.load(to), u), f32x4.add(v128.load(to, 16), v));
     a += 32;
     b += 32;
   }

@@ -1,3 +1,4 @@
+import { storeBoth } from '../lanes';
 import { Span } from '../span';
 import { Ints } from '../tables';
 import { multiplyPlanes } from './gemm';
@@ -42,8 +43,7 @@ export function convPackWeights(a: PackWeightsArgs, chunk: i32, local: usize): v
     for (let i = 0; i < inputs; i++) {
       const from = w + (i as usize) * a.inputStep;
       if (whole && i < a.inputs) {
-        v128.store(dst, v128.load(from));
-        v128.store(dst, v128.load(from, 16), 16);
+        storeBoth(dst, v128.load(from), v128.load(from, 16));
       } else {
         for (let o = 0; o < 8; o++) {
           const real = i < a.inputs && o < outputs;

@@ -11,7 +11,7 @@
  *
  * What did not work: docs/performance.md#what-did-not-work.
  */
-import { is, madd, No, Yes } from '../lanes';
+import { is, madd, No, storeBoth, Yes } from '../lanes';
 import { inSixes, tall, wide } from '../width';
 import { arePaired } from './weights';
 
@@ -56,14 +56,10 @@ function multiply4x8<First>(table: usize, count: i32, a: usize, w: usize, out: u
     }
     table += 4;
   }
-  v128.store(out, a0);
-  v128.store(out, b0, 16);
-  v128.store(out, a1, 32);
-  v128.store(out, b1, 48);
-  v128.store(out, a2, 64);
-  v128.store(out, b2, 80);
-  v128.store(out, a3, 96);
-  v128.store(out, b3, 112);
+  storeBoth(out, a0, b0);
+  storeBoth(out + 32, a1, b1);
+  storeBoth(out + 64, a2, b2);
+  storeBoth(out + 96, a3, b3);
 }
 
 /** The same for 6 pixels: what 256 bits need where only 8 outputs are left. */
@@ -110,18 +106,12 @@ function multiply6x8<First>(table: usize, count: i32, a: usize, w: usize, out: u
     }
     table += 4;
   }
-  v128.store(out, a0);
-  v128.store(out, b0, 16);
-  v128.store(out, a1, 32);
-  v128.store(out, b1, 48);
-  v128.store(out, a2, 64);
-  v128.store(out, b2, 80);
-  v128.store(out, a3, 96);
-  v128.store(out, b3, 112);
-  v128.store(out, a4, 128);
-  v128.store(out, b4, 144);
-  v128.store(out, a5, 160);
-  v128.store(out, b5, 176);
+  storeBoth(out, a0, b0);
+  storeBoth(out + 32, a1, b1);
+  storeBoth(out + 64, a2, b2);
+  storeBoth(out + 96, a3, b3);
+  storeBoth(out + 128, a4, b4);
+  storeBoth(out + 160, a5, b5);
 }
 
 /**
@@ -206,22 +196,14 @@ function multiply4x16<First, Paired>(table: usize, count: i32, a: usize, w: usiz
       table += 4;
     }
   }
-  v128.store(out, a0);
-  v128.store(out, b0, 16);
-  v128.store(out, a1, 32);
-  v128.store(out, b1, 48);
-  v128.store(out, a2, 64);
-  v128.store(out, b2, 80);
-  v128.store(out, a3, 96);
-  v128.store(out, b3, 112);
-  v128.store(out, c0, planeBytes);
-  v128.store(out, d0, planeBytes + 16);
-  v128.store(out, c1, planeBytes + 32);
-  v128.store(out, d1, planeBytes + 48);
-  v128.store(out, c2, planeBytes + 64);
-  v128.store(out, d2, planeBytes + 80);
-  v128.store(out, c3, planeBytes + 96);
-  v128.store(out, d3, planeBytes + 112);
+  storeBoth(out, a0, b0);
+  storeBoth(out + 32, a1, b1);
+  storeBoth(out + 64, a2, b2);
+  storeBoth(out + 96, a3, b3);
+  storeBoth(out + planeBytes, c0, d0);
+  storeBoth(out + planeBytes + 32, c1, d1);
+  storeBoth(out + planeBytes + 64, c2, d2);
+  storeBoth(out + planeBytes + 96, c3, d3);
 }
 
 /** The same for 6 pixels: 12 sums wait longer for each other, see `width.ts`. */
@@ -323,30 +305,18 @@ function multiply6x16<First, Paired>(table: usize, count: i32, a: usize, w: usiz
       table += 4;
     }
   }
-  v128.store(out, a0);
-  v128.store(out, b0, 16);
-  v128.store(out, a1, 32);
-  v128.store(out, b1, 48);
-  v128.store(out, a2, 64);
-  v128.store(out, b2, 80);
-  v128.store(out, a3, 96);
-  v128.store(out, b3, 112);
-  v128.store(out, a4, 128);
-  v128.store(out, b4, 144);
-  v128.store(out, a5, 160);
-  v128.store(out, b5, 176);
-  v128.store(out, c0, planeBytes);
-  v128.store(out, d0, planeBytes + 16);
-  v128.store(out, c1, planeBytes + 32);
-  v128.store(out, d1, planeBytes + 48);
-  v128.store(out, c2, planeBytes + 64);
-  v128.store(out, d2, planeBytes + 80);
-  v128.store(out, c3, planeBytes + 96);
-  v128.store(out, d3, planeBytes + 112);
-  v128.store(out, c4, planeBytes + 128);
-  v128.store(out, d4, planeBytes + 144);
-  v128.store(out, c5, planeBytes + 160);
-  v128.store(out, d5, planeBytes + 176);
+  storeBoth(out, a0, b0);
+  storeBoth(out + 32, a1, b1);
+  storeBoth(out + 64, a2, b2);
+  storeBoth(out + 96, a3, b3);
+  storeBoth(out + 128, a4, b4);
+  storeBoth(out + 160, a5, b5);
+  storeBoth(out + planeBytes, c0, d0);
+  storeBoth(out + planeBytes + 32, c1, d1);
+  storeBoth(out + planeBytes + 64, c2, d2);
+  storeBoth(out + planeBytes + 96, c3, d3);
+  storeBoth(out + planeBytes + 128, c4, d4);
+  storeBoth(out + planeBytes + 160, c5, d5);
 }
 
 /**

@@ -9,7 +9,7 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { madd } from '../lanes';
+import { madd, storeBoth } from '../lanes';
 
 /** Bytes from plane to plane, of inputs (8 channels of 16 bits) as of sums (4 of 32 bits), and between coefficients. */
 export const i16PlaneBytes: usize = 4992;
@@ -82,14 +82,10 @@ function dot4x8(table: usize, count: i32, a: usize, w: usize, out: usize): void 
     }
     table += 4;
   }
-  v128.store(out, a0);
-  v128.store(out, a1, 16);
-  v128.store(out, a2, 32);
-  v128.store(out, a3, 48);
-  v128.store(out, b0, i16PlaneBytes);
-  v128.store(out, b1, i16PlaneBytes + 16);
-  v128.store(out, b2, i16PlaneBytes + 32);
-  v128.store(out, b3, i16PlaneBytes + 48);
+  storeBoth(out, a0, a1);
+  storeBoth(out + 32, a2, a3);
+  storeBoth(out + i16PlaneBytes, b0, b1);
+  storeBoth(out + i16PlaneBytes + 32, b2, b3);
 }
 
 /** 6 pixels and 4 outputs. */
@@ -123,12 +119,9 @@ function dot6x4(table: usize, count: i32, a: usize, w: usize, out: usize): void 
     }
     table += 4;
   }
-  v128.store(out, a0);
-  v128.store(out, a1, 16);
-  v128.store(out, a2, 32);
-  v128.store(out, a3, 48);
-  v128.store(out, a4, 64);
-  v128.store(out, a5, 80);
+  storeBoth(out, a0, a1);
+  storeBoth(out + 32, a2, a3);
+  storeBoth(out + 64, a4, a5);
 }
 
 /** As `multiplyPlanes`, for planes of 8 channels and weights of `convPackWinograd1dI16`; `out`: 32-bit integers. */

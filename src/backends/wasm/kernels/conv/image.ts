@@ -6,7 +6,7 @@
  */
 
 import { firstFloats, secondFloats, thirdFloats } from '../bytes';
-import { madd, No, Yes } from '../lanes';
+import { madd, No, storeBoth, Yes } from '../lanes';
 import { Span } from '../span';
 import { ImageBlock } from './imageBlock';
 import { multiplyStrip } from './imageProducts';
@@ -66,8 +66,7 @@ function normalizeRow(table: usize, src: usize, to: usize, end: usize): void {
     const v0 = firstFloats(bytes);
     const v1 = secondFloats(bytes);
     const v2 = thirdFloats(bytes);
-    v128.store(to, madd(v0, scale0, shift0));
-    v128.store(to, madd(v1, scale1, shift1), 16);
+    storeBoth(to, madd(v0, scale0, shift0), madd(v1, scale1, shift1));
     v128.store(to, madd(v2, scale2, shift2), 32);
     src += 12;
     to += 48;

@@ -1,5 +1,5 @@
-import { is, prelu4 } from '../lanes';
-import { storeBoth, storeSome } from './output';
+import { is, prelu4, storeBoth } from '../lanes';
+import { storeSome } from './output';
 
 /** What all products share, at the start of `local`, with what they need to lie at hand; the ring follows. */
 @unmanaged

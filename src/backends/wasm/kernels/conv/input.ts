@@ -1,6 +1,6 @@
 /** Reading a convolution's input: prologue, normalisation and zero padding, packed into planes. */
 import { firstFloats } from '../bytes';
-import { is, madd, No, prelu4, Yes } from '../lanes';
+import { is, madd, No, prelu4, storeBoth, Yes } from '../lanes';
 import { Floats, Ints } from '../tables';
 
 /** A tensor as a convolution reads it; steps in bytes, `channels` of one group. */
@@ -89,8 +89,7 @@ function packEight<Affine, Activate>(
   for (const end = dst + ((count as usize) << 5); dst < end; dst += 32) {
     const a = prologue<Affine, Activate>(v128.load(src), scaleA, shiftA, slopeA);
     const b = prologue<Affine, Activate>(v128.load(src, 16), scaleB, shiftB, slopeB);
-    v128.store(dst, a);
-    v128.store(dst, b, 16);
+    storeBoth(dst, a, b);
     src += step;
   }
 }
@@ -121,8 +120,7 @@ export function packPixels(
       for (let at: usize = 0; at < body; at += 32) {
         const low = v128.load(pixel + at);
         const high = v128.load(pixel + at, 16);
-        v128.store(to, low);
-        v128.store(to, high, 16);
+        storeBoth(to, low, high);
         to += plane;
       }
       pixel += step;

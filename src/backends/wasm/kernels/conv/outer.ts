@@ -1,5 +1,5 @@
 /** The other product of planes, of weight gradients: sums over pixels. Blocks as in `gemm.ts`. */
-import { is, madd } from '../lanes';
+import { is, madd, storeBoth } from '../lanes';
 import { wide } from '../width';
 import { planeBytes } from './gemm';
 
@@ -35,14 +35,10 @@ function outer4x8<First>(x: usize, g: usize, count: i32, out: usize, row: usize)
     x += 32;
     g += 32;
   }
-  v128.store(out, a0);
-  v128.store(out, b0, 16);
-  v128.store(o1, a1);
-  v128.store(o1, b1, 16);
-  v128.store(o2, a2);
-  v128.store(o2, b2, 16);
-  v128.store(o3, a3);
-  v128.store(o3, b3, 16);
+  storeBoth(out, a0, b0);
+  storeBoth(o1, a1, b1);
+  storeBoth(o2, a2, b2);
+  storeBoth(o3, a3, b3);
 }
 
 /** The same for 16 outputs: two planes of `g`. */
@@ -95,22 +91,14 @@ function outer4x16<First>(x: usize, g: usize, count: i32, out: usize, row: usize
     x += 32;
     g += 32;
   }
-  v128.store(out, a0);
-  v128.store(out, b0, 16);
-  v128.store(out, c0, 32);
-  v128.store(out, d0, 48);
-  v128.store(o1, a1);
-  v128.store(o1, b1, 16);
-  v128.store(o1, c1, 32);
-  v128.store(o1, d1, 48);
-  v128.store(o2, a2);
-  v128.store(o2, b2, 16);
-  v128.store(o2, c2, 32);
-  v128.store(o2, d2, 48);
-  v128.store(o3, a3);
-  v128.store(o3, b3, 16);
-  v128.store(o3, c3, 32);
-  v128.store(o3, d3, 48);
+  storeBoth(out, a0, b0);
+  storeBoth(out + 32, c0, d0);
+  storeBoth(o1, a1, b1);
+  storeBoth(o1 + 32, c1, d1);
+  storeBoth(o2, a2, b2);
+  storeBoth(o2 + 32, c2, d2);
+  storeBoth(o3, a3, b3);
+  storeBoth(o3 + 32, c3, d3);
 }
 
 /** `out[j][0..8·octs) += Σₚ x[p][j] · g[p][·]` for the 4 inputs of half a plane and all planes of `g`. */

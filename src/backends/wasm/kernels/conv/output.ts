@@ -1,5 +1,5 @@
 /** Writing a convolution's output: bias, PReLU, residual. */
-import { is, No, prelu4, Yes } from '../lanes';
+import { is, No, prelu4, storeBoth, Yes } from '../lanes';
 import { planeBytes } from './gemm';
 
 /** A tensor as a convolution writes it; steps in bytes, `channels` of one group. Absent addresses are 0. */
@@ -40,13 +40,6 @@ export function storeLanes(y: usize, v: v128, rest: i32): void {
   store<f32>(y, f32x4.extract_lane(v, 0));
   if (rest > 1) store<f32>(y, f32x4.extract_lane(v, 1), 4);
   if (rest > 2) store<f32>(y, f32x4.extract_lane(v, 2), 8);
-}
-
-// @ts-ignore: decorator
-@inline
-export function storeBoth(to: usize, low: v128, high: v128): void {
-  v128.store(to, low);
-  v128.store(to, high, 16);
 }
 
 /**

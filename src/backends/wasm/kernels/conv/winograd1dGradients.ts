@@ -1,8 +1,7 @@
 /** The transform `Ĝ·gy` of one-dimensional Winograd convolutions. */
-import { madd } from '../lanes';
+import { madd, storeBoth } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
 import { Input } from './input';
-import { storeBoth } from './output';
 import { Place, Tiles } from './tiles';
 import { clamped, fetchRest } from './winograd1dInputs';
 

@@ -4,10 +4,9 @@
  * What did not work: docs/performance.md#what-did-not-work.
  */
 
-import { is, madd, No, Yes } from '../lanes';
+import { is, madd, No, storeBoth, Yes } from '../lanes';
 import { coefficientBytes, planeBytes } from './gemm';
 import { Input, laneMask, packPixels, prologue } from './input';
-import { storeBoth } from './output';
 import { Place, Tiles } from './tiles';
 
 /** `4·u + (w − 5·v)`. */

@@ -1,8 +1,8 @@
 /** What `winograd1d.ts` multiplies by, and what becomes of the sums of its weight gradient. */
 
-import { is, madd, No, Yes } from '../lanes';
+import { is, madd, No, storeBoth, Yes } from '../lanes';
 import { Span } from '../span';
-import { storeBoth, storeSome } from './output';
+import { storeSome } from './output';
 import { weightsOffset, weightsStep } from './weights';
 
 @unmanaged

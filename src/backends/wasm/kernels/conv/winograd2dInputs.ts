@@ -1,8 +1,7 @@
 /** The input side of `winograd2d.ts`: down the columns of a strip, then along its rows. */
 
-import { madd } from '../lanes';
+import { madd, storeBoth } from '../lanes';
 import { Input, laneMask, packPixels, packZeros } from './input';
-import { storeBoth } from './output';
 import { lineBytes, linesBytes, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 
 /** `Bᵀ·v` of eight channels, in pairs for 256 bits; inputs `x…`, results `step` bytes apart. */

@@ -1,8 +1,8 @@
 /** The output side of `winograd2d.ts`: back along the rows, then up the columns, with the epilogue. */
 
-import { is, madd, No, Yes } from '../lanes';
+import { is, madd, No, storeBoth, Yes } from '../lanes';
 import { planeBytes } from './gemm';
-import { finish, Output, storeBoth } from './output';
+import { finish, Output } from './output';
 import { lineBytes, linesBytes, tileBytes, Winograd2dArgs } from './winograd2dArgs';
 
 /** `m0 + c + 2a`, the first row of `Aᵀ`. */

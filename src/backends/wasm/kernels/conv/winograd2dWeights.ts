@@ -1,6 +1,6 @@
 /** What `winograd2d.ts` multiplies by. */
 
-import { storeBoth } from './output';
+import { storeBoth } from '../lanes';
 import { weightsOffset, weightsStep } from './weights';
 import { halfRoot, root } from './winograd2dArgs';
 
@@ -52,8 +52,7 @@ function transformEight(w: usize, to: usize, step: usize, constants: usize): voi
 /** Eight weights from one input to outputs, `count` of them real, to `dst`. */
 function gather(w: usize, step: usize, count: i32, dst: usize): void {
   if (step == 4 && count == 8) {
-    v128.store(dst, v128.load(w));
-    v128.store(dst, v128.load(w, 16), 16);
+    storeBoth(dst, v128.load(w), v128.load(w, 16));
     return;
   }
   for (let o = 0; o < 8; o++) {
@@ -74,10 +73,8 @@ export function convPackWinograd2d(a: PackWinograd2dArgs, chunk: i32, local: usi
   const inputs = (a.inputs + 3) & ~3;
   const columns = local + tapsBytes;
   const constants = columns + columnsBytes;
-  v128.store(constants, f32x4.splat(0.5));
-  v128.store(constants, f32x4.splat(-3), 16);
-  v128.store(constants, f32x4.splat(6), 32);
-  v128.store(constants, f32x4.splat(halfRoot), 48);
+  storeBoth(constants, f32x4.splat(0.5), f32x4.splat(-3));
+  storeBoth(constants + 32, f32x4.splat(6), f32x4.splat(halfRoot));
   v128.store(constants, f32x4.splat(root), 64);
   const bytes = (inputs as usize) << 5;
   const step = weightsStep(chunk, octs, bytes);
