@@ -22,6 +22,13 @@ interface Case {
 const cases = (rng: Rng): Case[] => [
   // Three strips of tiles; the last row and column of tiles are cut.
   { cin: 8, cout: 8, size: [18, 283] },
+  // Eights to eights have products of their own.
+  ...Array.from({ length: 4 }, () => ({
+    cin: 8,
+    cout: 8,
+    size: [16 + rng.int(20), 16 + rng.int(300)] as const,
+  })),
+  { cin: 8, cout: 8, size: [20, 52], dilation: [2, 2] },
   { cin: 9, cout: 13, size: [22, 30] },
   { cin: 8, cout: 19, size: [16, 33], padding: [0, 2] },
   { cin: 20, cout: 8, size: [17, 29], padding: [3, 0] },

@@ -18,6 +18,8 @@
  */
 
 import { No, Yes } from '../lanes';
+import { wide } from '../width';
+import { multiplyEights } from './eights';
 import { multiplyPlanes } from './gemm';
 import { Sum } from './output';
 import { lineBytes, linesBytes, storeConstants, tileBytes, Winograd2dArgs } from './winograd2dArgs';
@@ -81,10 +83,14 @@ function convStrip(
       source += lineStep;
       row += tileStep;
     }
-    for (let k: usize = 0; k < 6 * tileBytes; k += tileBytes) {
-      multiplyPlanes(a.table, inQuads, tiles + k, w, octs, outOcts, all, products + k);
-      w += a.weightBytes;
+    if (wide && inQuads == 2 && outOcts == 1) multiplyEights(tiles, w, a.weightBytes, all, products);
+    else {
+      for (let k: usize = 0; k < 6; k++) {
+        const at = k * tileBytes;
+        multiplyPlanes(a.table, inQuads, tiles + at, w + k * a.weightBytes, octs, outOcts, all, products + at);
+      }
     }
+    w += 6 * a.weightBytes;
     returnRows(products, octs, all, constants, results + line);
   }
   let q = results;

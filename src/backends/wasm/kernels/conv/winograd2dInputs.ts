@@ -14,7 +14,11 @@ function forth(
   x3: usize,
   x4: usize,
   x5: usize,
-  constants: usize,
+  outer: v128,
+  minusTwo: v128,
+  half: v128,
+  minusHalf: v128,
+  whole: v128,
   to: usize,
   step: usize,
 ): void {
@@ -30,19 +34,14 @@ function forth(
   const b4 = v128.load(x4, 16);
   const a5 = v128.load(x5);
   const b5 = v128.load(x5, 16);
-  const outer = v128.load32_splat(constants);
   storeBoth(to, edge(outer, a0, a2, a4), edge(outer, b0, b2, b4));
   storeBoth(to + 5 * step, edge(outer, a1, a3, a5), edge(outer, b1, b3, b5));
-  const minusTwo = v128.load32_splat(constants, 4);
-  const half = v128.load32_splat(constants, 8);
   const pa = madd(minusTwo, a2, a4);
   const pb = madd(minusTwo, b2, b4);
   const qa = f32x4.mul(half, madd(minusTwo, a1, a3));
   const qb = f32x4.mul(half, madd(minusTwo, b1, b3));
   storeBoth(to + step, f32x4.add(pa, qa), f32x4.add(pb, qb));
   storeBoth(to + 2 * step, f32x4.sub(pa, qa), f32x4.sub(pb, qb));
-  const minusHalf = v128.load32_splat(constants, 12);
-  const whole = v128.load32_splat(constants, 16);
   const ra = madd(minusHalf, a2, a4);
   const rb = madd(minusHalf, b2, b4);
   const sa = f32x4.mul(whole, madd(minusHalf, a1, a3));
@@ -73,11 +72,30 @@ function transformColumns(
   constants: usize,
   to: usize,
 ): void {
+  const outer = v128.load32_splat(constants);
+  const minusTwo = v128.load32_splat(constants, 4);
+  const half = v128.load32_splat(constants, 8);
+  const minusHalf = v128.load32_splat(constants, 12);
+  const whole = v128.load32_splat(constants, 16);
   const end = to + (octs as usize) * linesBytes;
   for (let i = 0; i < count; i++) {
     let at: usize = 0;
     for (let dst = to; dst < end; dst += linesBytes) {
-      forth(x0 + at, x1 + at, x2 + at, x3 + at, x4 + at, x5 + at, constants, dst + ((i as usize) << 5), lineBytes);
+      forth(
+        x0 + at,
+        x1 + at,
+        x2 + at,
+        x3 + at,
+        x4 + at,
+        x5 + at,
+        outer,
+        minusTwo,
+        half,
+        minusHalf,
+        whole,
+        dst + ((i as usize) << 5),
+        lineBytes,
+      );
       at += plane;
     }
     x0 += pixel;
@@ -191,11 +209,16 @@ export function readStrip(
 
 /** Along the rows of one vertical coefficient. */
 export function transformRows(from: usize, octs: i32, count: i32, constants: usize, to: usize): void {
+  const outer = v128.load32_splat(constants);
+  const minusTwo = v128.load32_splat(constants, 4);
+  const half = v128.load32_splat(constants, 8);
+  const minusHalf = v128.load32_splat(constants, 12);
+  const whole = v128.load32_splat(constants, 16);
   for (let o = 0; o < octs; o++) {
     const end = to + ((count as usize) << 5);
     let x = from;
     for (let dst = to; dst < end; dst += 32) {
-      forth(x, x + 32, x + 64, x + 96, x + 128, x + 160, constants, dst, tileBytes);
+      forth(x, x + 32, x + 64, x + 96, x + 128, x + 160, outer, minusTwo, half, minusHalf, whole, dst, tileBytes);
       x += 128;
     }
     from += linesBytes;
